@@ -1,1 +1,21 @@
-//! placeholder
+//! The rules of a deal, as values.
+//!
+//! In scope: ids, time, error codes, participants and their DIDs, products and offers, policies and their
+//! evaluation, the negotiation and transfer state machines, agreements.
+//! Out of scope: I/O, async, SQL, HTTP, wire formats. Time and randomness come in as arguments, so everything
+//! here is deterministic and testable in milliseconds.
+
+pub mod agreement;
+pub mod canonical;
+pub mod decision;
+pub mod entropy;
+pub mod error;
+pub mod ids;
+pub mod negotiation;
+pub mod participant;
+pub mod policy;
+pub mod product;
+pub mod time;
+pub mod transfer;
+
+pub use error::{Code, Error, Result};

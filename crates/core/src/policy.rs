@@ -1,0 +1,171 @@
+//! Policies: a closed set of typed constraints, evaluated as a pure function.
+//!
+//! [`Policy::from_odrl`] reads an ODRL offer at **publication**; what this node cannot enforce is refused there, by
+//! name. [`Policy::evaluate`] answers [`Verdict::Permit`] or [`Verdict::Deny`]; a fact that is missing denies.
+//! Follows the [ODRL Information Model 2.2](https://www.w3.org/TR/odrl-model/).
+
+mod evaluate;
+mod odrl;
+mod words;
+
+pub use evaluate::{Denial, Facts, Permit, Verdict};
+
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Most permissions in a policy.
+pub const PERMISSIONS_MAX: usize = 20;
+/// Most constraints in a permission.
+pub const CONSTRAINTS_MAX: usize = 100;
+/// Most values on the right of a set constraint.
+pub const VALUES_MAX: usize = 1_000;
+/// Longest value.
+pub const VALUE_MAX_CHARS: usize = 1_000;
+
+/// What may be done, and when. Access is given if **any** permission permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// At least one; each permits the ODRL action `use`.
+    pub permissions: Vec<Permission>,
+}
+
+/// Permits `use` while **all** constraints hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission {
+    /// What must hold.
+    pub constraints: Vec<Constraint>,
+}
+
+/// One thing that must hold, in a form this node can enforce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "operand", rename_all = "camelCase")]
+pub enum Constraint {
+    /// The instant of use.
+    DateTime {
+        /// How it compares.
+        op: Comparison,
+        /// With what.
+        at: Timestamp,
+    },
+    /// Time since the agreement was made.
+    ElapsedTime {
+        /// `lt` or `lteq`.
+        op: Comparison,
+        /// The span.
+        limit: Period,
+    },
+    /// Who uses it: participant ids.
+    Recipient {
+        /// How it compares.
+        op: SetOperator,
+        /// With which ids.
+        values: Vec<String>,
+    },
+    /// Reads of the whole product version under one agreement.
+    Count {
+        /// Most reads (inclusive).
+        limit: u64,
+    },
+    /// Where the user is established: ISO 3166-1 alpha-2 as declared and signed by the user.
+    Spatial {
+        /// How it compares.
+        op: SetOperator,
+        /// With which countries.
+        values: Vec<String>,
+    },
+    /// What for, as declared and signed by the user.
+    Purpose {
+        /// How it compares.
+        op: SetOperator,
+        /// With which purposes.
+        values: Vec<String>,
+    },
+}
+
+/// An ISO 8601 duration as written (`P30D`, `P1M`): calendar units are counted from the agreement's own date.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Period(String);
+
+impl Period {
+    /// Reads a positive duration.
+    pub fn parse(text: &str) -> Option<Self> {
+        let span: jiff::Span = text.starts_with('P').then(|| text.parse().ok()).flatten()?;
+        (span.is_positive() && text.len() <= 64).then(|| Self(text.to_owned()))
+    }
+    /// The text as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// The instant this long after `from`, in UTC; `None` past the end of time.
+    pub fn after(&self, from: Timestamp) -> Option<Timestamp> {
+        let span: jiff::Span = self.0.parse().ok()?;
+        let from = jiff::Timestamp::from_microsecond(from.as_micros()).ok()?;
+        let end = from.to_zoned(jiff::tz::TimeZone::UTC).checked_add(span).ok()?;
+        Some(Timestamp::from_micros(end.timestamp().as_microsecond()))
+    }
+}
+
+/// ODRL operators that order values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Comparison {
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Neq,
+    /// Before, fewer.
+    Lt,
+    /// Not after, at most.
+    Lteq,
+    /// After, more.
+    Gt,
+    /// Not before, at least.
+    Gteq,
+}
+
+impl Comparison {
+    /// Whether `left op right` holds.
+    pub fn holds<T: Ord>(self, left: &T, right: &T) -> bool {
+        match self {
+            Self::Eq => left == right,
+            Self::Neq => left != right,
+            Self::Lt => left < right,
+            Self::Lteq => left <= right,
+            Self::Gt => left > right,
+            Self::Gteq => left >= right,
+        }
+    }
+}
+
+/// ODRL operators over sets of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SetOperator {
+    /// Is the one value.
+    Eq,
+    /// Is not the one value.
+    Neq,
+    /// Is one of the values.
+    IsAnyOf,
+    /// Is none of the values.
+    IsNoneOf,
+}
+
+impl SetOperator {
+    /// Whether `value op values` holds.
+    pub fn holds(self, value: &str, values: &[String]) -> bool {
+        let among = values.iter().any(|v| v == value);
+        match self {
+            Self::Eq | Self::IsAnyOf => among,
+            Self::Neq | Self::IsNoneOf => !among,
+        }
+    }
+}
+
+impl Policy {
+    /// The policy of a product without an offer file: every participant may use it.
+    pub fn open() -> Self {
+        Self { permissions: vec![Permission::default()] }
+    }
+}

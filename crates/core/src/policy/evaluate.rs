@@ -1,0 +1,256 @@
+//! Evaluation: `(policy, facts) → permit | deny`. Every missing fact denies.
+
+use super::{Comparison, Constraint, Permission, Policy};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What is known at the moment of a decision.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The present.
+    pub now: Timestamp,
+    /// Who asks: the authenticated participant id.
+    pub recipient: &'a str,
+    /// When the agreement was made; before there is one, the present.
+    pub agreed_at: Timestamp,
+    /// The asker's declared country.
+    pub spatial: Option<&'a str>,
+    /// The asker's declared purposes; all of them must be allowed.
+    pub purpose: &'a [String],
+    /// Reads already made under the agreement.
+    pub reads: u64,
+}
+
+/// The answer to "may they?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes, within these bounds.
+    Permit(Permit),
+    /// No, because.
+    Deny(Denial),
+}
+
+/// The bounds of a permission, for the enforcer: what to count against and when to stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Permit {
+    /// Most reads under the agreement; `None` is unlimited. Checked again by the conditional counter.
+    pub reads_max: Option<u64>,
+    /// From this instant on the permission no longer holds.
+    pub until: Option<Timestamp>,
+}
+
+/// Why not: the constraint that failed, and words for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// The left operand that failed.
+    pub constraint: String,
+    /// What the matter is, without revealing other recipients.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Denial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.reason, self.constraint)
+    }
+}
+
+impl Policy {
+    /// Decides. The first permission that permits gives the bounds; if none does, the first denial is the reason.
+    pub fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
+        let mut denial = None;
+        for permission in &self.permissions {
+            match permission.evaluate(facts) {
+                Ok(permit) => return Verdict::Permit(permit),
+                Err(d) => denial = denial.or(Some(d)),
+            }
+        }
+        Verdict::Deny(denial.unwrap_or_else(|| Denial { constraint: "permission".into(), reason: "The policy permits nothing.".into() }))
+    }
+}
+
+impl Permission {
+    fn evaluate(&self, facts: &Facts<'_>) -> Result<Permit, Denial> {
+        let mut permit = Permit::default();
+        for constraint in &self.constraints {
+            constraint.check(facts, &mut permit)?;
+        }
+        Ok(permit)
+    }
+}
+
+impl Permit {
+    fn stop_at(&mut self, at: Timestamp) {
+        self.until = Some(self.until.map_or(at, |u| u.min(at)));
+    }
+}
+
+/// The smallest step of our clock: turns an inclusive bound into an exclusive one.
+const TICK: crate::time::Micros = crate::time::Micros(1);
+
+impl Constraint {
+    /// The ODRL name of the left operand.
+    pub const fn operand(&self) -> &'static str {
+        match self {
+            Self::DateTime { .. } => "dateTime",
+            Self::ElapsedTime { .. } => "elapsedTime",
+            Self::Recipient { .. } => "recipient",
+            Self::Count { .. } => "count",
+            Self::Spatial { .. } => "spatial",
+            Self::Purpose { .. } => "purpose",
+        }
+    }
+
+    fn deny(&self, reason: impl Into<String>) -> Denial {
+        Denial { constraint: self.operand().into(), reason: reason.into() }
+    }
+
+    fn check(&self, facts: &Facts<'_>, permit: &mut Permit) -> Result<(), Denial> {
+        match self {
+            Self::DateTime { op, at } => {
+                if !op.holds(&facts.now, at) {
+                    return Err(self.deny(match op {
+                        Comparison::Lt | Comparison::Lteq => format!("Access ended on {at}."),
+                        Comparison::Gt | Comparison::Gteq => format!("Access begins on {at}."),
+                        Comparison::Eq | Comparison::Neq => format!("This is not the agreed time ({at})."),
+                    }));
+                }
+                match op {
+                    Comparison::Lt => permit.stop_at(*at),
+                    Comparison::Lteq | Comparison::Eq => permit.stop_at(at.plus(TICK)),
+                    // Not at the one instant `at`: a stream that passes over it is stopped there.
+                    Comparison::Neq if facts.now < *at => permit.stop_at(*at),
+                    Comparison::Neq | Comparison::Gt | Comparison::Gteq => {}
+                }
+            }
+            Self::ElapsedTime { op, limit } => {
+                let end = limit.after(facts.agreed_at).ok_or_else(|| self.deny("The agreed time cannot be counted."))?;
+                let until = if *op == Comparison::Lteq { end.plus(TICK) } else { end };
+                if facts.now >= until {
+                    return Err(self.deny(format!("The agreed time ({}) ran out on {end}.", limit.as_str())));
+                }
+                permit.stop_at(until);
+            }
+            Self::Recipient { op, values } => {
+                if !op.holds(facts.recipient, values) {
+                    return Err(self.deny("These terms are for other participants."));
+                }
+            }
+            Self::Count { limit } => {
+                if facts.reads >= *limit {
+                    return Err(self.deny(format!("All {limit} agreed reads are used.")));
+                }
+                permit.reads_max = Some(permit.reads_max.map_or(*limit, |m| m.min(*limit)));
+            }
+            Self::Spatial { op, values } => {
+                let place = facts.spatial.ok_or_else(|| {
+                    self.deny("These terms depend on the country of establishment, and none was declared. Set the participant's country.")
+                })?;
+                if !op.holds(place, values) {
+                    return Err(self.deny(format!("Not permitted for a participant established in {place}.")));
+                }
+            }
+            Self::Purpose { op, values } => {
+                if facts.purpose.is_empty() {
+                    return Err(self.deny("These terms depend on the purpose, and none was declared. Declare it when negotiating."));
+                }
+                if let Some(p) = facts.purpose.iter().find(|p| !op.holds(p, values)) {
+                    return Err(self.deny(format!("Not permitted for the purpose \"{p}\".")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Micros;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("instant")
+    }
+
+    fn facts(now: &str) -> Facts<'static> {
+        Facts { now: at(now), recipient: "did:web:me", agreed_at: at("2026-01-31T00:00:00Z"), spatial: None, purpose: &[], reads: 0 }
+    }
+
+    fn policy(constraints: serde_json::Value) -> Policy {
+        Policy::from_odrl(&json!({"permission": [{"action": "use", "constraint": constraints}]})).expect("policy")
+    }
+
+    fn denied_by(p: &Policy, f: &Facts<'_>) -> Option<String> {
+        match p.evaluate(f) {
+            Verdict::Permit(_) => None,
+            Verdict::Deny(d) => Some(d.constraint),
+        }
+    }
+
+    #[test]
+    fn windows_close_exactly() {
+        let p = policy(json!([
+            {"leftOperand": "dateTime", "operator": "gteq", "rightOperand": "2026-02-01T00:00:00Z"},
+            {"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2026-03-01T00:00:00Z"}]));
+        assert_eq!(denied_by(&p, &facts("2026-01-31T23:59:59.999999Z")).as_deref(), Some("dateTime"));
+        let Verdict::Permit(permit) = p.evaluate(&facts("2026-02-01T00:00:00Z")) else { panic!("permitted") };
+        assert_eq!(permit.until, Some(at("2026-03-01T00:00:00Z")));
+        assert_eq!(denied_by(&p, &facts("2026-03-01T00:00:00Z")).as_deref(), Some("dateTime"));
+    }
+
+    #[test]
+    fn calendar_periods_count_from_the_agreement() {
+        let p = policy(json!([{"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "P1M"}]));
+        let Verdict::Permit(permit) = p.evaluate(&facts("2026-02-27T23:59:59Z")) else { panic!("permitted") };
+        assert_eq!(permit.until, Some(at("2026-02-28T00:00:00Z")), "31 January and a month is the end of February");
+        assert_eq!(denied_by(&p, &facts("2026-02-28T00:00:00Z")).as_deref(), Some("elapsedTime"));
+    }
+
+    #[test]
+    fn missing_facts_deny() {
+        let purpose = ["research".to_owned()];
+        for (operand, right) in [("spatial", "CN"), ("purpose", "research")] {
+            for op in ["eq", "neq", "isAnyOf", "isNoneOf"] {
+                let p = policy(json!([{"leftOperand": operand, "operator": op, "rightOperand": right}]));
+                assert_eq!(denied_by(&p, &facts("2026-02-01T00:00:00Z")).as_deref(), Some(operand), "{operand} {op}");
+                let known = Facts { spatial: Some("CN"), purpose: &purpose, ..facts("2026-02-01T00:00:00Z") };
+                assert_eq!(denied_by(&p, &known).is_none(), matches!(op, "eq" | "isAnyOf"), "{operand} {op}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_permission_is_enough_and_its_bounds_apply() {
+        let p = Policy::from_odrl(&json!({"permission": [
+            {"action": "use", "constraint": [{"leftOperand": "recipient", "operator": "eq", "rightOperand": "did:web:other"}]},
+            {"action": "use", "constraint": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 2}]}]}))
+        .expect("policy");
+        let now = facts("2026-02-01T00:00:00Z");
+        assert_eq!(p.evaluate(&now), Verdict::Permit(Permit { reads_max: Some(2), until: None }));
+        assert_eq!(denied_by(&p, &Facts { reads: 2, ..now }).as_deref(), Some("recipient"), "the first denial is the reason");
+    }
+
+    proptest! {
+        /// `until` is exactly the first instant at which the same policy denies.
+        #[test]
+        fn until_is_where_permission_ends(lt in 0i64..2_000, lteq in 0i64..2_000, now in 0i64..2_000) {
+            let base = at("2026-02-01T00:00:00Z");
+            let p = Policy { permissions: vec![Permission { constraints: vec![
+                Constraint::DateTime { op: Comparison::Lt, at: base.plus(Micros(lt)) },
+                Constraint::DateTime { op: Comparison::Lteq, at: base.plus(Micros(lteq)) },
+            ] }] };
+            let f = |n: Timestamp| Facts { now: n, recipient: "x", agreed_at: base, spatial: None, purpose: &[], reads: 0 };
+            match p.evaluate(&f(base.plus(Micros(now)))) {
+                Verdict::Permit(permit) => {
+                    let until = permit.until.expect("bounded");
+                    prop_assert!(until > base.plus(Micros(now)));
+                    let last = Timestamp::from_micros(until.as_micros() - 1);
+                    prop_assert!(matches!(p.evaluate(&f(last)), Verdict::Permit(_)));
+                    prop_assert!(matches!(p.evaluate(&f(until)), Verdict::Deny(_)));
+                }
+                Verdict::Deny(_) => prop_assert!(now >= lt || now > lteq),
+            }
+        }
+    }
+}

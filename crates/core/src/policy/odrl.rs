@@ -1,0 +1,358 @@
+//! From ODRL JSON to a [`Policy`], refusing what cannot be enforced, and back.
+//!
+//! The input is the short form that DSP messages carry (`permission`, `constraint`, `leftOperand`…); prefixes
+//! (`odrl:use`) are tolerated. Longer JSON-LD forms are normalised by the wire crate before they come here.
+
+use super::{
+    CONSTRAINTS_MAX, Comparison, Constraint, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator, VALUE_MAX_CHARS, VALUES_MAX,
+};
+use crate::{
+    error::{Code, Error, Result},
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+
+/// Keys of a policy that say nothing about access.
+const DESCRIPTIVE: &[&str] =
+    &["@context", "@id", "@type", "uid", "target", "assigner", "assignee", "timestamp", "profile", "callbackAddress"];
+
+impl Policy {
+    /// Reads an ODRL offer or agreement (an object with `permission`).
+    ///
+    /// # Errors
+    /// [`Code::PolicyUnsupported`] naming the constraint this node cannot enforce; [`Code::Invalid`] for a wrong shape.
+    pub fn from_odrl(value: &Value) -> Result<Self> {
+        let map = value.as_object().ok_or_else(|| Error::invalid("A policy is a JSON object with a \"permission\"."))?;
+        let mut permissions = Vec::new();
+        for (key, value) in map {
+            match strip(key) {
+                "permission" => {
+                    for rule in list(value) {
+                        permissions.push(permission(rule)?);
+                    }
+                }
+                "prohibition" | "obligation" => {
+                    if !list(value).is_empty() {
+                        return Err(unsupported(&format!(
+                            "a {} cannot be enforced by this node; express the terms as constraints of a permission",
+                            strip(key)
+                        )));
+                    }
+                }
+                _ if DESCRIPTIVE.contains(&key.as_str()) || DESCRIPTIVE.contains(&strip(key)) => {}
+                _ => return Err(unsupported(&format!("\"{}\" is not a part of a policy this node knows", clip(key)))),
+            }
+        }
+        if permissions.is_empty() {
+            return Err(Error::invalid("A policy needs at least one permission; without one nobody may use the product."));
+        }
+        if permissions.len() > PERMISSIONS_MAX {
+            return Err(Error::invalid(format!("A policy has at most {PERMISSIONS_MAX} permissions.")));
+        }
+        Ok(Self { permissions })
+    }
+
+    /// The rules as ODRL JSON (`{"permission": […]}`), the same for equal policies.
+    pub fn to_odrl(&self) -> Value {
+        let permission: Vec<Value> = self
+            .permissions
+            .iter()
+            .map(|p| {
+                let mut rule = json!({"action": "use"});
+                if !p.constraints.is_empty() {
+                    rule["constraint"] = p.constraints.iter().map(constraint_json).collect();
+                }
+                rule
+            })
+            .collect();
+        json!({ "permission": permission })
+    }
+
+    /// Whether two ODRL documents state the same terms: equal when both can be read, else equal as JSON without the
+    /// keys that only describe.
+    pub fn same_terms(a: &Value, b: &Value) -> bool {
+        match (Self::from_odrl(a), Self::from_odrl(b)) {
+            (Ok(a), Ok(b)) => a == b,
+            (Err(_), Err(_)) => bare(a) == bare(b),
+            _ => false,
+        }
+    }
+}
+
+/// The rules of an ODRL document without the keys that describe it.
+fn bare(value: &Value) -> Value {
+    let mut map = value.as_object().cloned().unwrap_or_default();
+    map.retain(|key, _| !DESCRIPTIVE.contains(&key.as_str()));
+    Value::Object(map)
+}
+
+fn permission(rule: &Value) -> Result<Permission> {
+    let map = rule.as_object().ok_or_else(|| Error::invalid("A permission is a JSON object."))?;
+    let mut constraints = Vec::new();
+    let mut acts = false;
+    for (key, value) in map {
+        match strip(key) {
+            "action" => {
+                let action = name_of(value).ok_or_else(|| unsupported("an action must be a single name"))?;
+                if strip(action) != "use" {
+                    return Err(unsupported(&format!("the action \"{}\" is not known here; \"use\" is", clip(action))));
+                }
+                acts = true;
+            }
+            "constraint" => {
+                for c in list(value) {
+                    constraints.push(constraint(c)?);
+                }
+            }
+            "duty" => {
+                if let Some(duty) = list(value).first() {
+                    let action = duty.get("action").and_then(name_of).unwrap_or("?");
+                    return Err(unsupported(&format!("the duty \"{}\" cannot be enforced by this node yet", clip(strip(action)))));
+                }
+            }
+            "@id" | "@type" | "uid" | "target" | "assigner" | "assignee" => {}
+            _ => return Err(unsupported(&format!("\"{}\" in a permission is not known here", clip(key)))),
+        }
+    }
+    if !acts {
+        return Err(Error::invalid("A permission needs an \"action\": \"use\"."));
+    }
+    if constraints.len() > CONSTRAINTS_MAX {
+        return Err(Error::invalid(format!("A permission has at most {CONSTRAINTS_MAX} constraints.")));
+    }
+    Ok(Permission { constraints })
+}
+
+fn constraint(value: &Value) -> Result<Constraint> {
+    let map = value.as_object().ok_or_else(|| Error::invalid("A constraint is a JSON object."))?;
+    let get = |name: &str| map.iter().find(|(k, _)| strip(k) == name).map(|(_, v)| v);
+    let Some(left) = get("leftOperand").and_then(name_of).map(strip) else {
+        let logical = ["and", "or", "xone", "andSequence"].iter().find(|n| get(n).is_some());
+        return Err(match logical {
+            Some(n) => unsupported(&format!(
+                "the logical constraint \"{n}\" is not supported; list the constraints, or use several permissions for \"or\""
+            )),
+            None => Error::invalid("A constraint needs a \"leftOperand\"."),
+        });
+    };
+    let op = get("operator")
+        .and_then(name_of)
+        .map(strip)
+        .ok_or_else(|| Error::invalid(format!("The constraint \"{}\" needs an \"operator\".", clip(left))))?;
+    let right =
+        get("rightOperand").ok_or_else(|| Error::invalid(format!("The constraint \"{}\" needs a \"rightOperand\".", clip(left))))?;
+    for key in map.keys() {
+        if !matches!(strip(key), "@id" | "@type" | "uid" | "leftOperand" | "operator" | "rightOperand" | "dataType") {
+            // `unit`, `status`, `rightOperandReference`… would change the meaning: never ignored.
+            return Err(unsupported(&format!("\"{}\" in the constraint \"{}\" is not known here", clip(key), clip(left))));
+        }
+    }
+    let wrong_op = || unsupported(&format!("the constraint \"{}\" cannot be checked with the operator \"{}\"", clip(left), clip(op)));
+    let wrong_value = |want: &str| Error::invalid(format!("The constraint \"{}\" needs {want} as \"rightOperand\".", clip(left)));
+    match left {
+        "dateTime" => {
+            let at = text_of(right)
+                .and_then(Timestamp::parse)
+                .ok_or_else(|| wrong_value("an instant with offset such as \"2027-01-01T00:00:00Z\""))?;
+            Ok(Constraint::DateTime { op: comparison(op).ok_or_else(wrong_op)?, at })
+        }
+        "elapsedTime" => {
+            let limit = text_of(right).and_then(Period::parse).ok_or_else(|| wrong_value("an ISO 8601 duration such as \"P30D\""))?;
+            match comparison(op) {
+                Some(op @ (Comparison::Lt | Comparison::Lteq)) => Ok(Constraint::ElapsedTime { op, limit }),
+                _ => Err(wrong_op()),
+            }
+        }
+        "count" => {
+            let n = number_of(right).ok_or_else(|| wrong_value("a whole number"))?;
+            match comparison(op) {
+                Some(Comparison::Lteq) => Ok(Constraint::Count { limit: n }),
+                // "fewer than n" and "at most n-1" are one thing; "fewer than 0" permits nothing, and so does 0.
+                Some(Comparison::Lt) => Ok(Constraint::Count { limit: n.saturating_sub(1) }),
+                _ => Err(wrong_op()),
+            }
+        }
+        "recipient" | "spatial" | "purpose" => {
+            let op = set_operator(op).ok_or_else(wrong_op)?;
+            let values = texts_of(right).ok_or_else(|| wrong_value("a text or a list of texts"))?;
+            if values.is_empty() || values.len() > VALUES_MAX || values.iter().any(|v| v.is_empty() || v.len() > VALUE_MAX_CHARS) {
+                return Err(wrong_value(&format!("1 to {VALUES_MAX} texts of at most {VALUE_MAX_CHARS} bytes")));
+            }
+            if matches!(op, SetOperator::Eq | SetOperator::Neq) && values.len() != 1 {
+                return Err(wrong_value("one value with this operator (use isAnyOf or isNoneOf for several)"));
+            }
+            Ok(match left {
+                "recipient" => Constraint::Recipient { op, values },
+                "purpose" => Constraint::Purpose { op, values },
+                _ => {
+                    let ok = values.iter().all(|v| v.len() == 2 && v.bytes().all(|b| b.is_ascii_uppercase()));
+                    if !ok {
+                        return Err(wrong_value("ISO 3166-1 alpha-2 country codes such as \"CN\""));
+                    }
+                    Constraint::Spatial { op, values }
+                }
+            })
+        }
+        other => Err(unsupported(&format!(
+            "the constraint \"{}\" cannot be enforced by this node; it knows dateTime, elapsedTime, recipient, count, spatial and purpose",
+            clip(other)
+        ))),
+    }
+}
+
+fn constraint_json(c: &Constraint) -> Value {
+    let entry = |left: &str, op: Value, right: Value| json!({"leftOperand": left, "operator": op, "rightOperand": right});
+    let set = |left: &str, op: &SetOperator, values: &[String]| {
+        let right = match op {
+            SetOperator::Eq | SetOperator::Neq => json!(values[0]),
+            SetOperator::IsAnyOf | SetOperator::IsNoneOf => json!(values),
+        };
+        entry(left, json!(op), right)
+    };
+    match c {
+        Constraint::DateTime { op, at } => entry("dateTime", json!(op), json!(at)),
+        Constraint::ElapsedTime { op, limit } => entry("elapsedTime", json!(op), json!(limit)),
+        Constraint::Count { limit } => entry("count", json!("lteq"), json!(limit)),
+        Constraint::Recipient { op, values } => set("recipient", op, values),
+        Constraint::Spatial { op, values } => set("spatial", op, values),
+        Constraint::Purpose { op, values } => set("purpose", op, values),
+    }
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::new(Code::PolicyUnsupported, format!("The policy is refused: {what}."))
+}
+
+/// Foreign text quoted in a message: bounded, without control characters.
+fn clip(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(80).collect()
+}
+
+fn strip(name: &str) -> &str {
+    name.strip_prefix("odrl:").or_else(|| name.strip_prefix("http://www.w3.org/ns/odrl/2/")).unwrap_or(name)
+}
+
+fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(items) => items,
+        Value::Null => &[],
+        one => std::slice::from_ref(one),
+    }
+}
+
+fn name_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(s) => Some(s),
+        Value::Object(m) => m.get("@id").and_then(Value::as_str),
+        Value::Array(items) if items.len() == 1 => name_of(&items[0]),
+        _ => None,
+    }
+}
+
+/// A literal, bare or as a JSON-LD value object.
+fn literal(value: &Value) -> &Value {
+    match value {
+        Value::Object(m) => m.get("@value").or_else(|| m.get("@id")).unwrap_or(value),
+        Value::Array(items) if items.len() == 1 => literal(&items[0]),
+        _ => value,
+    }
+}
+
+fn text_of(value: &Value) -> Option<&str> {
+    literal(value).as_str()
+}
+
+fn number_of(value: &Value) -> Option<u64> {
+    match literal(value) {
+        Value::Number(n) => n.as_u64(),
+        Value::String(s) => s.parse().ok(),
+        _ => None,
+    }
+}
+
+fn texts_of(value: &Value) -> Option<Vec<String>> {
+    let inner = match value {
+        Value::Object(m) => m.get("@list").or_else(|| m.get("@set")).unwrap_or(value),
+        other => other,
+    };
+    list(inner).iter().map(|v| text_of(v).map(str::to_owned)).collect()
+}
+
+fn comparison(op: &str) -> Option<Comparison> {
+    serde_json::from_value(json!(op)).ok()
+}
+
+fn set_operator(op: &str) -> Option<SetOperator> {
+    serde_json::from_value(json!(op)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(constraint: &Value) -> Value {
+        json!({"@type": "Offer", "@id": "o1", "permission": [{"action": "use", "constraint": [constraint]}]})
+    }
+
+    #[test]
+    fn known_constraints_round_trip() {
+        for c in [
+            json!({"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2027-01-01T00:00:00Z"}),
+            json!({"leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": "P30D"}),
+            json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 100}),
+            json!({"leftOperand": "recipient", "operator": "eq", "rightOperand": "did:web:a.example"}),
+            json!({"leftOperand": "spatial", "operator": "isAnyOf", "rightOperand": ["CN", "SG"]}),
+            json!({"leftOperand": "purpose", "operator": "isNoneOf", "rightOperand": ["advertising"]}),
+        ] {
+            let policy = Policy::from_odrl(&offer(&c)).expect("supported");
+            assert_eq!(policy.to_odrl()["permission"][0]["constraint"][0], c);
+            assert_eq!(Policy::from_odrl(&policy.to_odrl()).expect("again"), policy);
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_policy_are_equal() {
+        let short = offer(&json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 9}));
+        let long = json!({"@id": "other", "odrl:permission": {"odrl:action": {"@id": "odrl:use"}, "odrl:constraint": {
+            "odrl:leftOperand": {"@id": "odrl:count"}, "odrl:operator": {"@id": "odrl:lt"},
+            "odrl:rightOperand": {"@value": "10", "@type": "xsd:integer"}}}});
+        assert!(Policy::same_terms(&short, &long));
+        assert!(!Policy::same_terms(&short, &offer(&json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 10}))));
+    }
+
+    #[test]
+    fn what_cannot_be_enforced_is_refused_by_name() {
+        let cases = [
+            (offer(&json!({"leftOperand": "fileFormat", "operator": "eq", "rightOperand": "x"})), "fileFormat"),
+            (offer(&json!({"leftOperand": "count", "operator": "gt", "rightOperand": 3})), "gt"),
+            (offer(&json!({"leftOperand": "count", "operator": "lteq", "rightOperand": -3})), "count"),
+            (offer(&json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 3, "unit": "row"})), "unit"),
+            (offer(&json!({"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2027-01-01"})), "dateTime"),
+            (offer(&json!({"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "-P3D"})), "elapsedTime"),
+            (offer(&json!({"leftOperand": "spatial", "operator": "eq", "rightOperand": "China"})), "spatial"),
+            (offer(&json!({"and": [{}]})), "and"),
+            (json!({"permission": [{"action": "sell"}]}), "sell"),
+            (json!({"permission": [{"action": "use", "duty": [{"action": "compensate"}]}]}), "compensate"),
+            (json!({"permission": [{"action": "use"}], "prohibition": [{"action": "use"}]}), "prohibition"),
+            (json!({"permission": [{"action": "use"}], "inheritFrom": "x"}), "inheritFrom"),
+            (json!({"permission": []}), "permission"),
+            (json!({"permission": [{"constraint": []}]}), "action"),
+            (json!([]), "object"),
+        ];
+        for (policy, named) in cases {
+            let e = Policy::from_odrl(&policy).expect_err("refused");
+            assert!(e.message().contains(named), "{policy}: {e}");
+        }
+    }
+
+    #[test]
+    fn descriptive_keys_do_not_change_terms() {
+        let a = json!({"@id": "1", "@type": "Offer", "target": "t", "permission": [{"action": "use"}]});
+        let b = json!({"@id": "2", "@type": "Agreement", "assigner": "x", "assignee": "y", "timestamp": "z", "permission": [{"action": "use"}]});
+        assert!(Policy::same_terms(&a, &b));
+        let unknown_a = json!({"@id": "1", "permission": [{"action": "play"}]});
+        let unknown_b = json!({"@id": "2", "permission": [{"action": "play"}]});
+        assert!(Policy::same_terms(&unknown_a, &unknown_b));
+        assert!(!Policy::same_terms(&unknown_a, &a));
+    }
+}

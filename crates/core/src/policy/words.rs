@@ -1,0 +1,114 @@
+//! A policy in plain words, for people who decide about it.
+
+use super::{Comparison, Constraint, Policy, SetOperator};
+
+impl Policy {
+    /// One sentence per term; several permissions are alternatives, introduced as such.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        let many = self.permissions.len() > 1;
+        for (i, permission) in self.permissions.iter().enumerate() {
+            if many {
+                out.push(format!("Way {} of {} to be permitted:", i + 1, self.permissions.len()));
+            }
+            if permission.constraints.is_empty() {
+                out.push("Every participant may use it, without limits.".into());
+            }
+            out.extend(permission.constraints.iter().map(Constraint::sentence));
+        }
+        out
+    }
+}
+
+impl Constraint {
+    /// The constraint as a sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::DateTime { op, at } => match op {
+                Comparison::Lt => format!("Use is permitted before {at}."),
+                Comparison::Lteq => format!("Use is permitted until {at}."),
+                Comparison::Gt => format!("Use is permitted after {at}."),
+                Comparison::Gteq => format!("Use is permitted from {at} on."),
+                Comparison::Eq => format!("Use is permitted only at {at}."),
+                Comparison::Neq => format!("Use is permitted except at {at}."),
+            },
+            Self::ElapsedTime { limit, .. } => format!("Use is permitted for {} after the agreement.", spoken(limit.as_str())),
+            Self::Recipient { op, values } => match op {
+                SetOperator::Eq | SetOperator::IsAnyOf => format!("Only these participants: {}.", values.join(", ")),
+                SetOperator::Neq | SetOperator::IsNoneOf => format!("Not these participants: {}.", values.join(", ")),
+            },
+            Self::Count { limit } => match limit {
+                1 => "It may be read once.".into(),
+                n => format!("It may be read at most {n} times."),
+            },
+            Self::Spatial { op, values } => match op {
+                SetOperator::Eq | SetOperator::IsAnyOf => format!("Only for participants established in {}.", values.join(", ")),
+                SetOperator::Neq | SetOperator::IsNoneOf => format!("Not for participants established in {}.", values.join(", ")),
+            },
+            Self::Purpose { op, values } => match op {
+                SetOperator::Eq | SetOperator::IsAnyOf => format!("Only for this purpose: {}.", values.join(", or ")),
+                SetOperator::Neq | SetOperator::IsNoneOf => format!("Not for this purpose: {}.", values.join(", nor ")),
+            },
+        }
+    }
+}
+
+/// `P30D` as "30 days"; a duration that mixes units stays as written, since people can look it up.
+fn spoken(period: &str) -> String {
+    let (number, unit) = match period.strip_prefix("PT") {
+        Some(t) => (
+            t.trim_end_matches(['H', 'M', 'S']),
+            match t.chars().last() {
+                Some('H') => "hour",
+                Some('M') => "minute",
+                Some('S') => "second",
+                _ => "",
+            },
+        ),
+        None => {
+            let d = period.strip_prefix('P').unwrap_or(period);
+            (
+                d.trim_end_matches(['Y', 'M', 'W', 'D']),
+                match d.chars().last() {
+                    Some('Y') => "year",
+                    Some('M') => "month",
+                    Some('W') => "week",
+                    Some('D') => "day",
+                    _ => "",
+                },
+            )
+        }
+    };
+    match number.parse::<u64>() {
+        Ok(1) if !unit.is_empty() => format!("1 {unit}"),
+        Ok(n) if !unit.is_empty() => format!("{n} {unit}s"),
+        _ => period.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn terms_read_as_sentences() {
+        let p = Policy::from_odrl(&json!({"permission": [{"action": "use", "constraint": [
+            {"leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": "P30D"},
+            {"leftOperand": "count", "operator": "lteq", "rightOperand": 3},
+            {"leftOperand": "spatial", "operator": "isAnyOf", "rightOperand": ["CN", "SG"]}]}]}))
+        .expect("policy");
+        assert_eq!(
+            p.sentences(),
+            [
+                "Use is permitted for 30 days after the agreement.",
+                "It may be read at most 3 times.",
+                "Only for participants established in CN, SG.",
+            ]
+        );
+        assert_eq!(Policy::open().sentences(), ["Every participant may use it, without limits."]);
+        assert_eq!(spoken("P1M"), "1 month");
+        assert_eq!(spoken("PT90M"), "90 minutes");
+        assert_eq!(spoken("P1DT12H"), "P1DT12H");
+    }
+}
