@@ -1,1 +1,14 @@
-//! placeholder
+//! Tables: what a publisher hands in becomes an immutable set of Parquet files, and what a consumer
+//! is told about them is the text of the Delta Sharing protocol.
+//!
+//! - [`publish`]: Parquet and CSV on local disk in, checked Parquet, schema and profile out.
+//! - [`delta_sharing`]: the protocol's requests and answers as text; no HTTP.
+//!
+//! Everything here is synchronous: callers run it where blocking is allowed. This is the only crate
+//! that links Arrow and Parquet, and none of their types appear in its public functions.
+
+pub mod delta_sharing;
+mod error;
+pub mod publish;
+
+pub use error::TablesError;

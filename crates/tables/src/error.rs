@@ -1,0 +1,134 @@
+//! What can go wrong while a table is published or a sample is written.
+//!
+//! Each variant has a stable short [`TablesError::kind`] that a caller maps to its own codes, and a
+//! message that says where the trouble is and what the publisher can do about it.
+
+use std::{io, path::PathBuf};
+
+/// Why a table was not published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TablesError {
+    /// No file to publish.
+    #[error("nothing to publish: {0}")]
+    Empty(String),
+    /// A path that cannot be a source.
+    #[error("{}: {reason}", path.display())]
+    BadSource {
+        /// The path as the publisher gave it, or the entry found below it.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// A Parquet file that is truncated, damaged or forged.
+    #[error("{file}: not a sound Parquet file: {reason}")]
+    MalformedParquet {
+        /// File name.
+        file: String,
+        /// What was found.
+        reason: String,
+    },
+    /// A CSV file that cannot be read as a table.
+    #[error("{file}, line {line}{}: {reason}", column_suffix(column.as_deref()))]
+    MalformedCsv {
+        /// File name.
+        file: String,
+        /// Line, counted from 1; the first line of a record that spans several.
+        line: u64,
+        /// Column name, when one column is to blame.
+        column: Option<String>,
+        /// What was found and what to do.
+        reason: String,
+    },
+    /// A column whose type the Delta Sharing protocol cannot declare.
+    #[error("{file}, column \"{column}\": {reason}")]
+    UnsupportedType {
+        /// File name.
+        file: String,
+        /// Column name; dots lead into nested fields.
+        column: String,
+        /// The type and what to store instead.
+        reason: String,
+    },
+    /// A column name that clients cannot tell from another, or cannot use.
+    #[error("{file}: {reason}")]
+    BadColumnName {
+        /// File name.
+        file: String,
+        /// Which name and why.
+        reason: String,
+    },
+    /// Two files of one product do not have the same columns.
+    #[error("{file}: its columns differ from those of {first}: {reason}")]
+    SchemaMismatch {
+        /// The file that differs.
+        file: String,
+        /// The file it is compared with.
+        first: String,
+        /// The first difference.
+        reason: String,
+    },
+    /// A limit of [`crate::publish::PublishLimits`] was exceeded.
+    #[error("{subject}: {reason}")]
+    TooLarge {
+        /// File, column or product.
+        subject: String,
+        /// Found and allowed.
+        reason: String,
+    },
+    /// The place to write to is not usable.
+    #[error("{}: {reason}", path.display())]
+    BadTarget {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file system failed.
+    #[error("{}: {action}: {source}", path.display())]
+    Io {
+        /// What was being done, as in "reading".
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// Writing Parquet failed for a reason other than the file system.
+    #[error("writing {file}: {reason}")]
+    Write {
+        /// File name.
+        file: String,
+        /// What the writer said.
+        reason: String,
+    },
+}
+
+fn column_suffix(column: Option<&str>) -> String {
+    column.map(|c| format!(", column \"{c}\"")).unwrap_or_default()
+}
+
+impl TablesError {
+    /// A short stable name of the kind of error, for a table of codes.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty(_) => "empty",
+            Self::BadSource { .. } => "bad-source",
+            Self::MalformedParquet { .. } => "malformed-parquet",
+            Self::MalformedCsv { .. } => "malformed-csv",
+            Self::UnsupportedType { .. } => "unsupported-type",
+            Self::BadColumnName { .. } => "bad-column-name",
+            Self::SchemaMismatch { .. } => "schema-mismatch",
+            Self::TooLarge { .. } => "too-large",
+            Self::BadTarget { .. } => "bad-target",
+            Self::Io { .. } => "io",
+            Self::Write { .. } => "write",
+        }
+    }
+
+    /// Wraps an error of the file system.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

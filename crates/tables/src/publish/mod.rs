@@ -1,0 +1,253 @@
+//! Publication: files a publisher hands in become an immutable product.
+//!
+//! The sources are copied (never linked: the publisher may overwrite them later), checked value by
+//! value, hashed and described. All files of a product have one schema. A product that fails to
+//! publish leaves nothing behind: everything is written to a directory beside the target, which is
+//! renamed at the end.
+
+mod distinct;
+mod profile;
+mod schema;
+mod source;
+mod writer;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+pub use profile::{ColumnProfile, FileStats, MAX_BOUND_CHARS, TRUNCATION_MARK};
+pub use schema::{Column, TableSchema};
+pub use source::{InferredColumn, InferredCsv};
+pub(crate) use writer::ParquetFile;
+
+use crate::TablesError;
+use profile::ColumnAccumulator;
+use source::{Source, SourceFile};
+
+/// What a publication may take. The defaults suit a node; a test or a small host sets less.
+#[derive(Debug, Clone)]
+pub struct PublishLimits {
+    /// Most files per product: a query lists them all.
+    pub max_files: usize,
+    /// Most columns: beyond it clients become unusable and footers grow without bound.
+    pub max_columns: usize,
+    /// Deepest nesting of a column's type.
+    pub max_depth: usize,
+    /// Largest Parquet footer in bytes: it is held in memory as a whole.
+    pub max_footer_bytes: u64,
+    /// Largest source file in bytes.
+    pub max_file_bytes: u64,
+    /// Most rows per file: decoding stops there, however small the file that claims them.
+    pub max_file_rows: u64,
+    /// Longest CSV record in bytes: an unclosed quote would otherwise swallow the file into memory.
+    pub max_csv_record_bytes: u64,
+    /// Texts that stand for a missing value in CSV, beside the empty text. They do so in columns of
+    /// numbers, dates and truth values only: in a column of text, `NA` is Namibia.
+    pub csv_null_values: Vec<String>,
+    /// Size in bytes at which a Parquet file written from CSV is closed and the next begun, so that
+    /// clients can fetch in parallel and need not hold everything at once.
+    pub target_file_bytes: u64,
+}
+
+impl Default for PublishLimits {
+    fn default() -> Self {
+        Self {
+            max_files: 10_000,
+            max_columns: 2_000,
+            max_depth: 32,
+            max_footer_bytes: 64 * 1024 * 1024,
+            max_file_bytes: 1 << 40,
+            max_file_rows: 20_000_000_000,
+            max_csv_record_bytes: 16 * 1024 * 1024,
+            csv_null_values: vec!["NA".into()],
+            target_file_bytes: 256 * 1024 * 1024,
+        }
+    }
+}
+
+/// What is being done to a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Finding the types of CSV columns.
+    InferringTypes,
+    /// Copying and hashing a Parquet file.
+    Copying,
+    /// Decoding a Parquet file to check and describe it.
+    Checking,
+    /// Writing CSV as Parquet.
+    Converting,
+}
+
+/// How far a publication is. Reported a few times a second at most per file.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Name of the source file.
+    pub file: String,
+    /// Bytes of the source (when checking: rows) done so far.
+    pub done: u64,
+    /// Out of how many.
+    pub total: u64,
+}
+
+/// A file of a product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DataFile {
+    /// Name below the product's directory, as in `part-00000.parquet`.
+    pub name: String,
+    /// Exact size.
+    pub size_bytes: u64,
+    /// SHA-256 of its bytes, lower-case hex.
+    pub sha256: String,
+    /// Rows.
+    pub rows: u64,
+    /// Bounds that let clients skip it.
+    pub stats: FileStats,
+}
+
+/// A published product: stored as JSON, so fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedTable {
+    /// Its files in order.
+    pub files: Vec<DataFile>,
+    /// Its columns.
+    pub schema: TableSchema,
+    /// Rows of all files.
+    pub rows: u64,
+    /// Bytes of all files.
+    pub size_bytes: u64,
+    /// One entry per column, in order.
+    pub profile: Vec<ColumnProfile>,
+    /// How CSV was understood, for the publisher to check; absent for Parquet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inferred: Option<InferredCsv>,
+}
+
+/// Publishes `sources` (Parquet and CSV files, or directories of them) into `out_dir`, which must not
+/// exist yet or be empty. On error nothing is left in or beside `out_dir`.
+pub fn publish_table(
+    sources: &[PathBuf],
+    out_dir: &Path,
+    limits: &PublishLimits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PublishedTable, TablesError> {
+    let files = source::expand(sources, limits)?;
+    let staging = Staging::new(out_dir)?;
+
+    let (parquet, csv): (Vec<SourceFile>, Vec<SourceFile>) = files.into_iter().partition(SourceFile::is_parquet);
+    let mut ordered: Vec<Box<dyn Source>> = Vec::new();
+    let mut inferred = None;
+    if !csv.is_empty() {
+        let table = source::infer_csv(csv, limits, progress)?;
+        inferred = Some(table.description());
+        ordered.push(Box::new(table));
+    }
+    ordered.extend(parquet.into_iter().map(|file| Box::new(source::ParquetSource::new(file)) as Box<dyn Source>));
+
+    let mut all = Vec::new();
+    let mut schema: Option<(String, TableSchema)> = None;
+    let mut totals: Vec<ColumnAccumulator> = Vec::new();
+    for source in ordered {
+        let name = source.name();
+        let outcome = source.publish(staging.path(), all.len(), limits, progress)?;
+        match &mut schema {
+            None => schema = Some((name, outcome.schema)),
+            Some((first, schema)) => schema.merge(first, &outcome.schema, &name)?,
+        }
+        for (file, columns) in outcome.files {
+            if all.len() >= limits.max_files {
+                return Err(TablesError::TooLarge {
+                    subject: "the product".into(),
+                    reason: format!("more than {} files", limits.max_files),
+                });
+            }
+            if totals.is_empty() {
+                totals = columns;
+            } else {
+                totals.iter_mut().zip(&columns).for_each(|(total, column)| total.merge(column));
+            }
+            all.push(file);
+        }
+    }
+    let Some((_, schema)) = schema else {
+        return Err(TablesError::Empty("no files".into()));
+    };
+    staging.finish(out_dir)?;
+    Ok(PublishedTable {
+        rows: all.iter().map(|f| f.rows).sum(),
+        size_bytes: all.iter().map(|f| f.size_bytes).sum(),
+        files: all,
+        schema,
+        profile: totals.iter().map(ColumnAccumulator::profile).collect(),
+        inferred,
+    })
+}
+
+/// The name of the `n`th file of a product.
+fn part_name(n: usize) -> String {
+    format!("part-{n:05}.parquet")
+}
+
+/// A directory beside the target that disappears unless it is renamed to the target.
+struct Staging {
+    path: PathBuf,
+}
+
+/// Unfinished publications of one target at a time; more are a runaway.
+const MAX_STAGING: u32 = 1_000;
+
+impl Staging {
+    fn new(out_dir: &Path) -> Result<Self, TablesError> {
+        let bad = |reason: &str| TablesError::BadTarget { path: out_dir.into(), reason: reason.into() };
+        let name = out_dir.file_name().and_then(|n| n.to_str()).ok_or_else(|| bad("not a usable directory name"))?;
+        match fs::read_dir(out_dir).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return Err(bad("it is not empty; a product never changes")),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(TablesError::io("reading", out_dir)(e)),
+            Ok(false) | Err(_) => (),
+        }
+        let parent = match out_dir.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(TablesError::io("creating", parent))?;
+        for n in 0..MAX_STAGING {
+            let path = parent.join(format!(".{name}.partial-{n}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => (),
+                Err(e) => return Err(TablesError::io("creating", path)(e)),
+            }
+        }
+        Err(bad("too many unfinished publications beside it; remove the directories ending in .partial-N"))
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the files visible under their final name, durably.
+    fn finish(self, out_dir: &Path) -> Result<(), TablesError> {
+        writer::sync_dir(&self.path)?;
+        // An empty directory of that name is replaced by the rename.
+        fs::rename(&self.path, out_dir).map_err(TablesError::io("renaming to", out_dir))?;
+        match out_dir.parent() {
+            Some(p) if !p.as_os_str().is_empty() => writer::sync_dir(p),
+            _ => writer::sync_dir(Path::new(".")),
+        }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // After the rename it is gone. A leftover costs space only, so a failure here is not reported.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}

@@ -1,0 +1,490 @@
+//! CSV files (RFC 4180, UTF-8): read twice, once to find the types, once to write Parquet.
+//!
+//! A header line is required. The delimiter (`,` `;` `|` or a tab) is taken from the first lines. Blank
+//! lines are skipped. All CSV files of one product are typed together, so that they have one schema.
+
+use std::{
+    cell::Cell,
+    fs::File,
+    io::{self, BufReader, Read},
+    path::Path,
+    rc::Rc,
+    sync::Arc,
+};
+
+use ::csv::{ByteRecord, ReaderBuilder};
+use arrow::{
+    array::{
+        ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    },
+    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
+};
+
+use super::{
+    super::{
+        ColumnAccumulator, DataFile, FileStats, ParquetFile, Phase, Progress, PublishLimits, TableSchema, part_name, schema::check_names,
+    },
+    Outcome, Source, SourceFile,
+    infer::{CsvType, InferredColumn, InferredCsv, Parsed, TypeFinder, parse},
+};
+use crate::TablesError;
+
+/// Delimiters looked for, the commonest first.
+const DELIMITERS: [u8; 4] = [b',', b'\t', b';', b'|'];
+/// Bytes at the start of a file by which the delimiter is found.
+const SNIFF_BYTES: u64 = 64 * 1024;
+/// Records at the start of a file by which the delimiter is found.
+const SNIFF_RECORDS: usize = 50;
+/// Rows written at once.
+const BATCH_ROWS: usize = 8192;
+/// Text bytes in a batch at which it is written early, to bound memory when values are long.
+const BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// Records between two reports of progress.
+const REPORT_RECORDS: u64 = 128 * 1024;
+/// The csv reader's own buffer, which it fills ahead of the record it is at.
+const READ_AHEAD: u64 = 64 * 1024;
+
+/// CSV files whose types have been found.
+pub(in super::super) struct CsvTable {
+    files: Vec<SourceFile>,
+    delimiter: u8,
+    null_values: Vec<String>,
+    names: Vec<String>,
+    finders: Vec<TypeFinder>,
+}
+
+/// Reads CSV files completely to find their delimiter and their columns' types.
+pub(in super::super) fn infer_csv(
+    files: Vec<SourceFile>,
+    limits: &PublishLimits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<CsvTable, TablesError> {
+    let mut table: Option<CsvTable> = None;
+    for file in &files {
+        let delimiter = sniff(file)?;
+        let mut records = Records::open(file, delimiter, limits)?;
+        let names = records.header()?;
+        if names.len() > limits.max_columns {
+            return Err(TablesError::TooLarge {
+                subject: file.name(),
+                reason: format!("{} columns; at most {} are supported", names.len(), limits.max_columns),
+            });
+        }
+        check_names(&file.name(), names.iter().map(String::as_str))?;
+        let table = table.get_or_insert_with(|| CsvTable {
+            files: Vec::new(),
+            delimiter,
+            null_values: limits.csv_null_values.clone(),
+            finders: vec![TypeFinder::default(); names.len()],
+            names: names.clone(),
+        });
+        if table.names != names {
+            let reason = match names.iter().zip(&table.names).find(|(a, b)| a != b) {
+                Some((theirs, ours)) => format!("column \"{theirs}\" where \"{ours}\" was expected"),
+                None => format!("{} columns instead of {}", names.len(), table.names.len()),
+            };
+            return Err(TablesError::SchemaMismatch { file: file.name(), first: files[0].name(), reason });
+        }
+        let mut count = 0_u64;
+        while let Some(row) = records.next()? {
+            for (i, finder) in table.finders.iter_mut().enumerate() {
+                finder.see(row.text(i)?, &table.null_values);
+            }
+            count += 1;
+            if count.is_multiple_of(REPORT_RECORDS) {
+                let done = records.position();
+                progress(Progress { phase: Phase::InferringTypes, file: file.name(), done, total: file.size });
+            }
+        }
+    }
+    let mut table = table.ok_or_else(|| TablesError::Empty("no CSV file".into()))?;
+    table.files = files;
+    Ok(table)
+}
+
+impl CsvTable {
+    /// How the files were understood.
+    pub(in super::super) fn description(&self) -> InferredCsv {
+        InferredCsv {
+            delimiter: char::from(self.delimiter),
+            null_values: self.null_values.clone(),
+            columns: self
+                .names
+                .iter()
+                .zip(&self.finders)
+                .map(|(name, finder)| InferredColumn {
+                    name: name.clone(),
+                    data_type: finder.result().delta_name().into(),
+                    empty: finder.empty,
+                    null_markers: finder.null_markers,
+                })
+                .collect(),
+        }
+    }
+
+    fn arrow_schema(&self) -> SchemaRef {
+        let fields: Vec<Field> =
+            self.names.iter().zip(&self.finders).map(|(name, finder)| Field::new(name, arrow_type(finder.result()), true)).collect();
+        Arc::new(Schema::new(fields))
+    }
+
+    /// A value as its column's type, `None` when missing.
+    fn append(&self, column: &mut ColumnBuilder, text: &str) -> Result<(), &'static str> {
+        let missing = text.is_empty() || (!matches!(column, ColumnBuilder::Text(_)) && self.null_values.iter().any(|n| n == text));
+        if missing { column.append(None) } else { column.append(Some(text)) }
+    }
+}
+
+fn arrow_type(kind: CsvType) -> DataType {
+    match kind {
+        CsvType::Bool => DataType::Boolean,
+        CsvType::Int => DataType::Int64,
+        CsvType::Float => DataType::Float64,
+        CsvType::Date => DataType::Date32,
+        CsvType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        CsvType::TimestampNtz => DataType::Timestamp(TimeUnit::Microsecond, None),
+        CsvType::Text => DataType::Utf8,
+    }
+}
+
+/// Collects a batch's values of one column.
+enum ColumnBuilder {
+    Bool(BooleanBuilder),
+    Int(Int64Builder),
+    Float(Float64Builder),
+    Date(Date32Builder),
+    Timestamp(TimestampMicrosecondBuilder),
+    TimestampNtz(TimestampMicrosecondBuilder),
+    Text(StringBuilder),
+}
+
+impl ColumnBuilder {
+    fn new(kind: CsvType) -> Self {
+        match kind {
+            CsvType::Bool => Self::Bool(BooleanBuilder::new()),
+            CsvType::Int => Self::Int(Int64Builder::new()),
+            CsvType::Float => Self::Float(Float64Builder::new()),
+            CsvType::Date => Self::Date(Date32Builder::new()),
+            CsvType::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            CsvType::TimestampNtz => Self::TimestampNtz(TimestampMicrosecondBuilder::new()),
+            CsvType::Text => Self::Text(StringBuilder::new()),
+        }
+    }
+
+    fn append(&mut self, text: Option<&str>) -> Result<(), &'static str> {
+        if let Self::Text(b) = self {
+            b.append_option(text);
+            return Ok(());
+        }
+        let parsed = text.map(parse);
+        #[expect(clippy::cast_precision_loss, reason = "larger whole numbers make the column text")]
+        match (self, parsed) {
+            (Self::Bool(b), None) => b.append_null(),
+            (Self::Int(b), None) => b.append_null(),
+            (Self::Float(b), None) => b.append_null(),
+            (Self::Date(b), None) => b.append_null(),
+            (Self::Timestamp(b) | Self::TimestampNtz(b), None) => b.append_null(),
+            (Self::Bool(b), Some(Parsed::Bool(v))) => b.append_value(v),
+            (Self::Int(b), Some(Parsed::Int(v))) => b.append_value(v),
+            (Self::Float(b), Some(Parsed::Float(v))) => b.append_value(v),
+            (Self::Float(b), Some(Parsed::Int(v))) => b.append_value(v as f64),
+            (Self::Date(b), Some(Parsed::Date(v))) => b.append_value(v),
+            (Self::Timestamp(b), Some(Parsed::Timestamp(v))) | (Self::TimestampNtz(b), Some(Parsed::TimestampNtz(v))) => b.append_value(v),
+            _ => return Err("the value does not have the type found for its column; did the file change meanwhile?"),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Bool(b) => Arc::new(b.finish()),
+            Self::Int(b) => Arc::new(b.finish()),
+            Self::Float(b) => Arc::new(b.finish()),
+            Self::Date(b) => Arc::new(b.finish()),
+            Self::Timestamp(b) | Self::TimestampNtz(b) => Arc::new(b.finish()),
+            Self::Text(b) => Arc::new(b.finish()),
+        }
+    }
+}
+
+impl Source for CsvTable {
+    fn name(&self) -> String {
+        self.files.first().map(SourceFile::name).unwrap_or_default()
+    }
+
+    fn publish(
+        &self,
+        dir: &Path,
+        first: usize,
+        limits: &PublishLimits,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Outcome, TablesError> {
+        let arrow_schema = self.arrow_schema();
+        let source_types = vec![String::from("CSV"); self.names.len()];
+        let schema = TableSchema::from_arrow(&self.name(), &arrow_schema, &source_types, limits)?;
+        let mut files = Vec::new();
+        let mut part = Part::create(self, dir, first, &arrow_schema)?;
+        for source in &self.files {
+            let mut records = Records::open(source, sniff(source)?, limits)?;
+            if records.header()? != self.names {
+                return Err(TablesError::MalformedCsv {
+                    file: source.name(),
+                    line: 1,
+                    column: None,
+                    reason: "the header changed while the file was published".into(),
+                });
+            }
+            let mut count = 0_u64;
+            while let Some(row) = records.next()? {
+                part.append(self, &row)?;
+                count += 1;
+                if part.batch_is_full() {
+                    part.write_batch()?;
+                    if part.file.size() >= limits.target_file_bytes {
+                        let next = Part::create(self, dir, first + files.len() + 1, &arrow_schema)?;
+                        files.push(std::mem::replace(&mut part, next).finish()?);
+                    }
+                }
+                if count.is_multiple_of(REPORT_RECORDS) {
+                    let done = records.position();
+                    progress(Progress { phase: Phase::Converting, file: source.name(), done, total: source.size });
+                }
+            }
+        }
+        files.push(part.finish()?);
+        Ok(Outcome { schema, files })
+    }
+}
+
+/// A Parquet file being filled from CSV.
+struct Part {
+    name: String,
+    file: ParquetFile,
+    schema: SchemaRef,
+    builders: Vec<ColumnBuilder>,
+    columns: Vec<ColumnAccumulator>,
+    batch_rows: usize,
+    batch_bytes: usize,
+    rows: u64,
+}
+
+impl Part {
+    fn create(table: &CsvTable, dir: &Path, number: usize, schema: &SchemaRef) -> Result<Self, TablesError> {
+        let name = part_name(number);
+        Ok(Self {
+            file: ParquetFile::create(&dir.join(&name), schema.clone())?,
+            name,
+            schema: schema.clone(),
+            builders: table.finders.iter().map(|f| ColumnBuilder::new(f.result())).collect(),
+            columns: table.names.iter().map(|n| ColumnAccumulator::new(n, false)).collect(),
+            batch_rows: 0,
+            batch_bytes: 0,
+            rows: 0,
+        })
+    }
+
+    fn append(&mut self, table: &CsvTable, row: &Row<'_>) -> Result<(), TablesError> {
+        for (i, builder) in self.builders.iter_mut().enumerate() {
+            let text = row.text(i)?;
+            self.batch_bytes += text.len();
+            table.append(builder, text).map_err(|reason| row.error(Some(i), reason.into()))?;
+        }
+        self.batch_rows += 1;
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn batch_is_full(&self) -> bool {
+        self.batch_rows >= BATCH_ROWS || self.batch_bytes >= BATCH_BYTES
+    }
+
+    fn write_batch(&mut self) -> Result<(), TablesError> {
+        let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        self.columns.iter_mut().zip(&arrays).for_each(|(column, values)| column.add(values));
+        let batch = RecordBatch::try_new(self.schema.clone(), arrays)
+            .map_err(|e| TablesError::Write { file: self.name.clone(), reason: e.to_string() })?;
+        (self.batch_rows, self.batch_bytes) = (0, 0);
+        self.file.write(&batch)
+    }
+
+    fn finish(mut self) -> Result<(DataFile, Vec<ColumnAccumulator>), TablesError> {
+        if self.batch_rows > 0 {
+            self.write_batch()?;
+        }
+        let (size_bytes, sha256) = self.file.finish()?;
+        let mut stats = FileStats { num_records: self.rows, ..FileStats::default() };
+        self.columns.iter().for_each(|c| c.write_stats(&mut stats));
+        Ok((DataFile { name: self.name, size_bytes, sha256, rows: self.rows, stats }, self.columns))
+    }
+}
+
+/// Lets a reader take only so many bytes before the budget is renewed.
+struct Budgeted<R> {
+    inner: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Budgeted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.left.get() == 0 {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "record too long"));
+        }
+        let limit = usize::try_from(self.left.get()).unwrap_or(usize::MAX).min(buf.len());
+        let n = self.inner.read(&mut buf[..limit])?;
+        self.left.set(self.left.get() - n as u64);
+        Ok(n)
+    }
+}
+
+/// The records of a CSV file, with their places.
+struct Records {
+    file: String,
+    reader: ::csv::Reader<Budgeted<BufReader<File>>>,
+    budget: Rc<Cell<u64>>,
+    record_limit: u64,
+    record: ByteRecord,
+    names: Rc<Vec<String>>,
+}
+
+/// One record.
+struct Row<'a> {
+    file: &'a str,
+    record: &'a ByteRecord,
+    names: &'a [String],
+}
+
+impl Records {
+    fn open(source: &SourceFile, delimiter: u8, limits: &PublishLimits) -> Result<Self, TablesError> {
+        let mut file = File::open(&source.path).map_err(TablesError::io("reading", &source.path))?;
+        skip_bom(&mut file, source)?;
+        let record_limit = limits.max_csv_record_bytes;
+        let budget = Rc::new(Cell::new(record_limit + READ_AHEAD));
+        let inner = Budgeted { inner: BufReader::new(file), left: Rc::clone(&budget) };
+        let reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(inner);
+        Ok(Self { file: source.name(), reader, budget, record_limit, record: ByteRecord::new(), names: Rc::new(Vec::new()) })
+    }
+
+    /// Bytes read so far.
+    fn position(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
+    /// The column names; to be called first.
+    fn header(&mut self) -> Result<Vec<String>, TablesError> {
+        let names = match self.advance()? {
+            false => {
+                return Err(TablesError::MalformedCsv {
+                    file: self.file.clone(),
+                    line: 1,
+                    column: None,
+                    reason: "the file is empty; its first line must name the columns".into(),
+                });
+            }
+            true => {
+                let row = Row { file: &self.file, record: &self.record, names: &[] };
+                (0..self.record.len()).map(|i| row.text(i).map(|t| t.trim().to_owned())).collect::<Result<Vec<_>, _>>()?
+            }
+        };
+        self.names = Rc::new(names.clone());
+        Ok(names)
+    }
+
+    fn next(&mut self) -> Result<Option<Row<'_>>, TablesError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let row = Row { file: &self.file, record: &self.record, names: &self.names };
+        if self.record.len() == self.names.len() {
+            return Ok(Some(row));
+        }
+        let (found, expected) = (self.record.len(), self.names.len());
+        Err(row
+            .error(None, format!("{found} values where the header has {expected}; is a value with a delimiter or line break not quoted?")))
+    }
+
+    fn advance(&mut self) -> Result<bool, TablesError> {
+        self.budget.set(self.record_limit + READ_AHEAD);
+        let line = self.reader.position().line();
+        self.reader.read_byte_record(&mut self.record).map_err(|e| {
+            let reason = match e.kind() {
+                ::csv::ErrorKind::Io(io) if io.kind() == io::ErrorKind::FileTooLarge => {
+                    format!("a record of more than {} bytes; is a quote not closed?", self.record_limit)
+                }
+                _ => e.to_string(),
+            };
+            TablesError::MalformedCsv { file: self.file.clone(), line, column: None, reason }
+        })
+    }
+}
+
+impl Row<'_> {
+    fn text(&self, i: usize) -> Result<&str, TablesError> {
+        let bytes = self.record.get(i).unwrap_or_default();
+        std::str::from_utf8(bytes).map_err(|e| {
+            let byte = self.record.position().map_or(0, ::csv::Position::byte);
+            self.error(
+                Some(i),
+                format!(
+                    "not UTF-8: byte {} of the value, in the record that starts at byte {byte} of the file; \
+                     save the file as UTF-8",
+                    e.valid_up_to() + 1
+                ),
+            )
+        })
+    }
+
+    fn error(&self, column: Option<usize>, reason: String) -> TablesError {
+        TablesError::MalformedCsv {
+            file: self.file.into(),
+            line: self.record.position().map_or(0, ::csv::Position::line),
+            column: column.map(|i| self.names.get(i).cloned().unwrap_or_else(|| (i + 1).to_string())),
+            reason,
+        }
+    }
+}
+
+/// Steps over the byte order mark of UTF-8; refuses those of other encodings.
+fn skip_bom(file: &mut File, source: &SourceFile) -> Result<(), TablesError> {
+    use std::io::Seek;
+    let mut head = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut head).map_err(TablesError::io("reading", &source.path))?;
+    let encoding = match head.as_slice() {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [0, 0, 0xfe, 0xff] => Some("UTF-32"),
+        [b'P', b'K', 3, 4] => Some("a ZIP archive or a workbook"),
+        [0x1f, 0x8b, ..] => Some("compressed (gzip)"),
+        _ => None,
+    };
+    if let Some(encoding) = encoding {
+        return Err(TablesError::MalformedCsv {
+            file: source.name(),
+            line: 1,
+            column: None,
+            reason: format!("the file is {encoding} at byte 1; save it as CSV in UTF-8"),
+        });
+    }
+    let start = if head.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 };
+    file.seek(io::SeekFrom::Start(start)).map_err(TablesError::io("reading", &source.path))?;
+    Ok(())
+}
+
+/// Finds the delimiter: the one that splits the header most while the next records agree with it.
+fn sniff(source: &SourceFile) -> Result<u8, TablesError> {
+    let mut file = File::open(&source.path).map_err(TablesError::io("reading", &source.path))?;
+    skip_bom(&mut file, source)?;
+    let mut head = Vec::new();
+    file.take(SNIFF_BYTES).read_to_end(&mut head).map_err(TablesError::io("reading", &source.path))?;
+    let mut best = (0, 0, b',');
+    for delimiter in DELIMITERS {
+        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(head.as_slice());
+        // The last record may be cut off.
+        let widths: Vec<usize> = reader.byte_records().take(SNIFF_RECORDS).map_while(|r| r.ok().map(|r| r.len())).collect();
+        let Some(&width) = widths.first() else { continue };
+        let agreeing = widths.iter().filter(|&&w| w == width).count() * 100 / widths.len();
+        // Agreement in bands of ten per cent, so that one ragged line does not change the delimiter.
+        if width > 1 && (agreeing / 10, width) > (best.0, best.1) {
+            best = (agreeing / 10, width, delimiter);
+        }
+    }
+    Ok(best.2)
+}

@@ -1,0 +1,196 @@
+//! Where tables come from. One file per kind of source, all behind [`Source`]; a new kind (Delta,
+//! object stores, workbooks) adds a file here and an arm in [`expand`].
+
+mod csv;
+mod footer;
+mod infer;
+mod parquet;
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+pub use self::infer::{InferredColumn, InferredCsv};
+pub(super) use self::{csv::infer_csv, parquet::ParquetSource};
+use super::{ColumnAccumulator, DataFile, Progress, PublishLimits, TableSchema};
+use crate::TablesError;
+
+/// What a source has put into the staging directory.
+pub(super) struct Outcome {
+    pub(super) schema: TableSchema,
+    /// Files with what is known of each column.
+    pub(super) files: Vec<(DataFile, Vec<ColumnAccumulator>)>,
+}
+
+/// Something that can be published as Parquet files of one schema.
+pub(super) trait Source {
+    /// What to call it in messages.
+    fn name(&self) -> String;
+    /// Writes checked Parquet into `dir`, naming files from number `first` on.
+    fn publish(&self, dir: &Path, first: usize, limits: &PublishLimits, progress: &mut dyn FnMut(Progress))
+    -> Result<Outcome, TablesError>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Parquet,
+    Csv,
+}
+
+/// A file to publish, looked at once.
+#[derive(Debug)]
+pub(super) struct SourceFile {
+    path: PathBuf,
+    kind: Kind,
+    size: u64,
+}
+
+impl SourceFile {
+    pub(super) fn is_parquet(&self) -> bool {
+        self.kind == Kind::Parquet
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
+    }
+}
+
+/// The files that the publisher's paths stand for: files as they are, directories as the `*.parquet`,
+/// `*.csv` and `*.tsv` files directly in them, by name.
+pub(super) fn expand(sources: &[PathBuf], limits: &PublishLimits) -> Result<Vec<SourceFile>, TablesError> {
+    if sources.is_empty() {
+        return Err(TablesError::Empty("name at least one Parquet or CSV file, or a directory of them".into()));
+    }
+    let mut files = Vec::new();
+    for path in sources {
+        let meta = fs::metadata(path).map_err(TablesError::io("reading", path))?;
+        if meta.is_dir() {
+            expand_directory(path, limits, &mut files)?;
+        } else {
+            let kind = match kind_by_name(path) {
+                Some(kind) => kind,
+                None if starts_like_parquet(path)? => Kind::Parquet,
+                None => return Err(bad(path, "not a kind of file that can be published; use .parquet, .csv or .tsv")),
+            };
+            push(path.clone(), kind, limits, &mut files)?;
+        }
+    }
+    Ok(files)
+}
+
+fn expand_directory(dir: &Path, limits: &PublishLimits, files: &mut Vec<SourceFile>) -> Result<(), TablesError> {
+    let root = fs::canonicalize(dir).map_err(TablesError::io("reading", dir))?;
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(TablesError::io("reading", dir))? {
+        let path = entry.map_err(TablesError::io("reading", dir))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // Checksums, markers and the like of other tools: .part-0.crc, _SUCCESS.
+        let hidden = name.starts_with('.') || name.starts_with('_');
+        if path.is_dir() {
+            return Err(bad(
+                &path,
+                match name.as_str() {
+                    "_delta_log" => "this directory is a Delta table; publish the Parquet files of one version instead",
+                    _ => "a directory inside the directory to publish; name the files, or one flat directory",
+                },
+            ));
+        }
+        let Some(kind) = kind_by_name(&path) else { continue };
+        if hidden {
+            continue;
+        }
+        let real = fs::canonicalize(&path).map_err(TablesError::io("reading", &path))?;
+        if !real.starts_with(&root) {
+            return Err(bad(&path, "a symbolic link that leaves the directory; copy the file or name it directly"));
+        }
+        found.push((path, kind));
+        if found.len() > limits.max_files {
+            break;
+        }
+    }
+    if found.is_empty() {
+        return Err(TablesError::Empty(format!("{} holds no .parquet, .csv or .tsv file", dir.display())));
+    }
+    found.sort();
+    found.into_iter().try_for_each(|(path, kind)| push(path, kind, limits, files))
+}
+
+fn push(path: PathBuf, kind: Kind, limits: &PublishLimits, files: &mut Vec<SourceFile>) -> Result<(), TablesError> {
+    let meta = fs::metadata(&path).map_err(TablesError::io("reading", &path))?;
+    if !meta.is_file() {
+        return Err(bad(&path, "not a regular file"));
+    }
+    if meta.len() > limits.max_file_bytes {
+        return Err(TablesError::TooLarge {
+            subject: path.display().to_string(),
+            reason: format!("{} bytes; at most {}", meta.len(), limits.max_file_bytes),
+        });
+    }
+    if files.len() >= limits.max_files {
+        return Err(TablesError::TooLarge { subject: "the product".into(), reason: format!("more than {} files", limits.max_files) });
+    }
+    files.push(SourceFile { path, kind, size: meta.len() });
+    Ok(())
+}
+
+fn kind_by_name(path: &Path) -> Option<Kind> {
+    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+        "parquet" | "pq" => Some(Kind::Parquet),
+        "csv" | "tsv" => Some(Kind::Csv),
+        _ => None,
+    }
+}
+
+fn starts_like_parquet(path: &Path) -> Result<bool, TablesError> {
+    let mut magic = Vec::new();
+    fs::File::open(path).and_then(|f| f.take(4).read_to_end(&mut magic)).map_err(TablesError::io("reading", path))?;
+    Ok(magic == b"PAR1")
+}
+
+fn bad(path: &Path, reason: &str) -> TablesError {
+    TablesError::BadSource { path: path.into(), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Result<Vec<String>, TablesError> {
+        Ok(expand(&[dir.to_owned()], &PublishLimits::default())?.iter().map(SourceFile::name).collect())
+    }
+
+    #[test]
+    fn a_directory_stands_for_its_files_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.parquet", "a.CSV", "_SUCCESS", ".hidden.csv", "README.md"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        assert_eq!(names(dir.path()).unwrap(), ["a.CSV", "b.parquet"]);
+        fs::create_dir(dir.path().join("year=2024")).unwrap();
+        assert_eq!(names(dir.path()).unwrap_err().kind(), "bad-source");
+    }
+
+    #[test]
+    fn what_cannot_be_a_source_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(names(dir.path()).unwrap_err().kind(), "empty");
+        assert_eq!(expand(&[], &PublishLimits::default()).unwrap_err().kind(), "empty");
+        let text = dir.path().join("notes.txt");
+        fs::write(&text, "hello").unwrap();
+        assert_eq!(expand(&[text], &PublishLimits::default()).unwrap_err().kind(), "bad-source");
+        let missing = dir.path().join("none.csv");
+        assert_eq!(expand(&[missing], &PublishLimits::default()).unwrap_err().kind(), "io");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_the_directory_is_refused() {
+        let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let secret = outside.path().join("secret.csv");
+        fs::write(&secret, "a\n1\n").unwrap();
+        std::os::unix::fs::symlink(&secret, dir.path().join("x.csv")).unwrap();
+        assert_eq!(names(dir.path()).unwrap_err().kind(), "bad-source");
+    }
+}

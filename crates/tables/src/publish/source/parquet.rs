@@ -1,0 +1,247 @@
+//! Parquet files: copied and hashed in one pass, then the copy is checked down to the last value.
+//!
+//! The parquet crate is trusted to decode sound files, not to survive forged ones: lengths are checked
+//! before it sees them (see `footer`), and a panic in it counts as a malformed file.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use parquet::{
+    arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
+};
+
+use super::{
+    super::{ColumnAccumulator, DataFile, FileStats, Phase, Progress, PublishLimits, TableSchema, part_name, writer::HashedFile},
+    Outcome, Source, SourceFile, footer,
+};
+use crate::TablesError;
+
+/// Rows decoded at once. Small, because a dictionary lets a small file stand for very long values.
+const BATCH_ROWS: usize = 1024;
+/// Rows between two reports of progress.
+const REPORT_ROWS: u64 = 128 * 1024;
+/// Bytes copied at once.
+const COPY_BYTES: usize = 1 << 20;
+/// Footer length and magic.
+const TRAILER_BYTES: u64 = 8;
+/// Head magic, trailer: the least a file can have.
+const MIN_BYTES: u64 = 4 + TRAILER_BYTES;
+
+/// A Parquet file to publish.
+pub(in super::super) struct ParquetSource {
+    file: SourceFile,
+}
+
+impl ParquetSource {
+    pub(in super::super) fn new(file: SourceFile) -> Self {
+        Self { file }
+    }
+}
+
+impl Source for ParquetSource {
+    fn name(&self) -> String {
+        self.file.name()
+    }
+
+    fn publish(
+        &self,
+        dir: &Path,
+        first: usize,
+        limits: &PublishLimits,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Outcome, TablesError> {
+        let name = self.name();
+        let target = dir.join(part_name(first));
+        let (size_bytes, sha256) = copy(&self.file, &target, &name, limits, progress)?;
+        let checked = check(&target, &name, limits, progress)?;
+        let mut stats = FileStats { num_records: checked.rows, ..FileStats::default() };
+        checked.columns.iter().for_each(|c| c.write_stats(&mut stats));
+        let file = DataFile { name: part_name(first), size_bytes, sha256, rows: checked.rows, stats };
+        Ok(Outcome { schema: checked.schema, files: vec![(file, checked.columns)] })
+    }
+}
+
+fn copy(
+    source: &SourceFile,
+    target: &Path,
+    name: &str,
+    limits: &PublishLimits,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(u64, String), TablesError> {
+    let mut from = File::open(&source.path).map_err(TablesError::io("reading", &source.path))?;
+    let mut to = HashedFile::create(target)?;
+    let mut buffer = vec![0; COPY_BYTES];
+    loop {
+        let n = from.read(&mut buffer).map_err(TablesError::io("reading", &source.path))?;
+        if n == 0 {
+            return to.finish();
+        }
+        to.write_all(&buffer[..n]).map_err(TablesError::io("writing", target))?;
+        // The file may grow while it is read.
+        if to.size() > limits.max_file_bytes {
+            return Err(TablesError::TooLarge { subject: name.into(), reason: format!("more than {} bytes", limits.max_file_bytes) });
+        }
+        let (done, total) = (to.size(), source.size);
+        progress(Progress { phase: Phase::Copying, file: name.into(), done, total });
+    }
+}
+
+struct Checked {
+    schema: TableSchema,
+    rows: u64,
+    columns: Vec<ColumnAccumulator>,
+}
+
+/// Checks a file completely: lengths, schema, and that every page of every column decodes.
+fn check(path: &Path, name: &str, limits: &PublishLimits, progress: &mut dyn FnMut(Progress)) -> Result<Checked, TablesError> {
+    let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
+    let mut file = File::open(path).map_err(TablesError::io("reading", path))?;
+    let footer = read_footer(&mut file, name, path, limits)?;
+    let guarded = catch_unwind(AssertUnwindSafe(|| -> Result<Checked, TablesError> {
+        let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| malformed(e.to_string()))?;
+        check_layout(&mut file, &metadata, footer.len() as u64, name, path, limits)?;
+        // Arrow's own copy of the schema is not looked at: clients go by Parquet's.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let source_types = source_types(&metadata);
+        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|e| malformed(e.to_string()))?;
+        let schema = TableSchema::from_arrow(name, metadata.schema(), &source_types, limits)?;
+        let total = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default();
+        let mut columns: Vec<ColumnAccumulator> =
+            schema.columns.iter().map(|c| ColumnAccumulator::new(&c.name, c.source_type.contains("INT96"))).collect();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|e| malformed(e.to_string()))?;
+        let mut rows = 0;
+        for batch in reader {
+            let batch = batch.map_err(|e| malformed(format!("after row {rows}: {e}")))?;
+            let before = rows;
+            rows += batch.num_rows() as u64;
+            columns.iter_mut().zip(batch.columns()).for_each(|(column, values)| column.add(values));
+            if before / REPORT_ROWS != rows / REPORT_ROWS {
+                progress(Progress { phase: Phase::Checking, file: name.into(), done: rows, total });
+            }
+        }
+        if rows != total {
+            return Err(malformed(format!("it declares {total} rows and holds {rows}")));
+        }
+        Ok(Checked { schema, rows, columns })
+    }));
+    guarded.unwrap_or_else(|_| Err(malformed("decoding it failed in an unexpected way".into())))
+}
+
+/// Reads the footer after checking what its length claims.
+fn read_footer(file: &mut File, name: &str, path: &Path, limits: &PublishLimits) -> Result<Vec<u8>, TablesError> {
+    let malformed = |reason: &str| TablesError::MalformedParquet { file: name.into(), reason: reason.into() };
+    let io = || TablesError::io("reading", path);
+    let size = file.metadata().map_err(io())?.len();
+    if size < MIN_BYTES {
+        return Err(malformed("it is too short; was it copied completely?"));
+    }
+    let mut head = [0; 4];
+    file.read_exact(&mut head).map_err(io())?;
+    let mut trailer = [0; 8];
+    file.seek(SeekFrom::Start(size - TRAILER_BYTES)).map_err(io())?;
+    file.read_exact(&mut trailer).map_err(io())?;
+    let [a, b, c, d, magic @ ..] = trailer;
+    if &magic == b"PARE" || &head == b"PARE" {
+        return Err(malformed("it is encrypted; publish it decrypted, access is governed by the offer"));
+    }
+    if &head != b"PAR1" || &magic != b"PAR1" {
+        return Err(malformed("its end is missing; was it copied completely?"));
+    }
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    if length > limits.max_footer_bytes {
+        return Err(TablesError::TooLarge {
+            subject: name.into(),
+            reason: format!("a footer of {length} bytes; at most {}", limits.max_footer_bytes),
+        });
+    }
+    if length > size - MIN_BYTES {
+        return Err(malformed("its footer claims to be longer than the file"));
+    }
+    let mut footer = Vec::new();
+    file.seek(SeekFrom::Start(size - TRAILER_BYTES - length)).map_err(io())?;
+    (&mut *file).take(length).read_to_end(&mut footer).map_err(io())?;
+    footer::check_footer(&footer).map_err(malformed)?;
+    Ok(footer)
+}
+
+/// Checks that every column chunk lies inside the file and is made of sane pages.
+fn check_layout(
+    file: &mut File,
+    metadata: &ParquetMetaData,
+    footer_len: u64,
+    name: &str,
+    path: &Path,
+    limits: &PublishLimits,
+) -> Result<(), TablesError> {
+    let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
+    let size = file.metadata().map_err(TablesError::io("reading", path))?.len();
+    let data_end = size - TRAILER_BYTES - footer_len;
+    let rows = metadata.file_metadata().num_rows();
+    if rows < 0 {
+        return Err(malformed("it declares a negative number of rows".into()));
+    }
+    if rows.unsigned_abs() > limits.max_file_rows {
+        return Err(TablesError::TooLarge {
+            subject: name.into(),
+            reason: format!("{rows} rows; at most {} per file", limits.max_file_rows),
+        });
+    }
+    let mut sum = 0_i64;
+    for (g, group) in metadata.row_groups().iter().enumerate() {
+        if group.num_rows() < 0 {
+            return Err(malformed(format!("row group {g} declares a negative number of rows")));
+        }
+        sum = sum.saturating_add(group.num_rows());
+        for column in group.columns() {
+            let what = || format!("column {} in row group {g}", column.column_path().string());
+            if column.file_path().is_some_and(|p| !p.is_empty()) {
+                return Err(malformed(format!("{} is kept in another file", what())));
+            }
+            let start = match column.dictionary_page_offset() {
+                Some(dictionary) if dictionary > 0 => dictionary.min(column.data_page_offset()),
+                _ => column.data_page_offset(),
+            };
+            let (Ok(start), Ok(length)) = (u64::try_from(start), u64::try_from(column.compressed_size())) else {
+                return Err(malformed(format!("{} has a negative place or length", what())));
+            };
+            if start < 4 || start.checked_add(length).is_none_or(|end| end > data_end) {
+                return Err(malformed(format!("{} lies outside the file", what())));
+            }
+            let values = column.num_values();
+            if values < 0 || (column.column_descr().max_rep_level() == 0 && values != group.num_rows()) {
+                return Err(malformed(format!("{} does not have one value per row", what())));
+            }
+            footer::check_pages(file, start, length, values).map_err(|e| malformed(format!("{}: {e}", what())))?;
+        }
+    }
+    if sum != rows {
+        return Err(malformed(format!("it declares {rows} rows, its row groups {sum}")));
+    }
+    Ok(())
+}
+
+/// The physical type of each top-level column, for people: `Parquet INT64`.
+fn source_types(metadata: &ParquetMetaData) -> Vec<String> {
+    let schema = metadata.file_metadata().schema_descr();
+    let mut types = vec![String::from("Parquet"); schema.root_schema().get_fields().len()];
+    for leaf in 0..schema.num_columns() {
+        let root = schema.get_column_root_idx(leaf);
+        if let Some(text) = types.get_mut(root) {
+            let separator = if text == "Parquet" { " " } else { ", " };
+            // A wide struct would make this unreadable.
+            if text.len() < 80 {
+                text.push_str(&format!("{separator}{}", schema.column(leaf).physical_type()));
+            }
+        }
+    }
+    types
+}
