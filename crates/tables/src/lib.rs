@@ -3,6 +3,8 @@
 //!
 //! - [`publish`]: Parquet and CSV on local disk in, checked Parquet, schema and profile out.
 //! - [`delta_sharing`]: the protocol's requests and answers as text; no HTTP.
+//! - [`serve`]: which bytes answer a request (RFC 9110 conditions and ranges); no HTTP.
+//! - [`sample`]: believable tables from a seed, for the demonstration.
 //!
 //! Everything here is synchronous: callers run it where blocking is allowed. This is the only crate
 //! that links Arrow and Parquet, and none of their types appear in its public functions.
@@ -10,5 +12,7 @@
 pub mod delta_sharing;
 mod error;
 pub mod publish;
+pub mod sample;
+pub mod serve;
 
 pub use error::TablesError;

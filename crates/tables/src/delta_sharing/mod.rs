@@ -4,6 +4,7 @@
 //! from paths, sets status codes and headers ([`headers`]), and authenticates.
 
 pub mod capabilities;
+pub mod client;
 mod error;
 pub mod listing;
 pub mod prune;
