@@ -88,6 +88,12 @@
     button.textContent = button.dataset.done;
   });
 
+  document.addEventListener("click", ({ target }) => {
+    for (const menu of document.querySelectorAll("details.menu[open]"))
+      if (!menu.contains(target)) menu.open = false;
+  });
+
+  document.querySelector(".rooms [aria-current]")?.scrollIntoView({ block: "nearest" });
   showCopyButtons();
   listen();
 })();

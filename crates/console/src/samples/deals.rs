@@ -1,0 +1,195 @@
+//! Samples of the pages about negotiations, agreements and transfers.
+
+use super::{
+    AGREEMENT, HEFEI, NEGOTIATION, bearings, event, hefei, layout, negotiation_events, negotiations, suzhou, terms, transfers, when, zgc,
+};
+use crate::format::Count;
+use crate::pages::{
+    Access, AgreementPage, AgreementRow, AgreementsPage, NegotiationActions, NegotiationPage, NegotiationsPage, TransferActions,
+    TransferPage, TransfersPage, Uses,
+};
+use crate::states::{AgreementState, Message, NegotiationState, Role, TransferState};
+use crate::view::{ProductRef, When};
+
+impl NegotiationsPage {
+    /// One of each sort.
+    pub fn sample() -> Self {
+        Self { layout: layout("/p/suzhou/negotiations"), negotiations: negotiations(), after: Some("v1.0192f3".into()) }
+    }
+}
+
+impl NegotiationPage {
+    /// Finished with an agreement.
+    pub fn sample() -> Self {
+        Self {
+            layout: layout(&format!("/p/suzhou/negotiations/{NEGOTIATION}")),
+            id: NEGOTIATION.into(),
+            product: bearings(),
+            peer: hefei(),
+            role: Role::Consumer,
+            state: NegotiationState::Finalized,
+            visited: vec![NegotiationState::Requested, NegotiationState::Agreed, NegotiationState::Verified, NegotiationState::Finalized],
+            events: negotiation_events(),
+            terms: terms(),
+            actions: NegotiationActions::default(),
+            agreement_id: Some("agr-01jd3v6m0e".into()),
+            provider_pid: Some("urn:uuid:0c7cf0c7-3e0a-4a51-8e43-6f6b2a0b9d10".into()),
+            consumer_pid: Some("urn:uuid:ddb7a0b9-7a37-4a7c-a86e-1a3c8a54a5b4".into()),
+            delivery_problem: None,
+        }
+    }
+
+    /// A peer's request that a person must decide.
+    pub fn sample_waiting() -> Self {
+        let first = event("14:01:10", zgc(), Message::ContractRequest, Some(NegotiationState::Requested.into()));
+        Self {
+            layout: layout("/p/suzhou/negotiations/neg-01jd3v9x5r"),
+            id: "neg-01jd3v9x5r".into(),
+            product: ProductRef {
+                id: "flights".into(),
+                title: "Flights from New York, 2013".into(),
+                version: "2".into(),
+                href: Some("/p/suzhou/products/flights".into()),
+            },
+            peer: zgc(),
+            role: Role::Provider,
+            state: NegotiationState::Requested,
+            visited: vec![NegotiationState::Requested],
+            events: vec![first],
+            actions: NegotiationActions { agree: true, accept: false, terminate: true },
+            agreement_id: None,
+            ..Self::sample()
+        }
+    }
+
+    /// Declined, after a counter-offer.
+    pub fn sample_terminated() -> Self {
+        let mut end = event("14:02:44", zgc(), Message::ContractNegotiationTermination, Some(NegotiationState::Terminated.into()));
+        end.reason = Some("We found another source.".into());
+        let mut page = Self::sample_waiting();
+        page.events.push(event("14:02:01", suzhou(), Message::ContractOffer, Some(NegotiationState::Offered.into())));
+        page.events.push(end);
+        page.state = NegotiationState::Terminated;
+        page.visited.push(NegotiationState::Offered);
+        page.actions = NegotiationActions::default();
+        page
+    }
+}
+
+impl AgreementsPage {
+    /// One of each state.
+    pub fn sample() -> Self {
+        let row = |id: &str, product: &str, peer, role, state| AgreementRow {
+            id: id.into(),
+            product: product.into(),
+            peer,
+            role,
+            state,
+            signed: when("13:58:00"),
+        };
+        Self {
+            layout: layout("/p/suzhou/agreements"),
+            agreements: vec![
+                row("agr-01jd3v6m0e", &bearings().title, hefei(), Role::Consumer, AgreementState::Active),
+                row("agr-01jd3t0000", "Flights from New York, 2013", zgc(), Role::Provider, AgreementState::Expired),
+                row("agr-01jd3p0000", "Air quality, hourly", zgc(), Role::Consumer, AgreementState::Ended),
+            ],
+            after: None,
+        }
+    }
+}
+
+impl AgreementPage {
+    /// We consume, and access is open.
+    pub fn sample() -> Self {
+        let id = "agr-01jd3v6m0e";
+        Self {
+            layout: layout(&format!("/p/suzhou/agreements/{id}")),
+            id: id.into(),
+            product: bearings(),
+            provider: hefei(),
+            consumer: suzhou(),
+            role: Role::Consumer,
+            state: AgreementState::Active,
+            signed: when("13:58:00"),
+            ended: None,
+            digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
+            terms: terms(),
+            document_json: format!(
+                "{{\n  \"@type\": \"Agreement\",\n  \"@id\": \"{AGREEMENT}\",\n  \"target\": \
+                 \"bearing-vibration\",\n  \"assigner\": \"{HEFEI}\",\n  \"assignee\": \"{}\"\n}}",
+                suzhou().did
+            ),
+            negotiation_id: Some(NEGOTIATION.into()),
+            access: Access::Ready {
+                file_name: "bearing-vibration.share".into(),
+                table: "hefei.default.bearing-vibration".into(),
+                expires: Some(When { iso: "2026-12-21T14:00:00Z".into(), text: "21 Dec 2026, 14:00 UTC".into() }),
+            },
+            uses: None,
+            transfers: transfers().into_iter().take(1).collect(),
+            can_end: false,
+        }
+    }
+
+    /// We consume, and have not asked for access yet.
+    pub fn sample_available() -> Self {
+        Self { access: Access::Available, transfers: Vec::new(), ..Self::sample() }
+    }
+
+    /// We provide.
+    pub fn sample_provider() -> Self {
+        Self {
+            product: ProductRef {
+                id: "flights".into(),
+                title: "Flights from New York, 2013".into(),
+                version: "2".into(),
+                href: Some("/p/suzhou/products/flights".into()),
+            },
+            provider: suzhou(),
+            consumer: zgc(),
+            role: Role::Provider,
+            access: Access::None,
+            uses: Some(Uses { used: Count(37), limit: Some(Count(100)) }),
+            transfers: transfers().into_iter().skip(1).take(1).collect(),
+            can_end: true,
+            ..Self::sample()
+        }
+    }
+}
+
+impl TransfersPage {
+    /// One of each sort.
+    pub fn sample() -> Self {
+        Self { layout: layout("/p/suzhou/transfers"), transfers: transfers(), after: None }
+    }
+}
+
+impl TransferPage {
+    /// Paused by the provider, which is us.
+    pub fn sample() -> Self {
+        use TransferState::{Requested, Started, Suspended};
+        let mut pause = event("12:44:09", suzhou(), Message::TransferSuspension, Some(Suspended.into()));
+        pause.reason = Some("The source is being repaired until the evening.".into());
+        Self {
+            layout: layout("/p/suzhou/transfers/tra-01jd3t0a8d"),
+            id: "tra-01jd3t0a8d".into(),
+            product: AgreementPage::sample_provider().product,
+            peer: zgc(),
+            role: Role::Provider,
+            state: Suspended,
+            visited: vec![Requested, Started, Suspended],
+            format: "HttpData-PULL".into(),
+            agreement_id: "agr-01jd3t0000".into(),
+            events: vec![
+                event("12:01:00", zgc(), Message::TransferRequest, Some(Requested.into())),
+                event("12:01:01", suzhou(), Message::TransferStart, Some(Started.into())),
+                pause,
+            ],
+            actions: TransferActions { suspend: false, resume: true, complete: true, terminate: true },
+            provider_pid: Some("urn:uuid:7f2b7f0e-0f4b-4a43-9f1f-3a0c6a3e2a01".into()),
+            consumer_pid: Some("urn:uuid:aa0d0f7c-62a5-4f2e-8a4d-1b6a5c1d9e02".into()),
+            delivery_problem: Some("the peer did not answer within 10 seconds".into()),
+        }
+    }
+}
