@@ -1,1 +1,4 @@
-//! placeholder
+//! The node.
+pub mod identity;
+pub mod net;
+pub mod secrets;

@@ -1,0 +1,159 @@
+//! Access to data: from a bearer token to a grant, call by call.
+
+use super::{App, gate::Watch};
+use crate::identity::access_token;
+use fondaco_core::{
+    Code, Error, Result,
+    ids::TransferId,
+    negotiation::Role,
+    participant::{Declarations, Did, Slug},
+    policy::{Constraint, Facts, Permit, Policy, SetOperator, Verdict},
+    product::{Product, ProductRef},
+    time::Timestamp,
+    transfer::Transfer,
+};
+use fondaco_store::AgreementRow;
+
+/// Facts that own their texts; see [`facts`].
+#[derive(Clone, Debug)]
+pub struct OwnedFacts {
+    now: Timestamp,
+    recipient: String,
+    agreed_at: Timestamp,
+    spatial: Option<String>,
+    purpose: Vec<String>,
+    reads: u64,
+}
+
+impl OwnedFacts {
+    /// The borrowed form that policies are evaluated with.
+    pub fn as_facts(&self) -> Facts<'_> {
+        Facts {
+            now: self.now,
+            recipient: &self.recipient,
+            agreed_at: self.agreed_at,
+            spatial: self.spatial.as_deref(),
+            purpose: &self.purpose,
+            reads: self.reads,
+        }
+    }
+}
+
+/// The facts about a consumer under a policy.
+///
+/// Who declares no purpose but asks for terms that name the permitted ones has declared those: the request repeats
+/// the constraint, and the agreement that both sides hold contains it. A connector that is not ours can say it no other way.
+pub fn facts(policy: &Policy, recipient: &Did, declared: &Declarations, agreed_at: Timestamp, now: Timestamp, reads: u64) -> OwnedFacts {
+    let purpose = if declared.purpose.is_empty() { purposes_in_terms(policy) } else { declared.purpose.clone() };
+    OwnedFacts { now, recipient: recipient.to_string(), agreed_at, spatial: declared.spatial.clone(), purpose, reads }
+}
+
+fn purposes_in_terms(policy: &Policy) -> Vec<String> {
+    let constraints = policy.permissions.iter().flat_map(|p| &p.constraints);
+    constraints
+        .filter_map(|c| match c {
+            Constraint::Purpose { op: SetOperator::Eq | SetOperator::IsAnyOf, values } => Some(values.clone()),
+            _ => None,
+        })
+        .next()
+        .unwrap_or_default()
+}
+
+/// Access that is open right now.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The transfer, as provider.
+    pub transfer: Transfer,
+    /// Its agreement.
+    pub agreement: AgreementRow,
+    /// The product version.
+    pub product: Product,
+    /// The bounds.
+    pub permit: Permit,
+    /// For streams: closes when access does.
+    pub watch: Watch,
+}
+
+impl App {
+    /// The grant a bearer token gives at this participant's share.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] for a token that is not ours; [`Code::AccessEnded`] or [`Code::PolicyDenied`] when
+    /// access is not open now.
+    pub async fn grant_by_token(&self, slug: &Slug, token: &str) -> Result<Grant> {
+        let transfer = access_token::verify(&self.sealer, slug, token)
+            .ok_or_else(|| Error::new(Code::Unauthenticated, "The bearer token is not valid here. Fetch a new profile file."))?;
+        self.grant(slug, &transfer).await
+    }
+
+    /// The grant of a transfer: checked in the database, for this call.
+    ///
+    /// # Errors
+    /// As [`App::grant_by_token`].
+    pub async fn grant(&self, slug: &Slug, transfer: &TransferId) -> Result<Grant> {
+        // Before the check, so that a closing in between is not missed.
+        let closed = self.gate.watch(transfer);
+        let (slug, id, now) = (slug.clone(), transfer.clone(), self.now());
+        let (transfer, agreement, product, reads) = self
+            .store
+            .read("access.grant", move |tx| -> Result<_> {
+                let ended = |why: &str| Error::new(Code::AccessEnded, why);
+                let t = tx
+                    .transfer_get(&slug, &id)?
+                    .filter(|t| t.role == Role::Provider)
+                    .ok_or_else(|| ended("The transfer does not exist any more."))?;
+                if !t.state.is_open() {
+                    return Err(ended(&format!("Access is closed: the transfer is {}.", t.state.name())));
+                }
+                let row = tx.agreement_get(&slug, &t.agreement_id)?.ok_or_else(|| ended("The agreement does not exist any more."))?;
+                if row.ended_at.is_some() {
+                    return Err(ended("The agreement was ended."));
+                }
+                let reference = ProductRef::parse_dataset_id(&t.dataset);
+                let product = match reference {
+                    Some(r) => tx.product_get(&slug, &r)?,
+                    None => None,
+                }
+                .ok_or_else(|| ended("The product does not exist any more."))?;
+                let reads = tx.reads_used(&slug, &t.agreement_id)?;
+                Ok((t, row, product, reads))
+            })
+            .await?;
+        let policy = agreement
+            .policy
+            .as_ref()
+            .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
+        // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
+        let counted = reads.saturating_sub(1);
+        let facts = facts(policy, &agreement.peer, &agreement.declared, agreement.agreement.timestamp, now, counted);
+        match policy.evaluate(&facts.as_facts()) {
+            Verdict::Permit(permit) => {
+                let watch = Watch::new(closed, permit.until);
+                Ok(Grant { transfer, agreement, product, permit, watch })
+            }
+            Verdict::Deny(denial) => Err(Error::new(Code::PolicyDenied, denial.to_string())),
+        }
+    }
+
+    /// Counts one read of the whole product version, if one is left. One conditional statement: never one too many.
+    ///
+    /// # Errors
+    /// [`Code::PolicyDenied`] when all agreed reads are used.
+    pub async fn admit_read(&self, grant: &Grant) -> Result<u64> {
+        let (slug, id, limit) = (grant.transfer.participant.clone(), grant.transfer.agreement_id.clone(), grant.permit.reads_max);
+        let admitted = self.store.tx("access.admit", move |tx| -> Result<_> { Ok(tx.reads_admit(&slug, &id, limit)?) }).await?;
+        admitted.ok_or_else(|| {
+            let limit = grant.permit.reads_max.unwrap_or_default();
+            Error::new(Code::PolicyDenied, format!("All {limit} agreed reads are used. (count)"))
+        })
+    }
+
+    /// Gives a read back whose answer could not be made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn give_back_read(&self, grant: &Grant) -> Result<()> {
+        let (slug, id) = (grant.transfer.participant.clone(), grant.transfer.agreement_id.clone());
+        self.store.tx("access.give_back", move |tx| -> Result<_> { Ok(tx.reads_give_back(&slug, &id)?) }).await
+    }
+}

@@ -1,0 +1,142 @@
+//! Use cases: what the surfaces (DSP, API, console, jobs) ask for. No HTTP in, no HTTP out.
+//!
+//! A use case loads values in one transaction, lets the pure rules of `fondaco-core` decide, and stores the result
+//! with its effects in the same transaction. What must happen outside the database afterwards is an [`After`].
+
+pub mod access;
+pub mod agreements;
+pub mod catalog;
+pub mod gate;
+pub mod negotiations;
+pub mod participants;
+pub mod peers;
+pub mod people;
+pub mod products;
+pub mod received;
+pub mod transfers;
+
+use crate::{
+    config::Config,
+    identity::{authenticator::Authenticator, resolver::DidResolver},
+    net::client::Outbound,
+    secrets::seal::Sealer,
+};
+use fondaco_core::{
+    Error, Result,
+    entropy::Entropy,
+    ids::TransferId,
+    time::{Clock, Timestamp},
+};
+use fondaco_store::Store;
+use gate::Gate;
+use std::sync::Arc;
+
+/// Everything a use case may reach.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// The parts of an [`App`].
+pub struct Inner {
+    /// The configuration.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Secrets at rest and derived keys.
+    pub sealer: Sealer,
+    /// The way out.
+    pub outbound: Outbound,
+    /// DID documents of peers.
+    pub resolver: DidResolver,
+    /// How nodes recognise each other.
+    pub authenticator: Authenticator,
+    /// Streams in flight.
+    pub gate: Gate,
+    /// When this process began to serve.
+    pub started_at: Timestamp,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("public", &self.config.public.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+    /// A fresh opaque id: requests, queries, tokens.
+    pub fn fresh_id(&self) -> String {
+        fondaco_core::ids::uuid_v7(self.now(), &*self.entropy).simple().to_string()
+    }
+    /// A random UUID as a URN: message ids.
+    pub fn fresh_urn(&self) -> String {
+        fondaco_core::ids::uuid_v7(self.now(), &*self.entropy).urn().to_string()
+    }
+    /// Does what a committed transaction asked for.
+    pub fn after_commit(&self, after: Vec<After>) {
+        for a in after {
+            match a {
+                After::CloseAccess(transfer) => self.gate.close(&transfer),
+            }
+        }
+    }
+}
+
+/// What follows a commit, in this process. Losing it in a crash does no harm: it only concerns what a crash ends anyway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Stop the streams of a transfer.
+    CloseAccess(TransferId),
+}
+
+/// What a writing use case returns from its transaction.
+#[derive(Debug)]
+pub struct Done<T> {
+    /// The answer.
+    pub value: T,
+    /// What follows.
+    pub after: Vec<After>,
+}
+
+impl<T> Done<T> {
+    /// An answer with nothing to follow.
+    pub const fn just(value: T) -> Self {
+        Self { value, after: Vec::new() }
+    }
+}
+
+impl App {
+    /// Finishes a use case: performs what follows, returns the answer.
+    pub fn finish<T>(&self, done: Done<T>) -> T {
+        self.after_commit(done.after);
+        done.value
+    }
+}
+
+/// Reads an optional text filter of bounded length.
+///
+/// # Errors
+/// When it is too long.
+pub fn bounded(name: &str, text: &str, max: usize) -> Result<()> {
+    if text.chars().count() > max {
+        return Err(Error::invalid(format!("\"{name}\" has at most {max} characters.")));
+    }
+    Ok(())
+}

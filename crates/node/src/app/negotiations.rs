@@ -1,0 +1,395 @@
+//! Negotiations: begin one, take a step, follow the rules.
+//!
+//! [`follow`] is the heart: it turns the effects of a pure step into rows (messages to send, decisions to take later,
+//! agreements, events) inside the transaction that stores the new state. Decisions without delay are taken right there.
+
+use super::{App, Done, access, peers::Remote};
+use crate::jobs::{self, NegotiationSend};
+use fondaco_core::{
+    Code, Error, Result,
+    agreement::Agreement,
+    decision::{Action, Rules, Trigger},
+    ids::{AgreementId, NegotiationId, OfferId},
+    negotiation::{Effect, Ending, Message, Negotiation, Own, Peer, Role, State, Terms},
+    participant::{Declarations, Participant, Slug},
+    policy::{Policy, Verdict},
+    product::{ProductRef, ProductState},
+    time::Timestamp,
+};
+use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Most automatic steps that may follow one message: the machine has seven states, so more is a rule that loops.
+const STEPS_MAX: usize = 16;
+
+/// What a consumer wants.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// The provider: a DID or an address.
+    pub peer: String,
+    /// The dataset or product id.
+    pub product: String,
+    /// The offer; may be left out when there is only one.
+    pub offer: Option<String>,
+    /// What it is for.
+    pub purpose: Vec<String>,
+}
+
+impl App {
+    /// Begins a negotiation as consumer: finds the offer in the peer's catalogue and asks for it.
+    ///
+    /// # Errors
+    /// When the peer cannot be reached, or has no such product or offer.
+    pub async fn negotiation_begin(&self, participant: &Participant, begin: Begin) -> Result<Negotiation> {
+        let declared = Declarations { spatial: participant.country.clone(), purpose: begin.purpose.clone() };
+        if !declared.within_limits() {
+            return Err(Error::invalid("At most 20 purposes of at most 200 characters each can be declared."));
+        }
+        let remote = self.remote(participant, &begin.peer).await?;
+        let dataset = self.remote_dataset(participant, &remote, &begin.product, &declared).await?;
+        let offers: Vec<&str> = dataset.offers.iter().map(|o| o.id.as_str()).collect();
+        let offer = match &begin.offer {
+            Some(wanted) => dataset.offers.iter().find(|o| o.id == *wanted).ok_or_else(|| {
+                Error::new(Code::OfferUnknown, format!("\"{}\" has no offer \"{wanted:.80}\". It has: {}.", dataset.id, offers.join(", ")))
+            })?,
+            None => match dataset.offers.as_slice() {
+                [only] => only,
+                [] => return Err(Error::new(Code::OfferUnknown, format!("\"{}\" has no offer for you.", dataset.id))),
+                _ => {
+                    return Err(Error::new(
+                        Code::OfferUnknown,
+                        format!("\"{}\" has several offers; name one of: {}.", dataset.id, offers.join(", ")),
+                    ));
+                }
+            },
+        };
+        let terms = Terms { offer_id: offer.id.clone(), odrl: offer.odrl.clone() };
+        self.negotiation_request(participant, &remote, dataset.id.clone(), terms, declared).await
+    }
+
+    /// Asks for terms already known: stores the negotiation and the request to send.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn negotiation_request(
+        &self,
+        participant: &Participant,
+        remote: &Remote,
+        dataset: String,
+        terms: Terms,
+        declared: Declarations,
+    ) -> Result<Negotiation> {
+        let now = self.now();
+        let negotiation = Negotiation {
+            id: NegotiationId::generate(now, &*self.entropy),
+            participant: participant.slug.clone(),
+            own_did: participant.did.clone(),
+            role: Role::Consumer,
+            peer: Peer { did: remote.did.clone(), pid: None, address: remote.dsp.clone() },
+            state: State::Requested { terms: terms.clone() },
+            reference_terms: terms,
+            rules: participant.rules.about(&dataset).clone(),
+            dataset,
+            declared,
+            reached: BTreeMap::new(),
+            rounds: 1,
+            revision: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let app = self.clone();
+        let done = self
+            .store
+            .tx("negotiation.begin", move |tx| -> Result<_> {
+                record(tx, &negotiation, Role::Consumer, "Asked for the terms.")?;
+                follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
+            })
+            .await?;
+        Ok(self.finish(done))
+    }
+
+    /// Takes a step that a person (or a program) asked for.
+    ///
+    /// # Errors
+    /// [`Code::IllegalTransition`] when it is not possible now.
+    pub async fn negotiation_act(&self, slug: &Slug, id: &NegotiationId, action: Action, reason: Option<String>) -> Result<Negotiation> {
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
+        let done = self
+            .store
+            .tx("negotiation.act", move |tx| -> Result<_> {
+                let n = tx.negotiation_lock(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The negotiation {id}")))?;
+                let own = own_step(&app, tx, &n, action, reason)?;
+                act(&app, tx, n, own)
+            })
+            .await?;
+        Ok(self.finish(done))
+    }
+
+    /// A delayed decision has come due.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn negotiation_decide(&self, slug: &Slug, due: jobs::Decide<NegotiationId>, job: fondaco_core::ids::JobId) -> Result<()> {
+        let (app, slug) = (self.clone(), slug.clone());
+        let done = self
+            .store
+            .tx("negotiation.decide", move |tx| -> Result<_> {
+                tx.job_finish(&job)?;
+                let Some(n) = tx.negotiation_lock(&slug, &due.id)? else { return Ok(Done::just(())) };
+                if n.revision != due.revision {
+                    // The process moved on meanwhile: the decision was about a state that is gone.
+                    return Ok(Done::just(()));
+                }
+                let own = own_step(&app, tx, &n, due.action, None)?;
+                let done = act(&app, tx, n, own)?;
+                Ok(Done { value: (), after: done.after })
+            })
+            .await?;
+        self.after_commit(done.after);
+        Ok(())
+    }
+
+    /// Ends a negotiation whose peer cannot be told or refuses what we say.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn negotiation_fail(&self, slug: &Slug, id: &NegotiationId, ending: Ending, job: fondaco_core::ids::JobId) -> Result<()> {
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
+        self.store
+            .tx("negotiation.fail", move |tx| -> Result<()> {
+                tx.job_finish(&job)?;
+                let Some(n) = tx.negotiation_lock(&slug, &id)? else { return Ok(()) };
+                if n.state.is_final() {
+                    return Ok(());
+                }
+                let (before, text) = (n.revision, ending.reasons.join(" "));
+                let failed = n.fail(ending, app.now());
+                tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
+                record(tx, &failed, failed.role, &text)?;
+                tx.negotiation_update(&failed, before)?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+/// Takes one step of our own and follows its effects.
+fn act(app: &App, tx: &mut Tx<'_>, n: Negotiation, own: Own) -> Result<Done<Negotiation>> {
+    let (before, words) = (n.revision, step_words(&own));
+    let (after, effects) = n.act(own, app.now())?;
+    record(tx, &after, after.role, &words)?;
+    follow(app, tx, after, effects, Some(before))
+}
+
+/// Turns the effects of a step into rows, takes the decisions that are due now, and stores where that leads.
+///
+/// `before` is the revision in the database; `None` for a negotiation that is not stored yet.
+///
+/// # Errors
+/// When the database fails, the negotiation changed meanwhile, or a rule asks for the impossible.
+pub fn follow(app: &App, tx: &mut Tx<'_>, mut n: Negotiation, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Negotiation>> {
+    let now = app.now();
+    let mut queue = std::collections::VecDeque::from(effects);
+    let mut steps = 0;
+    drop_void_messages(tx, &n)?;
+    while let Some(effect) = queue.pop_front() {
+        match effect {
+            Effect::Send(message) => {
+                tx.job_enqueue(&NewJob {
+                    participant: n.participant.clone(),
+                    kind: jobs::NEGOTIATION_SEND.into(),
+                    key: jobs::line(&n.id),
+                    payload: json!(NegotiationSend::new(app, &n, message)?),
+                    run_at: now,
+                })?;
+            }
+            Effect::Conclude(agreement) => conclude(tx, &n, agreement, now)?,
+            Effect::Decide(trigger) => {
+                let decision = n.decide(trigger);
+                if decision.action == Action::Hold {
+                    continue;
+                }
+                if decision.delay().0 > 0 {
+                    tx.job_enqueue(&NewJob {
+                        participant: n.participant.clone(),
+                        kind: jobs::NEGOTIATION_DECIDE.into(),
+                        // A line of its own: waiting for a decision must not hold up messages.
+                        key: format!("{}:decide:{}", n.id, n.revision),
+                        payload: json!(jobs::Decide { id: n.id.clone(), action: decision.action, revision: n.revision }),
+                        run_at: now.plus(decision.delay()),
+                    })?;
+                    continue;
+                }
+                steps += 1;
+                if steps > STEPS_MAX {
+                    return Err(Error::new(Code::IllegalTransition, "The decision rules of this process loop."));
+                }
+                let step = own_step(app, tx, &n, decision.action, None).and_then(|own| {
+                    let words = step_words(&own);
+                    n.clone().act(own, now).map(|(after, more)| (after, more, words))
+                });
+                let (after, more, words) = match step {
+                    Ok(step) => step,
+                    Err(e) if e.code() == Code::Internal => return Err(e),
+                    Err(e) => {
+                        // A rule that asks for the impossible must not undo the peer's message: a person decides.
+                        record(tx, &n, n.role, &format!("A rule could not be followed; a person must decide. {e}"))?;
+                        continue;
+                    }
+                };
+                record(tx, &after, after.role, &words)?;
+                n = after;
+                drop_void_messages(tx, &n)?;
+                queue.extend(more);
+            }
+        }
+    }
+    match before {
+        None => tx.negotiation_insert(&n)?,
+        Some(revision) => tx.negotiation_update(&n, revision)?,
+    }
+    Ok(Done::just(n))
+}
+
+/// What was still to be sent is void once the process has been terminated. A peer whose pid is still unknown may
+/// have our request, though, and must be told of the end: then the request stays in line before the termination.
+fn drop_void_messages(tx: &mut Tx<'_>, n: &Negotiation) -> Result<()> {
+    if matches!(n.state, State::Terminated { .. }) && n.peer.pid.is_some() {
+        tx.jobs_drop(&n.participant, &jobs::line(&n.id))?;
+    }
+    Ok(())
+}
+
+/// The step an action means for this negotiation now.
+fn own_step(app: &App, tx: &mut Tx<'_>, n: &Negotiation, action: Action, reason: Option<String>) -> Result<Own> {
+    let ending = |default: &str| Ending::because(reason.clone().unwrap_or_else(|| default.to_owned()));
+    Ok(match action {
+        Action::Offer => Own::Offer(n.reference_terms.clone()),
+        Action::Agree => match may_agree(app, tx, n)? {
+            Ok(()) => Own::Agree(make_agreement(app, n)?),
+            Err(ending) => Own::Terminate(ending),
+        },
+        Action::Finalize => Own::Finalize,
+        Action::Counter => Own::Counter(n.reference_terms.clone()),
+        Action::Accept => Own::Accept,
+        Action::Verify => Own::Verify,
+        Action::Terminate => Own::Terminate(match &n.state {
+            State::Agreed { .. } if n.role == Role::Consumer => ending("The agreement's terms are not the ones negotiated."),
+            _ => ending("Ended by this participant."),
+        }),
+        Action::Hold | Action::Start | Action::Suspend | Action::Complete => {
+            return Err(Error::invalid("This action is not one of a negotiation's."));
+        }
+    })
+}
+
+/// Whether the policy permits this consumer, as far as can be known when agreeing, and the product is still on offer.
+fn may_agree(app: &App, tx: &mut Tx<'_>, n: &Negotiation) -> Result<Result<(), Ending>> {
+    let Some(terms) = n.state.terms() else { return Ok(Ok(())) };
+    let product = ProductRef::parse_dataset_id(&n.dataset).and_then(|r| tx.product_get(&n.participant, &r).transpose()).transpose()?;
+    if !product.is_some_and(|p| p.state == ProductState::Published) {
+        return Ok(Err(Ending::because("The product was withdrawn.")));
+    }
+    let policy = Policy::from_odrl(&terms.odrl)?;
+    let now = app.now();
+    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, now, now, 0).as_facts()) {
+        Verdict::Permit(_) => Ok(()),
+        Verdict::Deny(denial) => {
+            Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] })
+        }
+    })
+}
+
+fn make_agreement(app: &App, n: &Negotiation) -> Result<Agreement> {
+    let terms = n.state.terms().ok_or_else(|| Error::new(Code::IllegalTransition, "There are no terms to agree to."))?;
+    let now = app.now();
+    let id = AgreementId::generate(now, &*app.entropy);
+    Agreement::make(id.as_str(), &n.dataset, &n.own_did, &n.peer.did, now, &terms.odrl)
+}
+
+fn conclude(tx: &mut Tx<'_>, n: &Negotiation, agreement: Agreement, now: Timestamp) -> Result<()> {
+    let policy = Policy::from_odrl(&agreement.document);
+    // We never agree to what we cannot enforce; as a consumer we may hold terms that only the provider enforces.
+    let policy = match n.role {
+        Role::Provider => Some(policy?),
+        Role::Consumer => policy.ok(),
+    };
+    let id = agreement.id.clone();
+    let rules = match n.role {
+        Role::Provider => n.rules.clone(),
+        Role::Consumer => Rules::default(),
+    };
+    tx.agreement_insert(&AgreementRow {
+        participant: n.participant.clone(),
+        role: n.role,
+        peer: n.peer.did.clone(),
+        peer_address: n.peer.address.clone(),
+        dataset: n.dataset.clone(),
+        negotiation_id: n.id.clone(),
+        agreement,
+        policy,
+        declared: n.declared.clone(),
+        rules,
+        ended_at: None,
+        end_reason: None,
+        created_at: now,
+    })?;
+    tx.event_append(&NewEvent {
+        participant: n.participant.clone(),
+        topic: format!("agreement:{id}"),
+        kind: "agreement.concluded".into(),
+        actor: n.own_did.to_string(),
+        text: format!("The agreement about {} is in force.", n.dataset),
+        detail: json!({"negotiation": n.id, "agreement": id}),
+        at: now,
+    })?;
+    Ok(())
+}
+
+/// Writes the step just taken into the timeline.
+///
+/// # Errors
+/// When the database fails.
+pub fn record(tx: &mut Tx<'_>, n: &Negotiation, by: Role, text: &str) -> Result<()> {
+    let actor = if by == n.role { &n.own_did } else { &n.peer.did };
+    tx.event_append(&NewEvent {
+        participant: n.participant.clone(),
+        topic: format!("negotiation:{}", n.id),
+        kind: format!("negotiation.{}", n.state.name().to_ascii_lowercase()),
+        actor: actor.to_string(),
+        text: text.to_owned(),
+        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset}),
+        at: n.updated_at,
+    })?;
+    Ok(())
+}
+
+fn step_words(own: &Own) -> String {
+    match own {
+        Own::Offer(_) => "Offered terms.".into(),
+        Own::Agree(_) => "Agreed: the agreement is on its way.".into(),
+        Own::Finalize => "Finalised: the agreement is in force.".into(),
+        Own::Counter(_) => "Asked again.".into(),
+        Own::Accept => "Accepted the offer.".into(),
+        Own::Verify => "Verified the agreement.".into(),
+        Own::Terminate(ending) => format!("Ended: {}", ending.reasons.join(" ")),
+    }
+}
+
+/// The offer of ours a request is about.
+///
+/// # Errors
+/// [`Code::OfferUnknown`] when there is none, or it belongs to another product.
+pub fn published_offer(tx: &mut Tx<'_>, slug: &Slug, dataset: &str, offer_id: &str) -> Result<fondaco_core::product::Offer> {
+    let unknown = || Error::new(Code::OfferUnknown, "There is no such offer for this dataset. Read the catalogue again.");
+    let reference = ProductRef::parse_dataset_id(dataset).ok_or_else(unknown)?;
+    let offer = tx.offer_get(slug, &OfferId::from_stored(offer_id))?.ok_or_else(unknown)?;
+    if offer.product != reference {
+        return Err(unknown());
+    }
+    match tx.product_get(slug, &reference)? {
+        Some(product) if product.state == ProductState::Published => Ok(offer),
+        _ => Err(unknown()),
+    }
+}

@@ -1,0 +1,233 @@
+//! People and programs that use this node: sign-in, sessions, API tokens.
+
+use super::{App, bounded};
+use crate::identity::{api_token, password, session};
+use fondaco_core::{
+    Code, Error, Result,
+    ids::{TokenId, UserId},
+    participant::Slug,
+    time::Micros,
+};
+use fondaco_store::{ApiTokenRow, LoginAttempt, SessionRow, UserRow};
+
+/// How long a session lasts.
+pub const SESSION_LIFE: Micros = Micros::from_secs(12 * 3_600);
+/// Failed sign-ins per login name within [`LOGIN_WINDOW`]; the one after is refused unseen.
+pub const LOGIN_ATTEMPTS_MAX: u32 = 10;
+/// The window in which failed sign-ins count.
+pub const LOGIN_WINDOW: Micros = Micros::from_secs(15 * 60);
+/// Longest login name.
+pub const LOGIN_MAX_CHARS: usize = 100;
+/// Shortest password: what NIST SP 800-63B asks of one chosen by a person.
+pub const PASSWORD_MIN_CHARS: usize = 8;
+/// Longest password: hashing is not a way to keep us busy.
+pub const PASSWORD_MAX_CHARS: usize = 500;
+
+/// Somebody who signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub user: UserRow,
+    /// The secret that names the session; its hash is what is stored.
+    pub session: String,
+}
+
+/// The person behind a request.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Who.
+    pub user: UserRow,
+    /// The participants they may act for, all of them for an administrator.
+    pub participants: Vec<Slug>,
+    /// Their session's CSRF token.
+    pub csrf: String,
+}
+
+/// What a program may do.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its token.
+    pub token: ApiTokenRow,
+}
+
+impl Program {
+    /// Whether it may act for a participant.
+    pub fn reaches(&self, slug: &Slug) -> bool {
+        self.token.participant.as_ref().is_none_or(|p| p == slug)
+    }
+}
+
+impl App {
+    /// Adds a person.
+    ///
+    /// # Errors
+    /// [`Code::Conflict`] when the login is taken.
+    pub async fn user_add(&self, login: &str, name: &str, secret: &str, admin: bool, participants: Vec<Slug>) -> Result<UserRow> {
+        let login = login.trim().to_lowercase();
+        if login.is_empty() || login.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(Error::invalid("A login is a name or mail address without spaces."));
+        }
+        bounded("login", &login, LOGIN_MAX_CHARS)?;
+        bounded("name", name, fondaco_core::participant::NAME_MAX_CHARS)?;
+        if secret.chars().count() < PASSWORD_MIN_CHARS {
+            return Err(Error::invalid(format!("A password has at least {PASSWORD_MIN_CHARS} characters.")));
+        }
+        bounded("password", secret, PASSWORD_MAX_CHARS)?;
+        let password_hash = password::hash(secret.to_owned()).await?;
+        let now = self.now();
+        let user = UserRow {
+            id: UserId::generate(now, &*self.entropy),
+            login,
+            name: if name.trim().is_empty() { "".into() } else { name.trim().to_owned() },
+            password_hash,
+            admin,
+            created_at: now,
+        };
+        let stored = user.clone();
+        self.store
+            .tx("user.add", move |tx| -> Result<()> {
+                if tx.user_by_login(&stored.login)?.is_some() {
+                    return Err(Error::new(Code::Conflict, format!("The login \"{}\" exists already.", stored.login)));
+                }
+                tx.user_insert(&stored)?;
+                for slug in participants {
+                    if tx.participant_get(&slug)?.is_none() {
+                        return Err(Error::not_found(format!("The participant {slug}")));
+                    }
+                    tx.membership_set(&stored.id, &slug)?;
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(user)
+    }
+
+    /// Signs a person in. Unknown logins cost the same time as wrong passwords.
+    ///
+    /// # Errors
+    /// [`Code::TooMany`] when throttled, [`Code::Unauthenticated`] otherwise.
+    pub async fn sign_in(&self, login: &str, secret: &str) -> Result<SignedIn> {
+        let login: String = login.trim().to_lowercase().chars().take(LOGIN_MAX_CHARS).collect();
+        let now = self.now();
+        let key = format!("login:{login}");
+        let (throttle_key, wanted) = (key.clone(), login.clone());
+        let (attempt, user) = self
+            .store
+            .tx("login.attempt", move |tx| -> Result<_> {
+                let attempt = tx.login_attempt(&throttle_key, now, LOGIN_WINDOW, LOGIN_ATTEMPTS_MAX)?;
+                Ok((attempt, tx.user_by_login(&wanted)?))
+            })
+            .await?;
+        if let LoginAttempt::Throttled { until } = attempt {
+            let minutes = (until.since(now).0 / 60_000_000).max(0) + 1;
+            return Err(Error::new(Code::TooMany, format!("Too many attempts for this login. Try again in {minutes} minutes.")));
+        }
+        let wrong = || Error::new(Code::Unauthenticated, "The login or the password is wrong.");
+        if secret.chars().count() > PASSWORD_MAX_CHARS {
+            return Err(wrong());
+        }
+        let hash = user.as_ref().map(|u| u.password_hash.clone());
+        if !password::verify(secret.to_owned(), hash).await? {
+            return Err(wrong());
+        }
+        let user = user.ok_or_else(wrong)?;
+        let secret = session::generate(&*self.entropy);
+        let row = SessionRow {
+            id_hash: session::hash(&secret),
+            user: user.id.clone(),
+            csrf: session::csrf(&*self.entropy),
+            created_at: now,
+            expires_at: now.plus(SESSION_LIFE),
+        };
+        self.store
+            .tx("login.done", move |tx| -> Result<()> {
+                tx.login_clear(&key)?;
+                tx.session_insert(&row)?;
+                Ok(())
+            })
+            .await?;
+        Ok(SignedIn { user, session: secret })
+    }
+
+    /// The person a session belongs to.
+    ///
+    /// # Errors
+    /// When the database fails; `None` when the session is unknown or over.
+    pub async fn person(&self, session: &str) -> Result<Option<Person>> {
+        let (hash, now) = (session::hash(session), self.now());
+        self.store
+            .read("session.get", move |tx| -> Result<_> {
+                let Some(row) = tx.session_get(&hash, now)? else { return Ok(None) };
+                let Some(user) = tx.user_get(&row.user)? else { return Ok(None) };
+                let participants = if user.admin {
+                    tx.participant_list(None, PARTICIPANTS_SHOWN)?.into_iter().map(|p| p.slug).collect()
+                } else {
+                    tx.memberships(&user.id)?
+                };
+                Ok(Some(Person { user, participants, csrf: row.csrf }))
+            })
+            .await
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sign_out(&self, session: &str) -> Result<()> {
+        let hash = session::hash(session);
+        self.store.tx("session.delete", move |tx| -> Result<_> { Ok(tx.session_delete(&hash)?) }).await
+    }
+
+    /// Makes an API token. The token itself is returned once and stored only as a hash.
+    ///
+    /// # Errors
+    /// When the name is too long.
+    pub async fn token_create(&self, name: &str, participant: Option<Slug>, write: bool) -> Result<(ApiTokenRow, String)> {
+        bounded("name", name, fondaco_core::participant::NAME_MAX_CHARS)?;
+        if name.trim().is_empty() {
+            return Err(Error::invalid("A token needs a name, so that you know later what it is for."));
+        }
+        let now = self.now();
+        let token = api_token::generate(&*self.entropy);
+        let row = ApiTokenRow {
+            id: TokenId::generate(now, &*self.entropy),
+            hash: api_token::hash(&token),
+            participant,
+            write,
+            name: name.trim().to_owned(),
+            created_at: now,
+            revoked_at: None,
+            last_used_at: None,
+        };
+        let stored = row.clone();
+        self.store.tx("token.create", move |tx| -> Result<_> { Ok(tx.api_token_insert(&stored)?) }).await?;
+        Ok((row, token))
+    }
+
+    /// The program behind a token.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`].
+    pub async fn program(&self, token: &str) -> Result<Program> {
+        let wrong = || Error::new(Code::Unauthenticated, "The API token is not valid. Make one with: fondaco token create NAME");
+        if !api_token::is_well_formed(token) {
+            return Err(wrong());
+        }
+        let (hash, now) = (api_token::hash(token), self.now());
+        let row = self
+            .store
+            .read("token.get", move |tx| -> Result<_> { Ok(tx.api_token_by_hash(&hash)?) })
+            .await?
+            .filter(|row| row.revoked_at.is_none())
+            .ok_or_else(wrong)?;
+        // The last use is a hint for people; once a minute is fine enough and keeps reads from writing.
+        if row.last_used_at.is_none_or(|at| now.since(at) > Micros::from_secs(60)) {
+            let id = row.id.clone();
+            self.store.tx("token.touch", move |tx| -> Result<_> { Ok(tx.api_token_touch(&id, now)?) }).await?;
+        }
+        Ok(Program { token: row })
+    }
+}
+
+/// Most participants offered in the console's switcher; beyond that one goes by address.
+pub const PARTICIPANTS_SHOWN: u32 = 200;

@@ -1,0 +1,370 @@
+//! Messages of peers about negotiations and transfers, after parsing: authenticated, applied and answered in one
+//! transaction. The answer carries the state right after the message; what our rules decide comes after it.
+
+use super::{App, Done, access, negotiations, transfers};
+use crate::identity::authenticator::Caller;
+use fondaco_core::{
+    Code, Error, Result,
+    decision::Trigger,
+    ids::{NegotiationId, TransferId},
+    negotiation::{self, Negotiation, Peer, Role, Terms},
+    participant::{Participant, Slug},
+    policy::{Policy, Verdict},
+    transfer::{self, Transfer},
+};
+use fondaco_store::Tx;
+use std::collections::BTreeMap;
+
+/// What every message says besides its content.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Who sent it.
+    pub caller: Caller,
+    /// Its `@id`, if it has one: a redelivery carries the same.
+    pub message_id: Option<String>,
+    /// The sender's pid for the process.
+    pub sender_pid: Option<String>,
+}
+
+/// A consumer's first request.
+#[derive(Clone, Debug)]
+pub struct FirstRequest {
+    /// The dataset, if the offer names it as its target.
+    pub dataset: Option<String>,
+    /// The terms asked for.
+    pub terms: Terms,
+    /// Where the consumer listens.
+    pub callback: String,
+}
+
+/// A consumer's transfer request.
+#[derive(Clone, Debug)]
+pub struct TransferRequest {
+    /// The agreement.
+    pub agreement_id: String,
+    /// The distribution format.
+    pub format: String,
+    /// Where the consumer listens.
+    pub callback: String,
+}
+
+/// Marks the caller's token as used; the same token again is refused, however many copies arrive at once.
+///
+/// # Errors
+/// [`Code::TokenReplayed`].
+pub fn use_token(tx: &mut Tx<'_>, caller: &Caller) -> Result<()> {
+    if let Some((jti, expires_at)) = &caller.replay
+        && !tx.token_use(caller.did.as_str(), jti, *expires_at)?
+    {
+        return Err(Error::new(Code::TokenReplayed, "This token was used before. Make a fresh one for every request."));
+    }
+    Ok(())
+}
+
+/// The other party's pid, learnt from its first message and fixed from then on.
+fn learn_pid(peer: &mut Peer, sender_pid: Option<&String>, what: &str) -> Result<()> {
+    match (&peer.pid, sender_pid) {
+        (Some(known), Some(said)) if known != said => Err(Error::not_found(what)),
+        (None, Some(said)) => {
+            peer.pid = Some(said.clone());
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+impl App {
+    /// Checks a caller for a read (a catalogue, the state of a process): the token counts as used.
+    ///
+    /// # Errors
+    /// [`Code::TokenReplayed`].
+    pub async fn caller_reads(&self, caller: &Caller) -> Result<()> {
+        if caller.replay.is_none() {
+            return Ok(());
+        }
+        let caller = caller.clone();
+        self.store.tx("token.use", move |tx| use_token(tx, &caller)).await
+    }
+
+    /// A consumer opens a negotiation with us. Asking again with the same pid finds the same negotiation.
+    ///
+    /// # Errors
+    /// [`Code::OfferUnknown`] and others; the state is untouched then.
+    pub async fn negotiation_opened(&self, participant: &Participant, envelope: Envelope, request: FirstRequest) -> Result<Negotiation> {
+        let (app, participant) = (self.clone(), participant.clone());
+        let done = self
+            .store
+            .tx("negotiation.opened", move |tx| -> Result<_> {
+                use_token(tx, &envelope.caller)?;
+                // A refusal must not undo that the token was used.
+                let opened = tx.savepoint(|tx| open_negotiation(&app, tx, &participant, &envelope, request));
+                Ok(opened.unwrap_or_else(|e| Done::just(Err(e))))
+            })
+            .await?;
+        self.finish(done)
+    }
+
+    /// A message about a negotiation both sides know.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when it is unknown or the caller's no business, [`Code::IllegalTransition`].
+    pub async fn negotiation_received(
+        &self,
+        slug: &Slug,
+        id: &NegotiationId,
+        role: Role,
+        envelope: Envelope,
+        message: negotiation::Received,
+    ) -> Result<Negotiation> {
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
+        let done = self
+            .store
+            .tx("negotiation.received", move |tx| -> Result<_> {
+                use_token(tx, &envelope.caller)?;
+                let mut n = match find_negotiation(tx, &slug, &id, role, &envelope) {
+                    Ok(n) => n,
+                    Err(e) => return Ok(Done::just(Err(e))),
+                };
+                let before = n.revision;
+                if is_redelivery(tx, &slug, n.id.as_str(), &envelope)? {
+                    return Ok(Done::just(Ok(n)));
+                }
+                if let Err(e) = learn_pid(&mut n.peer, envelope.sender_pid.as_ref(), "The negotiation") {
+                    return Ok(Done::just(Err(e)));
+                }
+                let words = received_words(&message);
+                let (n, effects) = match n.receive(message, app.now()) {
+                    Ok(next) => next,
+                    Err(e) => return Ok(Done::just(Err(e))),
+                };
+                remember(tx, &slug, n.id.as_str(), &envelope)?;
+                negotiations::record(tx, &n, n.role.other(), &words)?;
+                let answer = n.clone();
+                let done = negotiations::follow(&app, tx, n, effects, Some(before))?;
+                Ok(Done { value: Ok(answer), after: done.after })
+            })
+            .await?;
+        self.finish(done)
+    }
+
+    /// A negotiation as its peer may see it.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub async fn negotiation_seen_by(&self, slug: &Slug, id: &NegotiationId, role: Role, caller: Caller) -> Result<Negotiation> {
+        let (slug, id) = (slug.clone(), id.clone());
+        self.store
+            .tx("negotiation.seen", move |tx| -> Result<_> {
+                use_token(tx, &caller)?;
+                let envelope = Envelope { caller, message_id: None, sender_pid: None };
+                Ok(find_negotiation(tx, &slug, &id, role, &envelope))
+            })
+            .await?
+    }
+
+    /// A consumer asks for a transfer. Asking again with the same pid finds the same transfer.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] for an agreement that is not the caller's; [`Code::AccessEnded`], [`Code::PolicyDenied`].
+    pub async fn transfer_opened(&self, participant: &Participant, envelope: Envelope, request: TransferRequest) -> Result<Transfer> {
+        let (app, participant) = (self.clone(), participant.clone());
+        let done = self
+            .store
+            .tx("transfer.opened", move |tx| -> Result<_> {
+                use_token(tx, &envelope.caller)?;
+                let opened = tx.savepoint(|tx| open_transfer(&app, tx, &participant, &envelope, request));
+                Ok(opened.unwrap_or_else(|e| Done::just(Err(e))))
+            })
+            .await?;
+        self.finish(done)
+    }
+
+    /// A message about a transfer both sides know.
+    ///
+    /// # Errors
+    /// As [`App::negotiation_received`].
+    pub async fn transfer_received(&self, slug: &Slug, id: &TransferId, role: Role, envelope: Envelope, message: transfer::Received) -> Result<Transfer> {
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
+        let done = self
+            .store
+            .tx("transfer.received", move |tx| -> Result<_> {
+                use_token(tx, &envelope.caller)?;
+                let mut t = match find_transfer(tx, &slug, &id, role, &envelope) {
+                    Ok(t) => t,
+                    Err(e) => return Ok(Done::just(Err(e))),
+                };
+                let before = t.revision;
+                if is_redelivery(tx, &slug, t.id.as_str(), &envelope)? {
+                    return Ok(Done::just(Ok(t)));
+                }
+                if let Err(e) = learn_pid(&mut t.peer, envelope.sender_pid.as_ref(), "The transfer") {
+                    return Ok(Done::just(Err(e)));
+                }
+                if matches!(message, transfer::Received::Start { .. })
+                    && t.role == Role::Provider
+                    && let Err(e) = transfers::may_open(&app, tx, &t)?
+                {
+                    return Ok(Done::just(Err(e)));
+                }
+                let words = transfer_words(&message);
+                let (t, effects) = match t.receive(message, app.now()) {
+                    Ok(next) => next,
+                    Err(e) => return Ok(Done::just(Err(e))),
+                };
+                remember(tx, &slug, t.id.as_str(), &envelope)?;
+                transfers::record(tx, &t, t.role.other(), &words)?;
+                let answer = t.clone();
+                let done = transfers::follow(&app, tx, t, effects, Some(before))?;
+                Ok(Done { value: Ok(answer), after: done.after })
+            })
+            .await?;
+        self.finish(done)
+    }
+
+    /// A transfer as its peer may see it.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub async fn transfer_seen_by(&self, slug: &Slug, id: &TransferId, role: Role, caller: Caller) -> Result<Transfer> {
+        let (slug, id) = (slug.clone(), id.clone());
+        self.store
+            .tx("transfer.seen", move |tx| -> Result<_> {
+                use_token(tx, &caller)?;
+                let envelope = Envelope { caller, message_id: None, sender_pid: None };
+                Ok(find_transfer(tx, &slug, &id, role, &envelope))
+            })
+            .await?
+    }
+}
+
+type Answer<T> = Result<Done<Result<T>>>;
+
+fn open_negotiation(app: &App, tx: &mut Tx<'_>, participant: &Participant, envelope: &Envelope, request: FirstRequest) -> Answer<Negotiation> {
+    let slug = &participant.slug;
+    let pid = envelope.sender_pid.clone().ok_or_else(|| Error::invalid("The request needs a \"consumerPid\"."))?;
+    if let Some(known) = tx.negotiation_by_peer_pid(slug, Role::Provider, &envelope.caller.did, &pid)? {
+        return Ok(Done::just(Ok(known)));
+    }
+    let target = request.dataset.ok_or_else(|| Error::invalid("The offer needs the dataset as its \"target\"."))?;
+    let offer = negotiations::published_offer(tx, slug, &target, &request.terms.offer_id)?;
+    // Terms other than the published ones are a wish we must at least be able to enforce.
+    Policy::from_odrl(&request.terms.odrl)?;
+    let now = app.now();
+    let n = Negotiation {
+        id: NegotiationId::generate(now, &*app.entropy),
+        participant: slug.clone(),
+        own_did: participant.did.clone(),
+        role: Role::Provider,
+        peer: Peer { did: envelope.caller.did.clone(), pid: Some(pid), address: request.callback },
+        dataset: offer.product.dataset_id(),
+        state: negotiation::State::Requested { terms: request.terms },
+        reference_terms: Terms { offer_id: offer.id.to_string(), odrl: offer.odrl.clone() },
+        declared: envelope.caller.declared.clone(),
+        rules: offer.rules.clone(),
+        reached: BTreeMap::new(),
+        rounds: 1,
+        revision: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    negotiations::record(tx, &n, Role::Consumer, "Asked for the terms.")?;
+    let answer = n.clone();
+    let done = negotiations::follow(app, tx, n, vec![negotiation::Effect::Decide(Trigger::Requested)], None)?;
+    Ok(Done { value: Ok(answer), after: done.after })
+}
+
+fn open_transfer(app: &App, tx: &mut Tx<'_>, participant: &Participant, envelope: &Envelope, request: TransferRequest) -> Answer<Transfer> {
+    let slug = &participant.slug;
+    let pid = envelope.sender_pid.clone().ok_or_else(|| Error::invalid("The request needs a \"consumerPid\"."))?;
+    if let Some(known) = tx.transfer_by_peer_pid(slug, Role::Provider, &envelope.caller.did, &pid)? {
+        return Ok(Done::just(Ok(known)));
+    }
+    let row = tx
+        .agreement_get(slug, &request.agreement_id)?
+        .filter(|row| row.role == Role::Provider && row.peer == envelope.caller.did)
+        .ok_or_else(|| Error::not_found("The agreement"))?;
+    if row.ended_at.is_some() {
+        return Err(Error::new(Code::AccessEnded, "The agreement was ended."));
+    }
+    transfers::check_format(tx, &row, &request.format)?;
+    let now = app.now();
+    let reads = tx.reads_used(slug, &row.agreement.id)?;
+    if let Some(policy) = &row.policy {
+        let facts = access::facts(policy, &row.peer, &row.declared, row.agreement.timestamp, now, reads);
+        if let Verdict::Deny(denial) = policy.evaluate(&facts.as_facts()) {
+            return Err(Error::new(Code::PolicyDenied, denial.to_string()));
+        }
+    }
+    let t = Transfer {
+        id: TransferId::generate(now, &*app.entropy),
+        participant: slug.clone(),
+        own_did: participant.did.clone(),
+        role: Role::Provider,
+        peer: Peer { did: envelope.caller.did.clone(), pid: Some(pid), address: request.callback },
+        agreement_id: row.agreement.id.clone(),
+        dataset: row.dataset.clone(),
+        format: request.format,
+        state: transfer::State::Requested,
+        sealed_address: None,
+        rules: row.rules.clone(),
+        reached: BTreeMap::new(),
+        revision: 0,
+        created_at: now,
+        updated_at: now,
+    };
+    transfers::record(tx, &t, Role::Consumer, "Asked for access.")?;
+    let answer = t.clone();
+    let done = transfers::follow(app, tx, t, vec![transfer::Effect::Decide(Trigger::TransferRequested)], None)?;
+    Ok(Done { value: Ok(answer), after: done.after })
+}
+
+/// Unknown, of the other role, or somebody else's: all look alike from outside.
+fn find_negotiation(tx: &mut Tx<'_>, slug: &Slug, id: &NegotiationId, role: Role, envelope: &Envelope) -> Result<Negotiation> {
+    tx.negotiation_lock(slug, id)?
+        .filter(|n| n.role == role && n.peer.did == envelope.caller.did)
+        .ok_or_else(|| Error::not_found("The negotiation"))
+}
+
+fn find_transfer(tx: &mut Tx<'_>, slug: &Slug, id: &TransferId, role: Role, envelope: &Envelope) -> Result<Transfer> {
+    tx.transfer_lock(slug, id)?
+        .filter(|t| t.role == role && t.peer.did == envelope.caller.did)
+        .ok_or_else(|| Error::not_found("The transfer"))
+}
+
+/// Whether this very message was applied before: its answer got lost, so it is answered again and nothing changes.
+fn is_redelivery(tx: &mut Tx<'_>, slug: &Slug, process: &str, envelope: &Envelope) -> Result<bool> {
+    match &envelope.message_id {
+        Some(id) => Ok(tx.message_known(slug, process, id)?),
+        None => Ok(false),
+    }
+}
+
+fn remember(tx: &mut Tx<'_>, slug: &Slug, process: &str, envelope: &Envelope) -> Result<()> {
+    if let Some(id) = &envelope.message_id {
+        tx.message_seen(slug, process, id)?;
+    }
+    Ok(())
+}
+
+fn received_words(message: &negotiation::Received) -> String {
+    use negotiation::Received as R;
+    match message {
+        R::Request(_) => "Asked again, with terms of its own.".into(),
+        R::Offer(_) => "Offered terms.".into(),
+        R::Accepted => "Accepted the offer.".into(),
+        R::Agreement(_) => "Sent the agreement.".into(),
+        R::Verification => "Verified the agreement.".into(),
+        R::Finalized => "Finalised: the agreement is in force.".into(),
+        R::Termination(ending) => format!("Ended: {}", ending.reasons.join(" ")),
+    }
+}
+
+fn transfer_words(message: &transfer::Received) -> String {
+    use transfer::Received as R;
+    match message {
+        R::Start { .. } => "Opened access.".into(),
+        R::Suspension(ending) => format!("Suspended access. {}", ending.reasons.join(" ")),
+        R::Completion => "Completed the transfer.".into(),
+        R::Termination(ending) => format!("Ended the transfer. {}", ending.reasons.join(" ")),
+    }
+}

@@ -1,0 +1,359 @@
+//! Transfers: ask for access, take a step, follow the rules. The counterpart of [`super::negotiations`].
+
+use super::{After, App, Done, access};
+use crate::jobs::{self, TransferSend};
+use fondaco_core::{
+    Code, Error, Result,
+    decision::{Action, Rules, Trigger},
+    ids::{JobId, TransferId},
+    negotiation::{Ending, Peer, Role},
+    participant::{Participant, Slug},
+    policy::Verdict,
+    product::{FORMAT_DELTA_SHARING, ProductRef},
+    transfer::{Effect, Message, Own, State, Transfer},
+};
+use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
+use serde_json::json;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Most automatic steps that may follow one message.
+const STEPS_MAX: usize = 16;
+
+impl App {
+    /// Asks the provider of an agreement for access.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when we hold no such agreement as consumer.
+    pub async fn transfer_begin(&self, participant: &Participant, agreement_id: &str, format: Option<String>) -> Result<Transfer> {
+        let (app, participant, agreement_id) = (self.clone(), participant.clone(), agreement_id.to_owned());
+        let done = self
+            .store
+            .tx("transfer.begin", move |tx| -> Result<_> {
+                let row = consumer_agreement(tx, &participant.slug, &agreement_id)?;
+                let now = app.now();
+                let t = Transfer {
+                    id: TransferId::generate(now, &*app.entropy),
+                    participant: participant.slug.clone(),
+                    own_did: participant.did.clone(),
+                    role: Role::Consumer,
+                    peer: Peer { did: row.peer.clone(), pid: None, address: row.peer_address.clone() },
+                    agreement_id: row.agreement.id.clone(),
+                    dataset: row.dataset.clone(),
+                    format: format.unwrap_or_else(|| FORMAT_DELTA_SHARING.into()),
+                    state: State::Requested,
+                    sealed_address: None,
+                    rules: consumer_rules(&participant, &row),
+                    reached: BTreeMap::new(),
+                    revision: 0,
+                    created_at: now,
+                    updated_at: now,
+                };
+                record(tx, &t, Role::Consumer, "Asked for access.")?;
+                follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
+            })
+            .await?;
+        Ok(self.finish(done))
+    }
+
+    /// Takes a step that a person (or a program) asked for.
+    ///
+    /// # Errors
+    /// [`Code::IllegalTransition`] when it is not possible now.
+    pub async fn transfer_act(&self, slug: &Slug, id: &TransferId, action: Action, reason: Option<String>) -> Result<Transfer> {
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
+        let done = self
+            .store
+            .tx("transfer.act", move |tx| -> Result<_> {
+                let t = tx.transfer_lock(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The transfer {id}")))?;
+                step(&app, tx, t, action, reason)
+            })
+            .await?;
+        Ok(self.finish(done))
+    }
+
+    /// A delayed decision has come due.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn transfer_decide(&self, slug: &Slug, due: jobs::Decide<TransferId>, job: JobId) -> Result<()> {
+        let (app, slug) = (self.clone(), slug.clone());
+        let done = self
+            .store
+            .tx("transfer.decide", move |tx| -> Result<_> {
+                tx.job_finish(&job)?;
+                let Some(t) = tx.transfer_lock(&slug, &due.id)?.filter(|t| t.revision == due.revision) else {
+                    return Ok(Done::just(()));
+                };
+                let done = step(&app, tx, t, due.action, None)?;
+                Ok(Done { value: (), after: done.after })
+            })
+            .await?;
+        self.after_commit(done.after);
+        Ok(())
+    }
+
+    /// The agreed time of an open transfer is over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn transfer_expire(&self, slug: &Slug, id: TransferId, job: JobId) -> Result<()> {
+        let (app, slug) = (self.clone(), slug.clone());
+        let done = self
+            .store
+            .tx("transfer.expire", move |tx| -> Result<_> {
+                tx.job_finish(&job)?;
+                let Some(t) = tx.transfer_lock(&slug, &id)?.filter(|t| !t.state.is_final()) else { return Ok(Done::just(())) };
+                let Err(denied) = may_open(&app, tx, &t)? else { return Ok(Done::just(())) };
+                let done = act(&app, tx, t, Own::Terminate(ending_of(&denied)))?;
+                Ok(Done { value: (), after: done.after })
+            })
+            .await?;
+        self.after_commit(done.after);
+        Ok(())
+    }
+
+    /// Ends a transfer whose peer cannot be told or refuses what we say.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn transfer_fail(&self, slug: &Slug, id: &TransferId, ending: Ending, job: JobId) -> Result<()> {
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
+        let done = self
+            .store
+            .tx("transfer.fail", move |tx| -> Result<_> {
+                tx.job_finish(&job)?;
+                let Some(t) = tx.transfer_lock(&slug, &id)?.filter(|t| !t.state.is_final()) else { return Ok(Done::just(())) };
+                let (before, words) = (t.revision, ending.reasons.join(" "));
+                let (failed, effects) = t.fail(ending, app.now());
+                tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
+                record(tx, &failed, failed.role, &words)?;
+                let done = follow(&app, tx, failed, effects, Some(before))?;
+                Ok(Done { value: (), after: done.after })
+            })
+            .await?;
+        self.after_commit(done.after);
+        Ok(())
+    }
+}
+
+/// The step an action means, taken.
+fn step(app: &App, tx: &mut Tx<'_>, t: Transfer, action: Action, reason: Option<String>) -> Result<Done<Transfer>> {
+    let own = own_step(app, tx, &t, action, reason)?;
+    act(app, tx, t, own)
+}
+
+fn own_step(app: &App, tx: &mut Tx<'_>, t: &Transfer, action: Action, reason: Option<String>) -> Result<Own> {
+    let ending = |default: &str| Ending::because(reason.clone().unwrap_or_else(|| default.to_owned()));
+    Ok(match action {
+        Action::Start => match may_open(app, tx, t)? {
+            Ok(()) => Own::Start,
+            Err(denied) if matches!(t.state, State::Requested) => Own::Terminate(ending_of(&denied)),
+            Err(denied) => return Err(denied),
+        },
+        Action::Suspend => Own::Suspend(ending("Suspended by this participant.")),
+        Action::Complete => Own::Complete,
+        Action::Terminate => Own::Terminate(ending("Ended by this participant.")),
+        Action::Offer | Action::Agree | Action::Finalize | Action::Counter | Action::Accept | Action::Verify | Action::Hold => {
+            return Err(Error::invalid("This action is not one of a transfer's."));
+        }
+    })
+}
+
+pub(super) fn act(app: &App, tx: &mut Tx<'_>, t: Transfer, own: Own) -> Result<Done<Transfer>> {
+    let (before, words) = (t.revision, step_words(&own, &t));
+    let (after, effects) = t.act(own, app.now())?;
+    record(tx, &after, after.role, &words)?;
+    follow(app, tx, after, effects, Some(before))
+}
+
+/// Turns the effects of a step into rows, takes the decisions that are due now, and stores where that leads.
+///
+/// `before` is the revision in the database; `None` for a transfer that is not stored yet.
+///
+/// # Errors
+/// When the database fails or the transfer changed meanwhile.
+pub fn follow(app: &App, tx: &mut Tx<'_>, mut t: Transfer, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Transfer>> {
+    let now = app.now();
+    let mut queue = VecDeque::from(effects);
+    let mut after_commit = Vec::new();
+    let mut steps = 0;
+    drop_void_messages(tx, &t)?;
+    while let Some(effect) = queue.pop_front() {
+        match effect {
+            Effect::Send(message) => {
+                tx.job_enqueue(&NewJob {
+                    participant: t.participant.clone(),
+                    kind: jobs::TRANSFER_SEND.into(),
+                    key: jobs::line(&t.id),
+                    payload: json!(TransferSend::new(app, &t, message)),
+                    run_at: now,
+                })?;
+            }
+            Effect::Access { open } => {
+                if open {
+                    expire_later(app, tx, &t)?;
+                } else {
+                    after_commit.push(After::CloseAccess(t.id.clone()));
+                }
+            }
+            Effect::Decide(trigger) => {
+                let decision = t.decide(trigger);
+                if decision.action == Action::Hold {
+                    continue;
+                }
+                if decision.delay().0 > 0 {
+                    tx.job_enqueue(&NewJob {
+                        participant: t.participant.clone(),
+                        kind: jobs::TRANSFER_DECIDE.into(),
+                        key: format!("{}:decide:{}", t.id, t.revision),
+                        payload: json!(jobs::Decide { id: t.id.clone(), action: decision.action, revision: t.revision }),
+                        run_at: now.plus(decision.delay()),
+                    })?;
+                    continue;
+                }
+                steps += 1;
+                if steps > STEPS_MAX {
+                    return Err(Error::new(Code::IllegalTransition, "The decision rules of this process loop."));
+                }
+                let step = own_step(app, tx, &t, decision.action, None).and_then(|own| {
+                    let words = step_words(&own, &t);
+                    t.clone().act(own, now).map(|(after, more)| (after, more, words))
+                });
+                let (after, more, words) = match step {
+                    Ok(step) => step,
+                    Err(e) if e.code() == Code::Internal => return Err(e),
+                    Err(e) => {
+                        record(tx, &t, t.role, &format!("A rule could not be followed; a person must decide. {e}"))?;
+                        continue;
+                    }
+                };
+                record(tx, &after, after.role, &words)?;
+                t = after;
+                drop_void_messages(tx, &t)?;
+                queue.extend(more);
+            }
+        }
+    }
+    match before {
+        None => tx.transfer_insert(&t)?,
+        Some(revision) => tx.transfer_update(&t, revision)?,
+    }
+    Ok(Done { value: t, after: after_commit })
+}
+
+fn drop_void_messages(tx: &mut Tx<'_>, t: &Transfer) -> Result<()> {
+    if t.state.is_final() && t.peer.pid.is_some() {
+        tx.jobs_drop(&t.participant, &jobs::line(&t.id))?;
+    }
+    Ok(())
+}
+
+/// The provider's node ends the transfer by itself when the agreed time is over.
+fn expire_later(app: &App, tx: &mut Tx<'_>, t: &Transfer) -> Result<()> {
+    if t.role != Role::Provider {
+        return Ok(());
+    }
+    let Some(row) = tx.agreement_get(&t.participant, &t.agreement_id)? else { return Ok(()) };
+    let Some(policy) = &row.policy else { return Ok(()) };
+    let facts = access::facts(policy, &row.peer, &row.declared, row.agreement.timestamp, app.now(), 0);
+    if let Verdict::Permit(permit) = policy.evaluate(&facts.as_facts())
+        && let Some(until) = permit.until
+    {
+        tx.job_enqueue(&NewJob {
+            participant: t.participant.clone(),
+            kind: jobs::TRANSFER_EXPIRE.into(),
+            key: format!("{}:expire:{}", t.id, t.revision),
+            payload: json!({"id": t.id}),
+            run_at: until,
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether access may be open now: the agreement is in force and its policy permits the consumer.
+///
+/// The outer error is ours, the inner one is for the peer.
+///
+/// # Errors
+/// When the database fails.
+pub fn may_open(app: &App, tx: &mut Tx<'_>, t: &Transfer) -> Result<Result<()>> {
+    if t.role != Role::Provider {
+        return Ok(Ok(()));
+    }
+    let Some(row) = tx.agreement_get(&t.participant, &t.agreement_id)? else {
+        return Ok(Err(Error::new(Code::AccessEnded, "The agreement does not exist any more.")));
+    };
+    if row.ended_at.is_some() {
+        return Ok(Err(Error::new(Code::AccessEnded, "The agreement was ended.")));
+    }
+    let Some(policy) = &row.policy else {
+        return Ok(Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node.")));
+    };
+    let reads = tx.reads_used(&t.participant, &t.agreement_id)?;
+    let facts = access::facts(policy, &row.peer, &row.declared, row.agreement.timestamp, app.now(), reads);
+    Ok(match policy.evaluate(&facts.as_facts()) {
+        Verdict::Permit(_) => Ok(()),
+        Verdict::Deny(denial) => Err(Error::new(Code::PolicyDenied, denial.to_string())),
+    })
+}
+
+fn ending_of(error: &Error) -> Ending {
+    Ending { code: Some(error.code().as_str().into()), reasons: vec![error.message().to_owned()] }
+}
+
+/// The formats our product can be had in.
+///
+/// # Errors
+/// [`Code::Invalid`] for another format.
+pub fn check_format(tx: &mut Tx<'_>, row: &AgreementRow, format: &str) -> Result<()> {
+    let product = ProductRef::parse_dataset_id(&row.dataset).and_then(|r| tx.product_get(&row.participant, &r).transpose()).transpose()?;
+    let formats = product.map(|p| p.kind.formats()).unwrap_or_default();
+    if formats.contains(&format) {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!("\"{}\" is not a format of this dataset; it has: {}.", format.chars().take(80).collect::<String>(), formats.join(", "))))
+    }
+}
+
+fn consumer_agreement(tx: &mut Tx<'_>, slug: &Slug, id: &str) -> Result<AgreementRow> {
+    let row = tx.agreement_get(slug, id)?.ok_or_else(|| Error::not_found(format!("The agreement {id:.80}")))?;
+    if row.role != Role::Consumer {
+        return Err(Error::invalid("You are the provider of this agreement; the consumer asks for access."));
+    }
+    if row.ended_at.is_some() {
+        return Err(Error::new(Code::AccessEnded, "The agreement was ended."));
+    }
+    Ok(row)
+}
+
+fn consumer_rules(participant: &Participant, row: &AgreementRow) -> Rules {
+    participant.rules.about(&row.agreement.id).clone()
+}
+
+/// Writes the step just taken into the timeline.
+///
+/// # Errors
+/// When the database fails.
+pub fn record(tx: &mut Tx<'_>, t: &Transfer, by: Role, text: &str) -> Result<()> {
+    let actor = if by == t.role { &t.own_did } else { &t.peer.did };
+    tx.event_append(&NewEvent {
+        participant: t.participant.clone(),
+        topic: format!("transfer:{}", t.id),
+        kind: format!("transfer.{}", t.state.name().to_ascii_lowercase()),
+        actor: actor.to_string(),
+        text: text.trim().to_owned(),
+        detail: json!({"transfer": t.id, "state": t.state.name(), "role": t.role, "peer": t.peer.did, "agreement": t.agreement_id}),
+        at: t.updated_at,
+    })?;
+    Ok(())
+}
+
+fn step_words(own: &Own, t: &Transfer) -> String {
+    match own {
+        Own::Start if matches!(t.state, State::Suspended { .. }) => "Resumed access.".into(),
+        Own::Start => "Opened access.".into(),
+        Own::Suspend(ending) => format!("Suspended access. {}", ending.reasons.join(" ")),
+        Own::Complete => "Completed the transfer.".into(),
+        Own::Terminate(ending) => format!("Ended the transfer. {}", ending.reasons.join(" ")),
+    }
+}

@@ -1,0 +1,120 @@
+//! `fondaco agreement …`: what was agreed, by both sides.
+
+use super::{
+    answer::Answer,
+    context::Context,
+    failure::Result,
+    list_answer,
+    negotiation::reason_body,
+    show::{Fields, Table, number, text, texts, when},
+};
+use serde_json::Value;
+
+/// Agreements: what was agreed, and what came of it
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// List agreements, newest first
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode agreement list")]
+    List,
+    /// Show an agreement: parties, terms, uses, transfers
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode agreement show agr_0190f6c2")]
+    Show {
+        /// The agreement's id
+        id: String,
+    },
+    /// As provider: end an agreement; access under it stops at once
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode agreement end agr_0190f6c2 --reason \"The terms were broken.\"")]
+    End {
+        /// The agreement's id
+        id: String,
+        /// Why; the other side reads it
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+}
+
+/// Runs the command.
+pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
+    let us = context.participant().await?;
+    match command {
+        Command::List => {
+            let found = us.list("agreements", &[]).await?;
+            let mut table = Table::new(&["ID", "ROLE", "STATE", "PRODUCT", "PEER", "READS", "SIGNED"], &["READS"]);
+            for a in &found.items {
+                table.row([
+                    text(a, "id"),
+                    text(a, "role"),
+                    text(a, "state"),
+                    text(a, "dataset"),
+                    text(a, "peer"),
+                    &reads(a),
+                    &when(text(a, "timestamp")),
+                ]);
+            }
+            let text = table.render("No agreements yet. Ask for one with: fondaco negotiate PEER PRODUCT");
+            Ok(list_answer("agreements", found, text))
+        }
+        Command::Show { id } => {
+            let agreement = us.get(&["agreements", &id], &[]).await?;
+            let text = one(&agreement);
+            let ours = super::show::text(&agreement, "role") == "consumer" && super::show::text(&agreement, "state") == "active";
+            let answer = Answer::new(agreement, text);
+            Ok(if ours { answer.then(context.command(&format!("fetch {id} --out data"))) } else { answer })
+        }
+        Command::End { id, reason } => {
+            let agreement = us.act(&["agreements", &id, "end"], &reason_body(reason)).await?;
+            let text = one(&agreement);
+            Ok(Answer::new(agreement, text))
+        }
+    }
+}
+
+/// `3` or `3 of 100`.
+fn reads(agreement: &Value) -> String {
+    match (number(agreement, "reads"), number(agreement, "readsMax")) {
+        (Some(n), Some(max)) => format!("{n} of {max}"),
+        (Some(n), None) => n.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn one(a: &Value) -> String {
+    Fields::default()
+        .add("Agreement", text(a, "id"))
+        .add("State", text(a, "state"))
+        .add("Role", text(a, "role"))
+        .add("Product", text(a, "dataset"))
+        .add("Provider", text(a, "assigner"))
+        .add("Consumer", text(a, "assignee"))
+        .add("Signed", when(text(a, "timestamp")))
+        .add("Digest", text(a, "digest"))
+        .add_lines("Terms", texts(a, "terms"))
+        .add("Reads", reads(a))
+        .add("Ended", when(text(a, "endedAt")))
+        .add("Reason", text(a, "endReason"))
+        .add("Negotiation", text(a, "negotiationId"))
+        .add_lines("Transfers", texts(a, "transfers"))
+        .render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_agreement_in_words() {
+        let a = json!({"id": "agr_1", "state": "active", "role": "provider", "dataset": "flights", "assigner": "did:web:a",
+            "assignee": "did:web:b", "timestamp": "2026-11-21T20:24:17Z", "digest": "sha256:00", "terms": ["May be read 100 times."],
+            "reads": 3, "readsMax": 100, "negotiationId": "neg_1", "transfers": ["trf_1", "trf_2"]});
+        assert_eq!(
+            one(&a),
+            "Agreement    agr_1\nState        active\nRole         provider\nProduct      flights\nProvider     did:web:a\n\
+             Consumer     did:web:b\nSigned       2026-11-21 20:24:17 UTC\nDigest       sha256:00\n\
+             Terms        May be read 100 times.\nReads        3 of 100\nNegotiation  neg_1\nTransfers    trf_1\n             trf_2\n"
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! The `fondaco` command: section 10 of the design. One file per command; each reads its arguments, talks to the
+//! running node's admin API, and gives an [`answer::Answer`] that is printed as text or as one JSON document.
+
+mod agreement;
+mod answer;
+mod catalog;
+mod client;
+mod completions;
+mod context;
+mod demo;
+mod doctor;
+mod failure;
+mod fetch;
+mod init;
+mod negotiate;
+mod negotiation;
+mod participant;
+mod product;
+mod reference;
+mod serve;
+mod show;
+mod token;
+mod transfer;
+mod user;
+
+pub use reference::reference;
+
+use answer::Answer;
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use context::Context;
+use failure::{EXIT_USAGE, Failure, Result};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
+
+/// Share and trade data with organisations you do not have to trust.
+///
+/// One `fondaco` process is a node: it hosts one or more participants (organisations), publishes their products
+/// under terms, negotiates agreements with other nodes, and delivers what was agreed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fondaco",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_long_help = "First steps:
+  fondaco demo                                                 three nodes, with deals to look at
+  fondaco init --dir mynode --participant acme --name \"Acme\"   a node of your own
+  fondaco serve --dir mynode
+  fondaco --dir mynode product add data.csv --id data --title \"Our data\"
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
+struct Global {
+    /// The node's folder
+    #[arg(long, global = true, value_name = "DIR", env = context::DIR_VARIABLE, hide_env_values = true)]
+    dir: Option<PathBuf>,
+    /// The participant to act for [default: the only one]
+    #[arg(long = "as", global = true, value_name = "SLUG")]
+    participant: Option<String>,
+    /// Print one JSON document on standard output; messages go to standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print the answer only: no hints, no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Args),
+    Serve(serve::Args),
+    Demo(demo::Args),
+    Doctor(doctor::Args),
+    #[command(subcommand)]
+    Product(product::Command),
+    Catalog(catalog::Args),
+    Negotiate(negotiate::Args),
+    #[command(subcommand)]
+    Negotiation(negotiation::Command),
+    #[command(subcommand)]
+    Agreement(agreement::Command),
+    #[command(subcommand)]
+    Transfer(transfer::Command),
+    Fetch(fetch::Args),
+    #[command(subcommand)]
+    Participant(participant::Command),
+    #[command(subcommand)]
+    User(user::Command),
+    #[command(subcommand)]
+    Token(token::Command),
+    Completions(completions::Args),
+}
+
+/// Runs the command of this process and gives its exit status.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let (context, outcome) = match Cli::try_parse_from(&args) {
+        Ok(cli) => {
+            let context = Context {
+                dir_from_environment: cli.global.dir.is_some() && !mentions(&args, "--dir"),
+                dir: cli.global.dir,
+                participant: cli.global.participant,
+                json: cli.global.json,
+                quiet: cli.global.quiet,
+            };
+            let outcome = runtime(&cli.command).and_then(|runtime| runtime.block_on(run(cli.command, &context)));
+            (context, outcome)
+        }
+        Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => return help(&e),
+        Err(e) if mentions(&args, "--json") => {
+            // Whoever asked for JSON gets a document even when the rest of the line was wrong.
+            (Context { json: true, ..Context::default() }, Err(Failure::usage(usage_message(&e))))
+        }
+        Err(e) => return help(&e),
+    };
+    match answer::print(&outcome, &context, &mut io::stdout().lock(), &mut io::stderr().lock()) {
+        Ok(status) => ExitCode::from(status),
+        // The reader has gone (`… | head`): nobody is left to tell.
+        Err(_) => ExitCode::from(failure::EXIT_FAILED),
+    }
+}
+
+fn help(e: &clap::Error) -> ExitCode {
+    // A closed pipe is the only way this fails, and then nobody reads it.
+    let _ = e.print();
+    ExitCode::from(if e.use_stderr() { EXIT_USAGE } else { 0 })
+}
+
+fn usage_message(e: &clap::Error) -> String {
+    let text = e.to_string();
+    let first = text.split("\n\n").next().unwrap_or(&text);
+    first.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn mentions(args: &[OsString], option: &str) -> bool {
+    args.iter()
+        .take_while(|a| *a != "--")
+        .filter_map(|a| a.to_str())
+        .any(|a| a == option || a.strip_prefix(option).is_some_and(|rest| rest.starts_with('=')))
+}
+
+/// A node gets a thread per core; a command that makes a few calls gets none.
+fn runtime(command: &Command) -> Result<tokio::runtime::Runtime> {
+    let mut builder = match command {
+        Command::Serve(_) | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    builder.enable_all().build().map_err(|e| fondaco_core::Error::internal_failure(e).into())
+}
+
+async fn run(command: Command, context: &Context) -> Result<Answer> {
+    match command {
+        Command::Init(args) => init::run(context, args).await,
+        Command::Serve(args) => serve::run(context, args).await,
+        Command::Demo(args) => demo::run(context, args).await,
+        Command::Doctor(args) => doctor::run(context, args).await,
+        Command::Product(command) => product::run(context, command).await,
+        Command::Catalog(args) => catalog::run(context, args).await,
+        Command::Negotiate(args) => negotiate::run(context, args).await,
+        Command::Negotiation(command) => negotiation::run(context, command).await,
+        Command::Agreement(command) => agreement::run(context, command).await,
+        Command::Transfer(command) => transfer::run(context, command).await,
+        Command::Fetch(args) => fetch::run(context, args).await,
+        Command::Participant(command) => participant::run(context, command).await,
+        Command::User(command) => user::run(context, command).await,
+        Command::Token(command) => token::run(context, command).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// The command line as clap sees it: for completions and the reference.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// A list as the answer of a command: `{"<plural>": […]}` and a table.
+fn list_answer(plural: &str, found: client::Items, text: String) -> Answer {
+    let count = found.items.len();
+    let answer = Answer::new(serde_json::json!({ plural: found.items }), text);
+    if found.truncated {
+        answer.note(format!("Only the first {count} are shown; the API has the rest."))
+    } else {
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> std::result::Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_may_stand_before_and_after() {
+        for line in ["fondaco --dir d --as acme --json product list", "fondaco product list --json --as acme --dir d"] {
+            let cli = parse(line).expect(line);
+            assert_eq!(cli.global.dir.as_deref(), Some(std::path::Path::new("d")));
+            assert_eq!((cli.global.participant.as_deref(), cli.global.json), (Some("acme"), true));
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_design_parses() {
+        for line in [
+            "fondaco init --dir d --participant acme --name Acme --public http://127.0.0.1:7400 --admin 127.0.0.1:7401 --database sqlite:x",
+            "fondaco serve --dir d",
+            "fondaco demo --dir d --nodes 11 --exit-when-done",
+            "fondaco doctor --dir d",
+            "fondaco --dir d product add a.parquet b.csv --kind table --id x --title T --offer o.json --offer p.json",
+            "fondaco --dir d product list",
+            "fondaco --dir d product show x",
+            "fondaco --dir d product withdraw x",
+            "fondaco --dir d catalog did:web:127.0.0.1%3A7400:p:acme",
+            "fondaco --dir d negotiate http://127.0.0.1:7400/p/acme x --offer off_1 --wait 5 --purpose research",
+            "fondaco --dir d negotiation list",
+            "fondaco --dir d negotiation terminate neg_1 --reason no",
+            "fondaco --dir d agreement list",
+            "fondaco --dir d agreement show agr_1",
+            "fondaco --dir d agreement end agr_1",
+            "fondaco --dir d transfer list",
+            "fondaco --dir d transfer suspend trf_1",
+            "fondaco --dir d transfer resume trf_1",
+            "fondaco --dir d transfer end trf_1",
+            "fondaco --dir d fetch agr_1 --profile p.share",
+            "fondaco --dir d fetch agr_1 --out data",
+            "fondaco participant add beta --name Beta --country CN",
+            "fondaco user add mei --participant acme",
+            "fondaco token create --name ci --scope read",
+            "fondaco token revoke tok_1",
+            "fondaco completions bash",
+        ] {
+            parse(line).expect(line);
+        }
+    }
+
+    #[test]
+    fn wrong_usage_has_status_2() {
+        for line in [
+            "fondaco",
+            "fondaco frobnicate",
+            "fondaco fetch agr_1",
+            "fondaco fetch agr_1 --out a --profile b",
+            "fondaco product add --id x --title T",
+            "fondaco token create --name ci --scope admin",
+            "fondaco negotiate peer product --wait soon",
+        ] {
+            let e = parse(line).expect_err(line);
+            assert_eq!(e.exit_code(), 2, "{line}");
+            assert!(!usage_message(&e).is_empty());
+        }
+    }
+
+    #[test]
+    fn options_are_seen_on_the_raw_line() {
+        let args = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        assert!(mentions(&args("fondaco --json x"), "--json"));
+        assert!(mentions(&args("fondaco --dir=d x"), "--dir"));
+        assert!(!mentions(&args("fondaco --directory x -- --dir"), "--dir"));
+    }
+}

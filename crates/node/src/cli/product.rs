@@ -1,0 +1,443 @@
+//! `fondaco product …`: publishing tables under terms.
+
+use super::{
+    answer::Answer,
+    client::ParticipantClient,
+    context::{Context, quoted},
+    failure::{Failure, Result},
+    list_answer,
+    show::{Fields, TITLE_MAX_CHARS, Table, bytes, count, list, number, short, text, texts, when},
+};
+use crate::http::problem::Problem;
+use fondaco_core::Code;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// Longest offer file: policies of a few dozen rules are a few kilobytes; this leaves room for any that a person
+/// could still review.
+const OFFER_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Publish products, and see what is published
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    Add(AddArgs),
+    /// List our products
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode product list")]
+    List {
+        /// Also earlier versions and withdrawn products
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show a product: columns, size, offers with their terms
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode product show flights")]
+    Show {
+        /// The product's id
+        id: String,
+        /// Which version [default: the latest]
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
+    /// Take a product out of the catalogue; agreements already made go on
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode product withdraw flights")]
+    Withdraw {
+        /// The product's id
+        id: String,
+        /// Which version [default: the latest]
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
+}
+
+/// Publish a product, or the next version of one
+///
+/// Parquet files are checked and copied. CSV files are read whole, their column types inferred and shown, and
+/// stored as Parquet. All files of one product have the same columns. A product is never changed afterwards:
+/// adding the same id again makes its next version.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  fondaco --dir mynode product add flights.parquet --id flights --title \"Flights of 2013\"
+  fondaco --dir mynode product add 2024/*.csv --id air --title \"Air quality\" --offer research.json
+
+An offer file is an ODRL offer without target, for example:
+  {\"@type\": \"Offer\", \"permission\": [{\"action\": \"use\", \"constraint\": [
+    {\"leftOperand\": \"dateTime\", \"operator\": \"lt\", \"rightOperand\": \"2027-01-01T00:00:00Z\"}]}]}
+Without an offer file the product is open to every participant.")]
+pub(super) struct AddArgs {
+    /// Parquet or CSV files, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The kind of product
+    #[arg(long, value_parser = ["table"], default_value = "table")]
+    kind: String,
+    /// Its id: letters, digits, hyphens, underscores
+    #[arg(long)]
+    id: String,
+    /// Its title for people
+    #[arg(long, value_name = "TEXT")]
+    title: String,
+    /// What it is, in a few sentences
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    description: String,
+    /// A search word; may be given several times
+    #[arg(long = "keyword", value_name = "WORD")]
+    keywords: Vec<String>,
+    /// A file with an offer, or - for standard input; may be given several times
+    #[arg(long = "offer", value_name = "FILE")]
+    offers: Vec<PathBuf>,
+    /// Let the catalogue show the profile: nulls, smallest, largest, number of distinct values of each column
+    #[arg(long)]
+    publish_profile: bool,
+    /// CSV: what separates the columns [default: found out]
+    #[arg(long, value_name = "CHAR")]
+    delimiter: Option<char>,
+    /// CSV: a text that stands for a missing value, besides the empty one [default: NA]; may be given several times
+    #[arg(long = "null", value_name = "TEXT")]
+    nulls: Vec<String>,
+}
+
+/// Runs the command.
+pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
+    match command {
+        Command::Add(args) => {
+            let body = add_body(&args, &mut std::io::stdin().lock())?;
+            let us = context.participant().await?;
+            let product = publish(context, &us, &body).await?;
+            let text = added(&product);
+            Ok(Answer::new(product, text).then(context.command(&format!("product show {}", quoted(&args.id)))))
+        }
+        Command::List { all } => {
+            let us = context.participant().await?;
+            let query: &[(&str, &str)] = if all { &[("all", "true")] } else { &[] };
+            let found = us.list("products", query).await?;
+            let mut table = Table::new(&["ID", "VERSION", "STATE", "TITLE", "ROWS", "SIZE", "OFFERS"], &["VERSION", "ROWS", "SIZE", "OFFERS"]);
+            for p in &found.items {
+                let content = p.get("content").unwrap_or(&Value::Null);
+                table.row([
+                    text(p, "id"),
+                    &count(number(p, "version")),
+                    text(p, "state"),
+                    &short(text(p, "title"), TITLE_MAX_CHARS),
+                    &count(number(content, "rows")),
+                    &bytes(number(content, "sizeBytes")),
+                    &list(p, "offers").len().to_string(),
+                ]);
+            }
+            let text = table.render("Nothing published yet. Publish with: fondaco product add FILE --id ID --title TEXT");
+            Ok(list_answer("products", found, text))
+        }
+        Command::Show { id, version } => {
+            let us = context.participant().await?;
+            let version = version.map(|v| v.to_string());
+            let query: Vec<(&str, &str)> = version.iter().map(|v| ("version", v.as_str())).collect();
+            let product = us.get(&["products", &id], &query).await?;
+            let text = one(&product);
+            Ok(Answer::new(product, text))
+        }
+        Command::Withdraw { id, version } => {
+            let us = context.participant().await?;
+            let body = version.map_or_else(|| json!({}), |v| json!({"version": v}));
+            let product = us.act(&["products", &id, "withdraw"], &body).await?;
+            let text = format!("{} version {} is withdrawn. Agreements about it go on.\n", id, count(number(&product, "version")));
+            Ok(Answer::new(product, text))
+        }
+    }
+}
+
+fn add_body(args: &AddArgs, stdin: &mut dyn Read) -> Result<Value> {
+    let mut paths = Vec::new();
+    for path in &args.paths {
+        let absolute = std::path::absolute(path).map_err(|e| Failure::file("Cannot use", path, &e))?;
+        if let Err(e) = std::fs::metadata(&absolute) {
+            return Err(Failure::new(Code::SourceUnreadable, format!("Cannot read {}: {e}.", path.display())));
+        }
+        let Some(text) = absolute.to_str() else {
+            return Err(Failure::new(Code::SourceUnreadable, format!("The name of {} is not UTF-8; rename it.", path.display())));
+        };
+        paths.push(text.to_owned());
+    }
+    if args.offers.iter().filter(|p| p.as_os_str() == "-").count() > 1 {
+        return Err(Failure::usage("Standard input holds one offer; give the others as files."));
+    }
+    let offers = args.offers.iter().map(|path| offer(path, stdin)).collect::<Result<Vec<Value>>>()?;
+    let mut body = json!({"id": args.id, "title": args.title, "kind": args.kind, "paths": paths, "publishProfile": args.publish_profile});
+    if !args.description.is_empty() {
+        body["description"] = args.description.as_str().into();
+    }
+    if !args.keywords.is_empty() {
+        body["keywords"] = args.keywords.clone().into();
+    }
+    if !offers.is_empty() {
+        body["offers"] = offers.into();
+    }
+    let mut csv = serde_json::Map::new();
+    if let Some(delimiter) = args.delimiter {
+        csv.insert("delimiter".into(), delimiter.to_string().into());
+    }
+    if !args.nulls.is_empty() {
+        csv.insert("nullValues".into(), args.nulls.clone().into());
+    }
+    if !csv.is_empty() {
+        body["csv"] = csv.into();
+    }
+    Ok(body)
+}
+
+/// Reads an offer file. What its policy may say is the node's to check.
+fn offer(path: &Path, stdin: &mut dyn Read) -> Result<Value> {
+    let name = path.display();
+    let mut text = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        stdin.take(OFFER_BYTES_MAX + 1).read_to_end(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(OFFER_BYTES_MAX + 1).read_to_end(&mut text))
+    };
+    read.map_err(|e| Failure::file("Cannot read the offer file", path, &e))?;
+    if text.len() as u64 > OFFER_BYTES_MAX {
+        return Err(Failure::new(Code::TooLarge, format!("The offer file {name} is larger than 1 MiB.")));
+    }
+    let offer: Value = serde_json::from_slice(&text)
+        .map_err(|e| Failure::new(Code::Invalid, format!("The offer file {name} is not JSON: {e}.")))?;
+    if !offer.is_object() {
+        return Err(Failure::new(Code::Invalid, format!("The offer file {name} must hold one JSON object, an ODRL offer.")));
+    }
+    Ok(offer)
+}
+
+async fn publish(context: &Context, us: &ParticipantClient, body: &Value) -> Result<Value> {
+    let bar = context.shows_progress().then(progress_bar);
+    let mut outcome: Option<Result<Value>> = None;
+    let sent = us
+        .create_with_progress(&["products"], body, |mut line| {
+            if let (Some(progress), Some(bar)) = (line.get("progress"), &bar) {
+                advance(bar, progress);
+            } else if let Some(product) = line.get_mut("product") {
+                outcome = Some(Ok(product.take()));
+            } else if let Some(error) = line.get_mut("error") {
+                outcome = Some(Err(refusal(error.take())));
+            }
+        })
+        .await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    sent?;
+    outcome.unwrap_or_else(|| {
+        Err(Failure::new(Code::Unavailable, "The node stopped before the product was published. Nothing was kept; try again."))
+    })
+}
+
+fn refusal(error: Value) -> Failure {
+    match serde_json::from_value::<Problem>(error) {
+        Ok(problem) => Failure::answered(problem),
+        Err(e) => Failure::new(Code::PeerAnsweredBadly, format!("The node refused without saying why ({e}).")),
+    }
+}
+
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    if let Ok(style) = ProgressStyle::with_template("{msg:32!} {bar:30} {percent:>3}% {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn advance(bar: &ProgressBar, progress: &Value) {
+    let file = Path::new(text(progress, "file")).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    bar.set_length(number(progress, "totalBytes").unwrap_or(0));
+    bar.set_position(number(progress, "doneBytes").unwrap_or(0));
+    bar.set_message(super::show::clean(&format!("{} {file}", text(progress, "phase"))));
+}
+
+/// The columns of a schema, each as `name (type in words)`.
+pub(super) fn columns(schema: &Value) -> Vec<String> {
+    list(schema, "columns")
+        .iter()
+        .map(|c| match (text(c, "description"), text(c, "type")) {
+            ("", "") => text(c, "name").to_owned(),
+            ("", kind) | (kind, _) => format!("{} ({kind})", text(c, "name")),
+        })
+        .collect()
+}
+
+/// What the publisher should look at after publishing: the types, above all those that were inferred.
+fn added(product: &Value) -> String {
+    let content = product.get("content").unwrap_or(&Value::Null);
+    let mut out = Fields::default()
+        .add("Published", format!("{} version {}", text(product, "id"), count(number(product, "version"))))
+        .add("Title", text(product, "title"))
+        .add("Rows", count(number(content, "rows")))
+        .add("Size", bytes(number(content, "sizeBytes")))
+        .add("Files", list(content, "files").len().to_string())
+        .render();
+    out.push('\n');
+    if let Some(inferred) = content.get("inferred").filter(|i| i.is_object()) {
+        let delimiter = match text(inferred, "delimiter") {
+            "\t" => "tabs".to_owned(),
+            d => format!("\"{d}\""),
+        };
+        let nulls: Vec<String> = texts(inferred, "nullValues").iter().map(|n| format!("\"{n}\"")).collect();
+        out.push_str(&super::show::clean(&format!(
+            "Read as CSV separated by {delimiter}; missing values: empty{}{}. The types were inferred:",
+            if nulls.is_empty() { "" } else { ", " },
+            nulls.join(", ")
+        )));
+        out.push('\n');
+    }
+    out.push_str(&column_table(content));
+    out.push_str(&offers_text(product));
+    out
+}
+
+fn one(product: &Value) -> String {
+    let content = product.get("content").unwrap_or(&Value::Null);
+    let mut out = Fields::default()
+        .add("Product", text(product, "id"))
+        .add("Version", count(number(product, "version")))
+        .add("In catalogues", text(product, "datasetId"))
+        .add("State", text(product, "state"))
+        .add("Title", text(product, "title"))
+        .add("About", text(product, "description"))
+        .add("Keywords", texts(product, "keywords").join(", "))
+        .add("Rows", count(number(content, "rows")))
+        .add("Size", bytes(number(content, "sizeBytes")))
+        .add("Published", when(text(product, "createdAt")))
+        .render();
+    out.push('\n');
+    out.push_str(&column_table(content));
+    out.push_str(&offers_text(product));
+    out
+}
+
+fn column_table(content: &Value) -> String {
+    let mut table = Table::new(&["COLUMN", "TYPE", "NULLS", "SMALLEST", "LARGEST", "DISTINCT"], &["NULLS", "DISTINCT"]);
+    let profiles = list(content, "profile");
+    for column in content.get("schema").map(|s| list(s, "columns")).unwrap_or_default() {
+        let name = text(column, "name");
+        let profile = profiles.iter().find(|p| text(p, "name") == name).unwrap_or(&Value::Null);
+        let distinct = number(profile, "distinctEstimate").map(|n| format!("~{}", count(Some(n))));
+        table.row([
+            name,
+            text(column, "description"),
+            &count(number(profile, "nulls")),
+            &short(&plain(profile.get("min")), 24),
+            &short(&plain(profile.get("max")), 24),
+            &distinct.unwrap_or_default(),
+        ]);
+    }
+    table.render("No columns are known.")
+}
+
+fn offers_text(product: &Value) -> String {
+    let mut out = String::new();
+    for offer in list(product, "offers") {
+        out.push('\n');
+        out.push_str(&Fields::default().add("Offer", text(offer, "id")).add_lines("Terms", texts(offer, "terms")).render());
+    }
+    out
+}
+
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(s)) => s.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(dir: &Path) -> AddArgs {
+        AddArgs {
+            paths: vec![dir.join("a.csv")],
+            kind: "table".into(),
+            id: "air".into(),
+            title: "Air".into(),
+            description: String::new(),
+            keywords: vec![],
+            offers: vec![],
+            publish_profile: false,
+            delimiter: None,
+            nulls: vec![],
+        }
+    }
+
+    #[test]
+    fn the_request_holds_what_was_given_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("dir");
+        std::fs::write(dir.path().join("a.csv"), "x\n1\n").expect("write");
+        std::fs::write(dir.path().join("o.json"), "{\"@type\":\"Offer\"}").expect("write");
+        let path = dir.path().join("a.csv").to_str().expect("utf-8").to_owned();
+        let plain = args(dir.path());
+        let expected = json!({"id": "air", "title": "Air", "kind": "table", "paths": [path], "publishProfile": false});
+        assert_eq!(add_body(&plain, &mut "".as_bytes()).expect("body"), expected);
+
+        let full = AddArgs {
+            offers: vec![dir.path().join("o.json"), "-".into()],
+            delimiter: Some(';'),
+            nulls: vec!["NA".into(), "-".into()],
+            keywords: vec!["pm2.5".into()],
+            ..args(dir.path())
+        };
+        let body = add_body(&full, &mut "{\"uid\":\"x\"}".as_bytes()).expect("body");
+        assert_eq!(body["offers"], json!([{"@type": "Offer"}, {"uid": "x"}]));
+        assert_eq!(body["csv"], json!({"delimiter": ";", "nullValues": ["NA", "-"]}));
+    }
+
+    #[test]
+    fn a_relative_path_becomes_absolute() {
+        let here = AddArgs { paths: vec!["Cargo.toml".into()], ..args(Path::new("/")) };
+        let body = add_body(&here, &mut "".as_bytes()).expect("body");
+        assert!(Path::new(body["paths"][0].as_str().expect("text")).is_absolute());
+    }
+
+    #[test]
+    fn missing_sources_and_bad_offers_are_refused_here() {
+        let dir = tempfile::tempdir().expect("dir");
+        assert_eq!(add_body(&args(dir.path()), &mut "".as_bytes()).expect_err("no file").problem.code, "FDC-4001");
+        std::fs::write(dir.path().join("a.csv"), "x\n1\n").expect("write");
+        let with = |offers: Vec<PathBuf>, stdin: &[u8]| {
+            let args = AddArgs { offers, ..args(dir.path()) };
+            add_body(&args, &mut &stdin[..]).expect_err("refused")
+        };
+        assert_eq!(with(vec!["-".into(), "-".into()], b"{}").exit, 2);
+        assert_eq!(with(vec!["-".into()], b"[1]").problem.code, "FDC-1001");
+        assert_eq!(with(vec!["-".into()], b"{").problem.code, "FDC-1001");
+        assert_eq!(with(vec!["-".into()], &vec![b' '; 1024 * 1024 + 1]).problem.code, "FDC-1006");
+        assert_eq!(with(vec![dir.path().join("none.json")], b"").problem.code, "FDC-1001");
+    }
+
+    #[test]
+    fn the_publisher_sees_the_inferred_types() {
+        let product = json!({"id": "air", "version": 2, "title": "Air", "content": {"rows": 1200, "sizeBytes": 2048, "files": [{}],
+            "schema": {"columns": [{"name": "station", "type": "string", "description": "text"},
+                                   {"name": "pm25", "type": "double", "description": "number"}]},
+            "profile": [{"name": "station", "nulls": 0, "min": "A", "max": "Z", "distinctEstimate": 35}, {"name": "pm25", "nulls": 12, "min": 0.5, "max": 410.0}],
+            "inferred": {"delimiter": "\t", "nullValues": ["NA"]}},
+            "offers": [{"id": "off_1", "terms": ["Open to every participant."]}]});
+        assert_eq!(
+            added(&product),
+            "Published  air version 2\nTitle      Air\nRows       1,200\nSize       2.0 KiB\nFiles      1\n\n\
+             Read as CSV separated by tabs; missing values: empty, \"NA\". The types were inferred:\n\
+             COLUMN   TYPE    NULLS  SMALLEST  LARGEST  DISTINCT\n\
+             station  text        0  A         Z             ~35\n\
+             pm25     number     12  0.5       410.0\n\n\
+             Offer  off_1\nTerms  Open to every participant.\n"
+        );
+    }
+
+    #[test]
+    fn a_refusal_in_the_stream_is_a_problem() {
+        let failed = refusal(json!({"type": "/errors/FDC-4002", "title": "The source is malformed", "status": 400, "code": "FDC-4002", "detail": "Line 3."}));
+        assert_eq!((failed.problem.code.as_str(), failed.problem.detail.as_str()), ("FDC-4002", "Line 3."));
+        assert_eq!(refusal(json!(1)).problem.code, "FDC-2007");
+    }
+}

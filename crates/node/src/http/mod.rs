@@ -1,0 +1,4 @@
+//! What all HTTP surfaces share.
+
+pub mod problem;
+pub mod request_id;

@@ -1,0 +1,48 @@
+//! Jobs: what the node does of its own accord after a transaction committed. Stored with the state they follow from,
+//! woken by the commit, retried with back-off, safe to run twice.
+
+pub mod housekeeping;
+mod negotiation_send;
+pub mod runner;
+mod send;
+mod transfer_send;
+
+pub use negotiation_send::NegotiationSend;
+pub use transfer_send::TransferSend;
+
+use fondaco_core::decision::Action;
+use serde::{Deserialize, Serialize};
+
+/// Sends a negotiation message.
+pub const NEGOTIATION_SEND: &str = "negotiation.send";
+/// Takes a delayed decision of a negotiation.
+pub const NEGOTIATION_DECIDE: &str = "negotiation.decide";
+/// Sends a transfer message.
+pub const TRANSFER_SEND: &str = "transfer.send";
+/// Takes a delayed decision of a transfer.
+pub const TRANSFER_DECIDE: &str = "transfer.decide";
+/// Ends a transfer whose agreed time is over.
+pub const TRANSFER_EXPIRE: &str = "transfer.expire";
+
+/// The line in which the messages of one process wait: they arrive in the order in which they were decided.
+pub fn line(id: impl std::fmt::Display) -> String {
+    format!("{id}:send")
+}
+
+/// A decision to take later, void if the process moves on first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decide<Id> {
+    /// The process.
+    pub id: Id,
+    /// What to do.
+    pub action: Action,
+    /// The revision it was decided for.
+    pub revision: u64,
+}
+
+/// The transfer to look at when its agreed time should be over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expire {
+    /// The transfer.
+    pub id: fondaco_core::ids::TransferId,
+}

@@ -1,0 +1,102 @@
+//! The runner: takes due jobs from the store and carries them out, a bounded number at a time.
+
+use super::{Decide, Expire, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend};
+use crate::app::App;
+use fondaco_core::{Code, Error, Result, ids::JobId, time::Micros};
+use fondaco_store::{Job, JobFeed};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Jobs in flight at once: enough to hide the latency of peers, few enough for their sockets and our memory.
+pub const IN_FLIGHT_MAX: usize = 64;
+
+/// Runs until cancelled, then waits for the jobs in flight.
+pub async fn run(app: App, mut feed: JobFeed, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let tasks = TaskTracker::new();
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let job = tokio::select! {
+            () = stop.cancelled() => break,
+            job = feed.next() => job,
+        };
+        let app = app.clone();
+        tasks.spawn(async move {
+            perform(&app, job).await;
+            drop(place);
+        });
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+async fn perform(app: &App, job: Job) {
+    let (id, kind, attempts) = (job.id.clone(), job.kind.clone(), job.attempts);
+    metrics::counter!("fondaco_jobs_total", "kind" => kind.clone()).increment(1);
+    let outcome = dispatch(app, &job).await;
+    if let Err(error) = outcome {
+        // Only our own failures come here (the database, a payload): try again later, never lose the job.
+        tracing::error!(job = %id, kind, attempts, code = %error.code(), cause = error.internal().unwrap_or_default(), "job.failed {id}: {error}");
+        let run_at = app.now().plus(backoff(attempts));
+        let text = error.to_string();
+        if let Err(e) = app.store.tx("job.retry", move |tx| -> Result<_> { Ok(tx.job_retry(&id, run_at, &text)?) }).await {
+            tracing::error!(job = %job.id, "job.retry_failed {}: {e}", job.id);
+        }
+    }
+}
+
+async fn dispatch(app: &App, job: &Job) -> Result<()> {
+    let slug = &job.participant;
+    match job.kind.as_str() {
+        NEGOTIATION_SEND => read::<NegotiationSend>(job)?.perform(app, job).await,
+        TRANSFER_SEND => read::<TransferSend>(job)?.perform(app, job).await,
+        NEGOTIATION_DECIDE => {
+            let due: Decide<_> = read(job)?;
+            let id = due.id.clone();
+            match app.negotiation_decide(slug, due, job.id.clone()).await {
+                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), &id.to_string(), &e).await,
+                other => other,
+            }
+        }
+        TRANSFER_DECIDE => {
+            let due: Decide<_> = read(job)?;
+            let id = due.id.clone();
+            match app.transfer_decide(slug, due, job.id.clone()).await {
+                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), &id.to_string(), &e).await,
+                other => other,
+            }
+        }
+        TRANSFER_EXPIRE => app.transfer_expire(slug, read::<Expire>(job)?.id, job.id.clone()).await,
+        other => Err(Error::internal_failure(format!("unknown job kind {other}"))),
+    }
+}
+
+/// A decision that is not possible (a rule that does not fit the state): the process waits for a person instead.
+async fn give_up(app: &App, job: JobId, process: &str, error: &Error) -> Result<()> {
+    tracing::warn!(process, "job.decision_not_possible {process}: {error}");
+    app.store.tx("job.give_up", move |tx| -> Result<_> { Ok(tx.job_finish(&job)?) }).await
+}
+
+fn read<T: DeserializeOwned>(job: &Job) -> Result<T> {
+    serde_json::from_value(job.payload.clone()).map_err(|e| Error::internal_failure(format!("payload of {}: {e}", job.id)))
+}
+
+/// How long to wait after the n-th failed attempt: half a second, doubling, five minutes at most.
+pub fn backoff(attempts: u32) -> Micros {
+    const FIRST_MS: i64 = 500;
+    const MOST: Micros = Micros::from_secs(300);
+    Micros::from_millis(FIRST_MS << attempts.min(16)).min(MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_doubles_up_to_five_minutes() {
+        assert_eq!([0, 1, 2].map(backoff), [500, 1_000, 2_000].map(Micros::from_millis));
+        assert_eq!(backoff(40), Micros::from_secs(300));
+    }
+}

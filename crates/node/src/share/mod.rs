@@ -1,0 +1,204 @@
+//! The Delta Sharing surface of a participant: `/p/{slug}/share/…`
+//! ([protocol](https://github.com/delta-io/delta-sharing/blob/main/PROTOCOL.md)).
+//!
+//! A bearer token is good for one transfer, so it sees one share with one schema and one table: share = the
+//! participant's slug, schema = `default`, table = the product id.
+
+mod files;
+mod listing;
+mod query;
+mod table;
+
+use crate::{
+    app::{App, access::Grant},
+    http::problem::caused_by,
+};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRequestParts, Path},
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use fondaco_core::{Code, Error, participant::Slug};
+use fondaco_tables::{
+    delta_sharing::{ErrorBody, SharingError, SharedTable, headers, query::MAX_BODY_BYTES},
+    publish::PublishedTable,
+};
+use std::collections::HashMap;
+
+/// The one schema of a share.
+pub const SCHEMA: &str = "default";
+
+/// The routes below `/p/{slug}/share`.
+pub fn router() -> Router<App> {
+    let table = "/shares/{share}/schemas/{schema}/tables/{table}";
+    let at = |rest: &str| format!("{table}{rest}");
+    Router::new()
+        .route("/shares", get(listing::shares))
+        .route("/shares/{share}", get(listing::share))
+        .route("/shares/{share}/schemas", get(listing::schemas))
+        .route("/shares/{share}/schemas/{schema}/tables", get(listing::tables))
+        .route("/shares/{share}/all-tables", get(listing::all_tables))
+        .route(table, get(table::version).head(table::version))
+        .route(&at("/version"), get(table::version))
+        .route(&at("/metadata"), get(table::metadata))
+        .route(&at("/query"), post(query::query))
+        .route(&at("/queries/{query}"), post(query::poll))
+        .route(&at("/changes"), get(table::changes))
+        .route(&at("/temporary-table-credentials"), post(table::credentials))
+        .route("/files/{transfer}/{file}", get(files::file))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES + 1))
+        .fallback(unknown)
+}
+
+async fn unknown() -> Refusal {
+    Refusal(Error::new(Code::NotFound, "This is not an endpoint of Delta Sharing."))
+}
+
+/// An error in the protocol's shape.
+#[derive(Debug)]
+pub struct Refusal(pub Error);
+
+impl<E: Into<Error>> From<E> for Refusal {
+    fn from(e: E) -> Self {
+        Self(e.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let code = self.0.code();
+        let name = match code {
+            Code::Unauthenticated => "UNAUTHENTICATED",
+            Code::AccessEnded | Code::PolicyDenied | Code::PolicyUnsupported | Code::Forbidden => "PERMISSION_DENIED",
+            Code::NotFound => "RESOURCE_DOES_NOT_EXIST",
+            Code::Internal | Code::DataDamaged => "INTERNAL_ERROR",
+            _ => "INVALID_PARAMETER_VALUE",
+        };
+        // The code comes first in the message: the protocol's clients show nothing else of the body.
+        let body = ErrorBody::new(name, format!("{} ({code})", self.0.message()));
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        caused_by(json(status, body.to_json()), self.0)
+    }
+}
+
+/// A refusal by the protocol's own rules.
+pub(super) fn refused(e: &SharingError) -> Response {
+    let status = StatusCode::from_u16(e.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    caused_by(json(status, e.body().to_json()), Error::invalid(e.to_string()))
+}
+
+/// A JSON answer with the protocol's exact content type.
+pub(super) fn json(status: StatusCode, body: String) -> Response {
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(headers::JSON))], body).into_response()
+}
+
+/// The grant of the caller's bearer token, checked for this call.
+pub struct Granted {
+    /// The grant.
+    pub grant: Grant,
+    /// The participant.
+    pub slug: Slug,
+    /// The table's description.
+    pub table: PublishedTable,
+}
+
+impl FromRequestParts<App> for Granted {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Error::not_found("The table"))?;
+        let slug = path.get("slug").and_then(|s| Slug::parse(s).ok()).ok_or_else(|| Error::not_found("The participant"))?;
+        let token = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| Error::new(Code::Unauthenticated, "Send the bearer token of the profile file."))?;
+        let grant = app.grant_by_token(&slug, token).await?;
+        let table = published(&grant)?;
+        let granted = Self { grant, slug, table };
+        granted.check_names(&path)?;
+        Ok(granted)
+    }
+}
+
+/// The table description of a grant's product.
+pub(super) fn published(grant: &Grant) -> Result<PublishedTable, Error> {
+    serde_json::from_value(grant.product.content.clone())
+        .map_err(|e| Error::new(Code::DataDamaged, "The product's description cannot be read.").with_internal(e))
+}
+
+impl Granted {
+    /// What is not this token's does not exist.
+    fn check_names(&self, path: &HashMap<String, String>) -> Result<(), Error> {
+        use fondaco_tables::delta_sharing::listing::same_name;
+        for (key, own) in [("share", self.slug.as_str()), ("schema", SCHEMA), ("table", self.table_name())] {
+            if path.get(key).is_some_and(|asked| !same_name(asked, own)) {
+                return Err(Error::not_found(format!("The {key}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The table's name.
+    pub fn table_name(&self) -> &str {
+        self.grant.product.reference.id.as_str()
+    }
+
+    /// A UUID that stays the same for a product version: clients key their caches by it.
+    pub fn table_id(&self) -> String {
+        stable_uuid(&format!("table:{}:{}", self.slug, self.grant.product.reference.dataset_id()))
+    }
+
+    /// The share's stable id.
+    pub fn share_id(&self) -> String {
+        stable_uuid(&format!("share:{}", self.slug))
+    }
+
+    /// What the protocol crate needs to answer about it.
+    pub fn shared<'a>(&'a self, id: &'a str) -> SharedTable<'a> {
+        SharedTable {
+            id,
+            name: self.table_name(),
+            description: Some(self.grant.product.title.as_str()),
+            version: i64::from(self.grant.product.reference.version),
+            created_at_ms: self.grant.product.created_at.as_millis(),
+            table: &self.table,
+        }
+    }
+}
+
+/// A UUID version 8 (custom) over a name: 122 bits of its SHA-256.
+fn stable_uuid(name: &str) -> String {
+    use sha2::Digest;
+    let hash = sha2::Sha256::digest(name.as_bytes());
+    let mut bytes = [0u8; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
+/// An NDJSON answer with the protocol's headers.
+pub(super) fn ndjson(answer: fondaco_tables::delta_sharing::QueryAnswer, file_id_hash: Option<&'static str>) -> Response {
+    let mut response = answer.body.into_response();
+    let map = response.headers_mut();
+    map.insert(header::CONTENT_TYPE, HeaderValue::from_static(headers::NDJSON));
+    map.insert(HeaderName::from_static("delta-table-version"), HeaderValue::from(answer.version));
+    if let Ok(value) = HeaderValue::from_str(&answer.capabilities) {
+        map.insert(HeaderName::from_static(headers::CAPABILITIES), value);
+    }
+    if let Some(scheme) = file_id_hash {
+        map.insert(HeaderName::from_static(headers::FILE_ID_HASH), HeaderValue::from_static(scheme));
+    }
+    response
+}
+
+/// A header as text.
+pub(super) fn header_text<'a>(map: &'a axum::http::HeaderMap, name: &str) -> Option<&'a str> {
+    map.get(name).and_then(|v| v.to_str().ok())
+}

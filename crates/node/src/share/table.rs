@@ -1,0 +1,58 @@
+//! `GET …/version`, `…/metadata`, `…/changes` and `POST …/temporary-table-credentials`.
+
+use super::{Granted, Refusal, header_text, ndjson, refused};
+use axum::{
+    extract::Query,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use fondaco_core::Error;
+use fondaco_tables::delta_sharing::{
+    Capabilities, MetadataRequest, SharingError, headers, parse_file_id_hash,
+    query::{check_starting_timestamp, no_change_data_feed},
+};
+use serde::Deserialize;
+
+/// The parameters of version and metadata requests.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VersionQuery {
+    starting_timestamp: Option<String>,
+    version: Option<String>,
+    timestamp: Option<String>,
+}
+
+/// Query Table Version.
+pub async fn version(granted: Granted, Query(query): Query<VersionQuery>) -> Response {
+    let created = granted.grant.product.created_at.as_millis();
+    if let Err(e) = check_starting_timestamp(query.starting_timestamp.as_deref(), created) {
+        return refused(&e);
+    }
+    let version = HeaderValue::from(granted.grant.product.reference.version);
+    (StatusCode::OK, [(HeaderName::from_static("delta-table-version"), version)]).into_response()
+}
+
+/// Query Table Metadata.
+pub async fn metadata(granted: Granted, Query(query): Query<VersionQuery>, map: HeaderMap) -> Response {
+    let answer = || {
+        let request = MetadataRequest::parse(query.version.as_deref(), query.timestamp.as_deref())?;
+        let capabilities = Capabilities::parse(header_text(&map, headers::CAPABILITIES))?;
+        let scheme = parse_file_id_hash(header_text(&map, headers::FILE_ID_HASH))?;
+        let id = granted.table_id();
+        Ok((granted.shared(&id).metadata(&request, &capabilities)?, scheme))
+    };
+    match answer() {
+        Ok((answer, scheme)) => ndjson(answer, scheme),
+        Err::<_, SharingError>(e) => refused(&e),
+    }
+}
+
+/// Read Change Data Feed.
+pub async fn changes(_granted: Granted) -> Response {
+    refused(&no_change_data_feed())
+}
+
+/// Credentials for the whole folder would let a reader past the terms, so there are none.
+pub async fn credentials(_granted: Granted) -> Refusal {
+    Refusal(Error::invalid("This table is read by URL (access mode \"url\"); there are no directory credentials."))
+}
