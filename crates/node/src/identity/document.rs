@@ -107,7 +107,8 @@ impl KeySet {
     /// About how many bytes this takes in memory, for the cache's bound.
     pub fn weight(&self) -> usize {
         let methods: usize = self.methods.iter().map(|m| m.id.len() + m.jwk.x.len() + m.jwk.y.len() + 200).sum();
-        let services: usize = self.services.iter().map(|s| s.id.len() + s.endpoint.len() + s.types.iter().map(|t| t.len() + 24).sum::<usize>() + 72).sum();
+        let services: usize =
+            self.services.iter().map(|s| s.id.len() + s.endpoint.len() + s.types.iter().map(|t| t.len() + 24).sum::<usize>() + 72).sum();
         256 + methods + services
     }
 }

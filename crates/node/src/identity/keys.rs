@@ -42,8 +42,7 @@ impl PublicJwk {
         if y.len() != COORDINATE_BYTES {
             return None;
         }
-        let mut jwk =
-            Self { kty: "EC".into(), crv: "P-256".into(), x: URL_SAFE_NO_PAD.encode(x), y: URL_SAFE_NO_PAD.encode(y), kid: None };
+        let mut jwk = Self { kty: "EC".into(), crv: "P-256".into(), x: URL_SAFE_NO_PAD.encode(x), y: URL_SAFE_NO_PAD.encode(y), kid: None };
         jwk.kid = Some(jwk.thumbprint());
         Some(jwk)
     }
@@ -138,7 +137,9 @@ impl SigningKey {
 fn choose_provider() {
     static CHOSEN: Once = Once::new();
     // An error means that the same choice was made before, which is as good.
-    CHOSEN.call_once(|| drop(jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default()));
+    CHOSEN.call_once(|| {
+        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    });
 }
 
 #[cfg(test)]

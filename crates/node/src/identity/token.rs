@@ -101,6 +101,11 @@ struct JoseHeader {
     rest: Map<String, Value>,
 }
 
+#[derive(Deserialize)]
+struct Issuer {
+    iss: String,
+}
+
 /// Makes a token for one call.
 ///
 /// # Errors
@@ -139,10 +144,6 @@ pub fn peek(token: &str) -> Result<Unverified> {
     if let Some(name) = FORBIDDEN_HEADERS.iter().find(|name| header.rest.contains_key(**name)) {
         return Err(refused(&format!("its header has \"{name}\"")));
     }
-    #[derive(Deserialize)]
-    struct Issuer {
-        iss: String,
-    }
     let Issuer { iss } = part(claims).ok_or_else(|| refused("its claims cannot be read"))?;
     let issuer = Did::parse(&iss).map_err(|_| refused("its issuer is not a DID"))?;
     let fragment = header.kid.strip_prefix(issuer.as_str()).and_then(|rest| rest.strip_prefix('#'));
@@ -179,7 +180,8 @@ pub fn verify(token: &str, document: &KeySet, own: &Did, now: Timestamp, skew: M
         })?
         .claims;
     check_claims(&claims, &unverified.issuer, own, now, skew)?;
-    let expires_at = claims.exp.checked_mul(1_000_000).map(|us| Timestamp::from_micros(us).plus(skew)).ok_or_else(|| refused("its times are absurd"))?;
+    let expires_at =
+        claims.exp.checked_mul(1_000_000).map(|us| Timestamp::from_micros(us).plus(skew)).ok_or_else(|| refused("its times are absurd"))?;
     Ok(Caller {
         did: unverified.issuer,
         replay: Some(Replay { jti: claims.jti, expires_at }),
@@ -425,18 +427,28 @@ mod tests {
         let (message, signature) = token.rsplit_once('.').expect("parts");
         let other = SigningKey::generate().expect("key");
         // Right names, wrong key.
-        let foreign = KeySet { methods: vec![super::super::document::Method { jwk: other.public_jwk().clone(), ..document().methods[0].clone() }], ..document() };
+        let foreign = KeySet {
+            methods: vec![super::super::document::Method { jwk: other.public_jwk().clone(), ..document().methods[0].clone() }],
+            ..document()
+        };
         let error = verify(&token, &foreign, &bob(), NOW, SKEW).expect_err("another key");
         assert!(error.message().contains("signature"), "{error}");
         // HMAC with the public key as secret, under an ES256 header.
         let secret = URL_SAFE_NO_PAD.decode(&KEY.public_jwk().x).expect("x");
-        let mac = jsonwebtoken::crypto::sign(message.as_bytes(), &jsonwebtoken::EncodingKey::from_secret(&secret), Algorithm::HS256).expect("mac");
+        let mac = jsonwebtoken::crypto::sign(message.as_bytes(), &jsonwebtoken::EncodingKey::from_secret(&secret), Algorithm::HS256)
+            .expect("mac");
         // A changed claim under the old signature.
         let mut other_claims = claims();
         other_claims["jti"] = json!("two");
         let other_token = forge(&header(), &other_claims);
         let swapped = format!("{}.{signature}", other_token.rsplit_once('.').expect("parts").0);
-        for bad in [format!("{message}.{mac}"), swapped, format!("{message}.AAAA"), format!("{message}.{}", URL_SAFE_NO_PAD.encode([0u8; 64])), format!("{message}.!!")] {
+        for bad in [
+            format!("{message}.{mac}"),
+            swapped,
+            format!("{message}.AAAA"),
+            format!("{message}.{}", URL_SAFE_NO_PAD.encode([0u8; 64])),
+            format!("{message}.!!"),
+        ] {
             assert!(check(&bad).is_err(), "{bad}");
         }
         for bad in [message.to_owned(), format!("{message}."), format!("{token}.x"), String::new(), "..".into(), "a.b.c".into()] {

@@ -412,9 +412,14 @@ mod tests {
 
     #[test]
     fn localhost_is_a_name_not_a_suffix() {
-        for (name, expected) in
-            [("localhost", true), ("LocalHost.", true), ("a.localhost", true), ("notlocalhost", false), ("localhost.example", false), (".", false)]
-        {
+        for (name, expected) in [
+            ("localhost", true),
+            ("LocalHost.", true),
+            ("a.localhost", true),
+            ("notlocalhost", false),
+            ("localhost.example", false),
+            (".", false),
+        ] {
             assert_eq!(is_loopback_name(name), expected, "{name}");
         }
     }

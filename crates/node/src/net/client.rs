@@ -24,7 +24,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// One whole call, unless the caller sets less: DSP messages are small and answered synchronously.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest a caller may wait for a whole call.
-pub const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(120);
+pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(2);
 /// Longest silence within a download.
 pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer kept in memory, unless the caller sets less: a catalogue page is the largest there is.
@@ -546,7 +546,8 @@ mod tests {
     #[tokio::test]
     async fn redirects_are_answers() {
         let target = peer(ok("elsewhere"), true).await;
-        let location = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: 0\r\n\r\n", target.port);
+        let location =
+            format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: 0\r\n\r\n", target.port);
         let first = peer(location.into_bytes(), true).await;
         let (client, _) = outbound(LOCAL, &[]);
         let answer = client.send(OutRequest::get(url("127.0.0.1", first.port))).await.expect("answer");

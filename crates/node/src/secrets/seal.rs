@@ -154,9 +154,13 @@ impl Sealer {
     /// An internal failure when it was made by another key, for another context, or was changed: all three mean that
     /// key file and database do not belong together, which is the operator's to mend.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        let wrong = || Error::internal_failure(format!("a sealed secret cannot be opened: {context}; does node.key belong to this database?"));
+        let wrong =
+            || Error::internal_failure(format!("a sealed secret cannot be opened: {context}; does node.key belong to this database?"));
         let (version, rest) = sealed.split_first().ok_or_else(wrong)?;
-        if *version != VERSION || rest.len() < NONCE_LEN + AES_256_GCM.tag_len() || rest.len() > NONCE_LEN + PLAINTEXT_MAX_BYTES + AES_256_GCM.tag_len() {
+        if *version != VERSION
+            || rest.len() < NONCE_LEN + AES_256_GCM.tag_len()
+            || rest.len() > NONCE_LEN + PLAINTEXT_MAX_BYTES + AES_256_GCM.tag_len()
+        {
             return Err(wrong());
         }
         let (nonce, ciphertext) = rest.split_at(NONCE_LEN);
@@ -236,21 +240,21 @@ mod tests {
 
     #[test]
     fn nothing_else_opens() {
-        let sealer = fixed();
-        let sealed = sealer.seal("a", b"secret", &OsEntropy).expect("seal");
-        assert_eq!(sealer.open("a", &sealed).expect("open").as_slice(), b"secret");
-        assert!(sealer.open("b", &sealed).is_err(), "another context");
+        let node = fixed();
+        let sealed = node.seal("a", b"secret", &OsEntropy).expect("seal");
+        assert_eq!(node.open("a", &sealed).expect("open").as_slice(), b"secret");
+        assert!(node.open("b", &sealed).is_err(), "another context");
         assert!(Sealer::from_master(Zeroizing::new([9; KEY_BYTES])).open("a", &sealed).is_err(), "another key");
         for i in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[i] ^= 1;
-            assert!(sealer.open("a", &changed).is_err(), "byte {i} changed");
-            assert!(sealer.open("a", &sealed[..i]).is_err(), "cut at {i}");
+            assert!(node.open("a", &changed).is_err(), "byte {i} changed");
+            assert!(node.open("a", &sealed[..i]).is_err(), "cut at {i}");
         }
-        let again = sealer.seal("a", b"secret", &OsEntropy).expect("seal");
+        let again = node.seal("a", b"secret", &OsEntropy).expect("seal");
         assert_ne!(again, sealed, "each sealing has its own nonce");
-        assert_eq!(sealer.seal("a", &vec![0; PLAINTEXT_MAX_BYTES + 1], &OsEntropy).expect_err("too large").code(), Code::TooLarge);
-        assert!(sealer.open("a", &sealer.seal("a", b"", &OsEntropy).expect("seal")).expect("open").is_empty());
+        assert_eq!(node.seal("a", &vec![0; PLAINTEXT_MAX_BYTES + 1], &OsEntropy).expect_err("too large").code(), Code::TooLarge);
+        assert!(node.open("a", &node.seal("a", b"", &OsEntropy).expect("seal")).expect("open").is_empty());
     }
 
     #[test]
