@@ -1,0 +1,394 @@
+//! Catalogue messages
+//! ([DSP 2025-1, 5](https://eclipse-dataspace-protocol-base.github.io/DataspaceProtocol/2025-1-err1/#catalog-protocol)).
+//!
+//! What describes a dataset to people goes in DCAT and Dublin Core terms under the prefixes that the DSP context
+//! defines (`dct:title`, `dcat:keyword`…): the schemas want `@context` to be a list of texts, so there is no inline
+//! context. What describes it to programs (the columns of a table) is one JSON literal under [`EXTENSION`]: JSON-LD
+//! processors carry it through untouched, plain-JSON readers find it under `@value`.
+//!
+//! A foreign catalogue is read entry by entry: what cannot be read is left out and listed in [`Catalog::skipped`], so
+//! that one odd offer does not hide a whole peer.
+
+use super::{normalised, put, put_list, put_reasons, put_some, read::Object, start};
+use crate::{
+    error::{WireError, join},
+    limits::{DESCRIPTION_MAX_CHARS, ID_MAX_CHARS, KEYWORDS_MAX, LIST_MAX, Limits, NAME_MAX_CHARS, SKIPPED_MAX, URL_MAX_CHARS},
+    odrl,
+};
+use serde_json::{Map, Value, json};
+
+/// The property of a dataset that holds its machine-readable description, a JSON literal (`@type: @json`).
+pub const EXTENSION: &str = "https://w3id.org/fondaco/2026/1/extension";
+
+/// The consumer asks for the catalogue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CatalogRequestMessage {
+    /// `@id` of this message.
+    pub message_id: Option<String>,
+    /// Filters, specific to the provider.
+    pub filter: Vec<Value>,
+}
+
+impl CatalogRequestMessage {
+    /// Its `@type`.
+    pub const TYPE: &'static str = "CatalogRequestMessage";
+
+    /// Reads the message.
+    pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
+        let value = normalised(bytes, &Limits::MESSAGE)?;
+        let object = Object::root(&value, Self::TYPE)?;
+        let filter = object.list("filter")?;
+        if filter.len() > LIST_MAX {
+            return Err(object.error("filter", format!("At most {LIST_MAX} filters are read.")));
+        }
+        Ok(Self { message_id: object.opt_id("@id")?, filter: filter.to_vec() })
+    }
+
+    /// Prints the message.
+    pub fn to_json(&self) -> Value {
+        let mut map = start(self.message_id.as_deref(), Self::TYPE);
+        put_list(&mut map, "filter", self.filter.clone());
+        map.into()
+    }
+}
+
+/// The consumer asks for one dataset. Over HTTP its id is in the path and no message is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetRequestMessage {
+    /// `@id` of this message.
+    pub message_id: Option<String>,
+    /// The dataset.
+    pub dataset: String,
+}
+
+impl DatasetRequestMessage {
+    /// Its `@type`.
+    pub const TYPE: &'static str = "DatasetRequestMessage";
+
+    /// Reads the message.
+    pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
+        let value = normalised(bytes, &Limits::MESSAGE)?;
+        let object = Object::root(&value, Self::TYPE)?;
+        Ok(Self { message_id: object.opt_id("@id")?, dataset: object.id("dataset")? })
+    }
+
+    /// Prints the message.
+    pub fn to_json(&self) -> Value {
+        let mut map = start(self.message_id.as_deref(), Self::TYPE);
+        put(&mut map, "dataset", &self.dataset);
+        map.into()
+    }
+}
+
+/// What a participant offers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Catalog {
+    /// `@id`.
+    pub id: String,
+    /// Whose it is. Always there in the catalogue itself; catalogues inside it may leave it out.
+    pub participant_id: Option<String>,
+    /// A name for people.
+    pub title: Option<String>,
+    /// What it offers.
+    pub datasets: Vec<Dataset>,
+    /// Where it is negotiated.
+    pub services: Vec<DataService>,
+    /// Other catalogues, and how to reach them.
+    pub catalogs: Vec<Catalog>,
+    /// How to reach this catalogue, when it is inside another.
+    pub distributions: Vec<Distribution>,
+    /// Entries that could not be read, at most 50; never printed.
+    pub skipped: Vec<WireError>,
+}
+
+/// One thing on offer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dataset {
+    /// `@id`.
+    pub id: String,
+    /// `dct:title`.
+    pub title: Option<String>,
+    /// `dct:description`.
+    pub description: Option<String>,
+    /// `dcat:keyword`.
+    pub keywords: Vec<String>,
+    /// `dcat:version`.
+    pub version: Option<String>,
+    /// `dct:issued`, an RFC 3339 instant when we print it.
+    pub issued: Option<String>,
+    /// `hasPolicy`: ODRL offers without `target`. The schemas want at least one.
+    pub offers: Vec<Value>,
+    /// How it is delivered. The schemas want at least one.
+    pub distributions: Vec<Distribution>,
+    /// [`EXTENSION`]: its kind, columns, row count…, as JSON.
+    pub extension: Option<Value>,
+}
+
+/// One way a dataset is delivered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    /// What a transfer request names.
+    pub format: String,
+    /// Which service delivers.
+    pub access_service: AccessService,
+    /// Offers for this distribution only.
+    pub offers: Vec<Value>,
+}
+
+/// The service of a distribution: by its id, or in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessService {
+    /// The `@id` of a service of the catalogue.
+    Reference(String),
+    /// The service itself.
+    Service(DataService),
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataService {
+    /// `@id`.
+    pub id: String,
+    /// Its address: the base of the DSP endpoints.
+    pub endpoint_url: String,
+    /// What it speaks, for example `dspace:connector`.
+    pub endpoint_description: Option<String>,
+}
+
+/// Why a catalogue request was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CatalogError {
+    /// `@id` of this message.
+    pub message_id: Option<String>,
+    /// A code, for programs.
+    pub code: Option<String>,
+    /// Reasons, for people.
+    pub reasons: Vec<String>,
+}
+
+impl CatalogError {
+    /// Its `@type`.
+    pub const TYPE: &'static str = "CatalogError";
+
+    /// Reads the message.
+    pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
+        let value = normalised(bytes, &Limits::MESSAGE)?;
+        let object = Object::root(&value, Self::TYPE)?;
+        Ok(Self { message_id: object.opt_id("@id")?, code: object.opt_code()?, reasons: object.reasons()? })
+    }
+
+    /// Prints the message.
+    pub fn to_json(&self) -> Value {
+        let mut map = start(self.message_id.as_deref(), Self::TYPE);
+        put_reasons(&mut map, self.code.as_deref(), &self.reasons);
+        map.into()
+    }
+}
+
+impl Catalog {
+    /// Its `@type`.
+    pub const TYPE: &'static str = "Catalog";
+
+    /// Reads a catalogue.
+    pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
+        let value = normalised(bytes, &Limits::CATALOG)?;
+        let object = Object::root(&value, Self::TYPE)?;
+        object.need("participantId")?;
+        let mut skipped = Vec::new();
+        let mut catalog = Self::read(&object, &mut skipped)?;
+        catalog.skipped = skipped;
+        Ok(catalog)
+    }
+
+    /// Prints the catalogue.
+    pub fn to_json(&self) -> Value {
+        let mut map = start(Some(&self.id), Self::TYPE);
+        self.print(&mut map);
+        map.into()
+    }
+
+    fn read(object: &Object<'_>, skipped: &mut Vec<WireError>) -> Result<Self, WireError> {
+        let mut out = Self {
+            id: object.id("@id")?,
+            participant_id: object.opt_id("participantId")?,
+            title: object.description("dct:title", "title", NAME_MAX_CHARS),
+            ..Self::default()
+        };
+        each(object, "dataset", skipped, |item, skipped| {
+            out.datasets.push(Dataset::read(&item, skipped)?);
+            Ok(())
+        })?;
+        each(object, "service", skipped, |item, _| {
+            out.services.push(DataService::read(&item)?);
+            Ok(())
+        })?;
+        each(object, "catalog", skipped, |item, skipped| {
+            item.is_a(Self::TYPE)?;
+            out.catalogs.push(Self::read(&item, skipped)?);
+            Ok(())
+        })?;
+        out.distributions = distributions(object, skipped)?;
+        Ok(out)
+    }
+
+    fn print(&self, map: &mut Map<String, Value>) {
+        put_some(map, "participantId", self.participant_id.as_deref());
+        put_some(map, "dct:title", self.title.as_deref());
+        put_list(map, "service", self.services.iter().map(DataService::to_json).collect());
+        put_list(map, "dataset", self.datasets.iter().map(|d| d.print(Map::new())).collect());
+        let catalogs = self.catalogs.iter().map(|c| {
+            let mut inner = Map::new();
+            put(&mut inner, "@id", &c.id);
+            put(&mut inner, "@type", Self::TYPE);
+            c.print(&mut inner);
+            inner.into()
+        });
+        put_list(map, "catalog", catalogs.collect());
+        put_list(map, "distribution", self.distributions.iter().map(Distribution::to_json).collect());
+    }
+}
+
+impl Dataset {
+    /// Its `@type`.
+    pub const TYPE: &'static str = "Dataset";
+
+    /// Reads a dataset that was asked for by its id. Offers that cannot be read are left out.
+    pub fn parse(bytes: &[u8]) -> Result<Self, WireError> {
+        let value = normalised(bytes, &Limits::CATALOG)?;
+        Self::read(&Object::root(&value, Self::TYPE)?, &mut Vec::new())
+    }
+
+    /// Prints the dataset as a document of its own.
+    pub fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        map.insert("@context".to_owned(), json!([crate::CONTEXT]));
+        self.print(map)
+    }
+
+    fn read(object: &Object<'_>, skipped: &mut Vec<WireError>) -> Result<Self, WireError> {
+        let mut out = Self {
+            id: object.id("@id")?,
+            title: object.description("dct:title", "title", NAME_MAX_CHARS),
+            description: object.description("dct:description", "description", DESCRIPTION_MAX_CHARS),
+            keywords: object.descriptions("dcat:keyword", "keyword", KEYWORDS_MAX),
+            version: object.description("dcat:version", "version", NAME_MAX_CHARS),
+            issued: object.description("dct:issued", "issued", NAME_MAX_CHARS),
+            extension: object.get(EXTENSION).map(json_literal),
+            ..Self::default()
+        };
+        out.offers = offers(object, skipped)?;
+        out.distributions = distributions(object, skipped)?;
+        Ok(out)
+    }
+
+    fn print(&self, mut map: Map<String, Value>) -> Value {
+        put(&mut map, "@id", &self.id);
+        put(&mut map, "@type", Self::TYPE);
+        put_some(&mut map, "dct:title", self.title.as_deref());
+        put_some(&mut map, "dct:description", self.description.as_deref());
+        put_list(&mut map, "dcat:keyword", self.keywords.iter().map(|k| k.as_str().into()).collect());
+        put_some(&mut map, "dcat:version", self.version.as_deref());
+        put_some(&mut map, "dct:issued", self.issued.as_deref());
+        put_list(&mut map, "hasPolicy", self.offers.iter().map(odrl::to_catalog).collect());
+        put_list(&mut map, "distribution", self.distributions.iter().map(Distribution::to_json).collect());
+        if let Some(extension) = &self.extension {
+            map.insert(EXTENSION.to_owned(), json!({"@type": "@json", "@value": extension}));
+        }
+        map.into()
+    }
+}
+
+impl Distribution {
+    fn read(object: &Object<'_>, skipped: &mut Vec<WireError>) -> Result<Self, WireError> {
+        let access_service = match object.need("accessService")? {
+            Value::Object(_) => {
+                AccessService::Service(DataService::read(&Object::at(object.need("accessService")?, object.path("accessService"))?)?)
+            }
+            _ => AccessService::Reference(object.id("accessService")?),
+        };
+        Ok(Self { format: object.text("format", ID_MAX_CHARS)?, access_service, offers: offers(object, skipped)? })
+    }
+
+    fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        put(&mut map, "@type", "Distribution");
+        put(&mut map, "format", &self.format);
+        let service = match &self.access_service {
+            AccessService::Reference(id) => id.as_str().into(),
+            AccessService::Service(service) => service.to_json(),
+        };
+        map.insert("accessService".to_owned(), service);
+        put_list(&mut map, "hasPolicy", self.offers.iter().map(odrl::to_catalog).collect());
+        map.into()
+    }
+}
+
+impl DataService {
+    fn read(object: &Object<'_>) -> Result<Self, WireError> {
+        object.is_a("DataService")?;
+        Ok(Self {
+            id: object.id("@id")?,
+            endpoint_url: object.text("endpointURL", URL_MAX_CHARS)?,
+            endpoint_description: object.description("endpointDescription", "endpointDescription", NAME_MAX_CHARS),
+        })
+    }
+
+    fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        put(&mut map, "@id", &self.id);
+        put(&mut map, "@type", "DataService");
+        put(&mut map, "endpointURL", &self.endpoint_url);
+        put_some(&mut map, "endpointDescription", self.endpoint_description.as_deref());
+        map.into()
+    }
+}
+
+/// Reads the objects of a list, leaving out those that cannot be read.
+fn each<'a>(
+    object: &Object<'a>,
+    key: &str,
+    skipped: &mut Vec<WireError>,
+    mut read: impl FnMut(Object<'a>, &mut Vec<WireError>) -> Result<(), WireError>,
+) -> Result<(), WireError> {
+    let path = object.path(key);
+    for (i, item) in object.list(key)?.iter().enumerate() {
+        if let Err(error) = Object::at(item, join(&path, i)).and_then(|item| read(item, skipped)) {
+            skip(skipped, error);
+        }
+    }
+    Ok(())
+}
+
+fn skip(skipped: &mut Vec<WireError>, error: WireError) {
+    if skipped.len() < SKIPPED_MAX {
+        skipped.push(error);
+    }
+}
+
+fn distributions(object: &Object<'_>, skipped: &mut Vec<WireError>) -> Result<Vec<Distribution>, WireError> {
+    let mut out = Vec::new();
+    each(object, "distribution", skipped, |item, skipped| {
+        out.push(Distribution::read(&item, skipped)?);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+fn offers(object: &Object<'_>, skipped: &mut Vec<WireError>) -> Result<Vec<Value>, WireError> {
+    let path = object.path("hasPolicy");
+    let mut out = Vec::new();
+    for (i, offer) in object.list("hasPolicy")?.iter().enumerate() {
+        match odrl::check_catalog_offer(offer, &join(&path, i)) {
+            Ok(()) => out.push(offer.clone()),
+            Err(error) => skip(skipped, error),
+        }
+    }
+    Ok(out)
+}
+
+fn json_literal(value: &Value) -> Value {
+    match value.as_object() {
+        Some(map) if map.get("@type").and_then(Value::as_str) == Some("@json") => map.get("@value").cloned().unwrap_or_default(),
+        _ => value.clone(),
+    }
+}
