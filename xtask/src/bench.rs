@@ -1,0 +1,107 @@
+//! `cargo xtask bench WHAT`: measurements against real processes, with the targets they are held to.
+
+mod deal;
+mod pair;
+
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Start-up, memory, negotiation latency and rate, and serving a large table
+    Deal(deal::Args),
+}
+
+/// Runs the measurement.
+pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
+    match &args.what {
+        What::Deal(args) => deal::run(root, args),
+    }
+}
+
+/// The program to measure: the one given, or a fresh release build.
+fn binary(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
+    use anyhow::{Context, ensure};
+    if let Some(path) = given {
+        return path.canonicalize().with_context(|| path.display().to_string());
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = std::process::Command::new(cargo)
+        .args(["build", "--release", "--package", "fondaco-node", "--bin", "fondaco"])
+        .current_dir(root)
+        .status()
+        .context("starting cargo")?;
+    ensure!(status.success(), "the release build failed");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(target.join("release/fondaco"))
+}
+
+/// A measured value beside its target.
+struct Line {
+    what: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// The value must stay below this.
+    below: Option<f64>,
+}
+
+impl Line {
+    fn met(&self) -> bool {
+        self.below.is_none_or(|limit| self.value < limit)
+    }
+}
+
+/// The `q`-quantile (0 to 1) by nearest rank; the values need not be sorted.
+fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank within the list")]
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
+/// Prints the lines as a table, or as one JSON document.
+fn print(lines: &[Line], json: bool) {
+    if json {
+        let rows: Vec<_> = lines
+            .iter()
+            .map(|l| serde_json::json!({"what": l.what, "value": l.value, "unit": l.unit, "below": l.below, "met": l.met()}))
+            .collect();
+        println!("{}", serde_json::json!({"measurements": rows}));
+        return;
+    }
+    println!("{:<44} {:>12}  {:<8} {:>10}", "", "measured", "", "below");
+    for line in lines {
+        let target = line.below.map_or_else(String::new, |b| format!("{b:.0}"));
+        let verdict = if line.met() { "" } else { "  MISSED" };
+        println!("{:<44} {:>12.1}  {:<8} {target:>10}{verdict}", line.what, line.value, line.unit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_by_nearest_rank() {
+        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        assert!((quantile(&values, 0.5) - 100.0).abs() < 1e-9);
+        assert!((quantile(&values, 0.99) - 198.0).abs() < 1e-9);
+        assert!((quantile(&[7.0], 0.99) - 7.0).abs() < 1e-9);
+        assert!(quantile(&[], 0.5).is_nan());
+    }
+
+    #[test]
+    fn a_target_is_missed_at_its_own_value() {
+        let line = |value, below| Line { what: "x", value, unit: "ms", below };
+        assert!(line(29.9, Some(30.0)).met());
+        assert!(!line(30.0, Some(30.0)).met());
+        assert!(line(1e9, None).met());
+    }
+}

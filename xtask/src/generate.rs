@@ -1,0 +1,81 @@
+//! `cargo xtask gen [--check]`: documents that are made from code, so that they cannot lag behind it.
+//!
+//! In scope: the index of error codes. Not here: `docs/cli.md` and the OpenAPI document, which the tests of
+//! `fondaco-node` compare with the code themselves, because only that crate can produce them.
+
+use anyhow::{Context, Result, bail};
+use fondaco_core::Code;
+use std::{fmt::Write as _, fs, path::Path};
+
+const ERROR_GROUPS: [(char, &str); 5] = [
+    ('1', "Requests and credentials"),
+    ('2', "Identity and the other party"),
+    ('3', "Deals and policies"),
+    ('4', "Tables"),
+    ('5', "Running a node"),
+];
+
+/// Writes or checks every generated document.
+pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
+    for (path, text) in documents()? {
+        let file = root.join(path);
+        let present = fs::read_to_string(&file).unwrap_or_default();
+        if present == text {
+            continue;
+        }
+        if check {
+            bail!("{path} is out of date; run: cargo xtask gen");
+        }
+        fs::write(&file, text).with_context(|| format!("writing {}", file.display()))?;
+        println!("wrote {path}");
+    }
+    Ok(())
+}
+
+fn documents() -> Result<Vec<(&'static str, String)>> {
+    Ok(vec![("docs/errors/README.md", error_index()?)])
+}
+
+/// The index of `docs/errors/`.
+fn error_index() -> Result<String> {
+    let mut text = String::from(
+        "<!-- Made by `cargo xtask gen` from crates/core/src/error.rs. -->\n\n# Error codes\n\n\
+         Every failure has a stable code: in the `code` of a problem document, in the error object of a protocol \
+         message, on a console page, in the last line of a command. Match on the code, never on the words. Codes are \
+         only ever added.\n",
+    );
+    for (digit, heading) in ERROR_GROUPS {
+        write!(text, "\n## {heading}\n\n| code | HTTP | meaning |\n| --- | --- | --- |\n")?;
+        for code in Code::ALL.iter().filter(|c| group(**c) == Some(digit)) {
+            writeln!(text, "| [{code}]({code}.md) | {} | {} |", code.status(), code.title())?;
+        }
+    }
+    if let Some(code) = Code::ALL.iter().find(|c| !ERROR_GROUPS.iter().any(|(d, _)| group(**c) == Some(*d))) {
+        bail!("{code} belongs to no group of the index; add one in xtask/src/generate.rs");
+    }
+    Ok(text)
+}
+
+/// The digit that names a code's group: `FDC-3001` is of group 3.
+fn group(code: Code) -> Option<char> {
+    code.as_str().strip_prefix("FDC-")?.chars().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_documents_are_up_to_date() {
+        run(&crate::root(), true).expect("up to date");
+    }
+
+    #[test]
+    fn every_error_page_belongs_to_a_code() {
+        for entry in fs::read_dir(crate::root().join("docs/errors")).expect("folder") {
+            let name = entry.expect("entry").file_name().into_string().expect("name");
+            let known = name == "README.md" || Code::ALL.iter().any(|c| format!("{c}.md") == name);
+            assert!(known, "docs/errors/{name} documents no code");
+        }
+    }
+}
