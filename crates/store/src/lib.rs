@@ -1,1 +1,42 @@
-//! placeholder
+//! The database: one concrete [`Store`] over SQLite or Postgres.
+//!
+//! In scope: migrations, transactions, the rows of every aggregate, events, idempotency keys, and the outbox of jobs.
+//! Out of scope: rules (core) and whatever a job does (node). Only this crate knows SQL.
+//!
+//! A transaction is a synchronous closure that runs on a thread which owns a connection
+//! (`docs/decisions/0002-store-threads.md`). Everything a use case writes, its events, jobs and idempotency key
+//! included, goes into one call of [`Store::tx`]; it is durable when the call returns `Ok`. A row belongs to a
+//! participant, and every lookup asks for that participant: a row of another one is not found.
+
+mod config;
+mod conn;
+mod dialect;
+mod error;
+mod feed;
+mod migrate;
+mod postgres;
+mod sqlite;
+mod store;
+pub mod tx;
+mod value;
+mod work;
+
+pub use config::StoreConfig;
+pub use error::StoreError;
+pub use feed::JobFeed;
+pub use store::Store;
+pub use tx::{
+    Tx,
+    agreements::{AgreementFilter, AgreementRow},
+    api_tokens::ApiTokenRow,
+    events::{Event, NewEvent},
+    idempotency::Idempotency,
+    jobs::{Job, JobStats, NewJob},
+    keys::KeyRow,
+    login::LoginAttempt,
+    negotiations::ProcessFilter,
+    peers::PeerRow,
+    products::ProductFilter,
+    sessions::SessionRow,
+    users::UserRow,
+};

@@ -1,0 +1,76 @@
+//! Where the two databases differ. Everything else is one SQL text in the common subset: `$1` parameters, `RETURNING`,
+//! `ON CONFLICT`, 64-bit integers, texts and bytes.
+
+use std::borrow::Cow;
+
+/// A row lock. SQLite has one writer and needs none.
+const FOR_UPDATE: &str = " FOR UPDATE";
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// One statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sql {
+    /// The same text for both, but for a trailing ` FOR UPDATE`, which SQLite leaves out.
+    Same(&'static str),
+    /// Two texts: SQLite's, Postgres's.
+    Each(&'static str, &'static str),
+}
+
+impl Sql {
+    /// The text for one database.
+    pub(crate) fn text(self, dialect: Dialect) -> &'static str {
+        match (self, dialect) {
+            (Self::Same(sql), Dialect::Sqlite) => sql.strip_suffix(FOR_UPDATE).unwrap_or(sql),
+            (Self::Same(sql) | Self::Each(_, sql), Dialect::Postgres) | (Self::Each(sql, _), Dialect::Sqlite) => sql,
+        }
+    }
+    /// Whether it may run in a read: it neither changes nor locks anything.
+    pub(crate) fn only_reads(self) -> bool {
+        let sql = self.text(Dialect::Postgres);
+        sql.starts_with("SELECT") && !sql.ends_with(FOR_UPDATE)
+    }
+}
+
+/// Offers of many product versions; `$2` is a JSON array of dataset ids.
+pub(crate) const OFFERS_OF_MANY: Sql = Sql::Each(
+    "SELECT body FROM offer WHERE participant = $1 AND dataset IN (SELECT value FROM json_each($2)) ORDER BY dataset, created_at, id",
+    "SELECT body FROM offer WHERE participant = $1 AND dataset IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))) ORDER BY dataset, created_at, id",
+);
+
+/// Before the first migration: is there a table of migrations?
+pub(crate) const MIGRATIONS_EXIST: Sql = Sql::Each(
+    "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migration'",
+    "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'schema_migration'",
+);
+
+/// Holds back other processes that start at the same time. SQLite's `BEGIN IMMEDIATE` does so by itself.
+pub(crate) const MIGRATION_LOCK: Sql = Sql::Each("SELECT 1", "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7400)) AS locked");
+
+/// A script in a dialect (migrations are written twice and need nothing; the table of migrations is written once).
+pub(crate) fn script(dialect: Dialect, sql: &str) -> Cow<'_, str> {
+    match dialect {
+        Dialect::Postgres => Cow::Borrowed(sql),
+        Dialect::Sqlite => Cow::Owned(sql.replace("BIGINT", "INTEGER")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_are_for_postgres_and_never_in_reads() {
+        let sql = Sql::Same("SELECT a FROM b FOR UPDATE");
+        assert_eq!(sql.text(Dialect::Sqlite), "SELECT a FROM b");
+        assert_eq!(sql.text(Dialect::Postgres), "SELECT a FROM b FOR UPDATE");
+        assert!(!sql.only_reads());
+        assert!(Sql::Same("SELECT a FROM b").only_reads());
+        assert!(!Sql::Same("DELETE FROM b RETURNING a").only_reads());
+    }
+}

@@ -1,0 +1,183 @@
+//! SQLite: one writer thread that commits in groups, and a few reader threads.
+//!
+//! While one group waits for the disk, the next one gathers in the queue: with `synchronous=FULL` a commit costs an
+//! fsync, and a group of many costs the same one. Each closure runs in a SAVEPOINT of its own.
+
+use crate::{conn::Conn, error::StoreError, migrate::migrate, store::Context, tx::Tx, work::Work};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// Most transactions in one commit: bounds how long the first of a group waits.
+const GROUP_MAX: usize = 128;
+/// How long a connection waits for another process's lock (a backup, a checkpoint).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Page cache of one connection in KiB: three connections stay well within a node's 60 MB.
+const CACHE_KIB: i64 = 2_048;
+/// Prepared statements kept per connection: more than there are statements.
+const STATEMENTS_MAX: usize = 256;
+
+/// The queues of the two kinds of threads.
+pub(crate) struct Queues {
+    pub(crate) writes: mpsc::Sender<Box<dyn Work>>,
+    pub(crate) reads: mpsc::Sender<Box<dyn Work>>,
+}
+
+/// Opens the file (or memory, without a path), migrates it, and starts the threads.
+pub(crate) async fn open(path: Option<PathBuf>, readers: usize, queue: usize, context: Arc<Context>) -> Result<Queues, StoreError> {
+    let (writes, mut write_queue) = mpsc::channel::<Box<dyn Work>>(queue);
+    let (opened, answer) = oneshot::channel();
+    let (writer_path, writer_context) = (path.clone(), Arc::clone(&context));
+    spawn("store-writer", move || {
+        let mut tx = match connect(writer_path.as_deref()).and_then(|conn| {
+            let mut conn = Conn::Sqlite(conn);
+            migrate(&mut conn, writer_context.clock.now())?;
+            Ok(Tx::new(conn, writer_context))
+        }) {
+            Ok(tx) => tx,
+            Err(error) => {
+                let _ = opened.send(Err(error));
+                return;
+            }
+        };
+        let _ = opened.send(Ok(()));
+        while let Some(first) = write_queue.blocking_recv() {
+            let mut group = vec![first];
+            while group.len() < GROUP_MAX
+                && let Ok(work) = write_queue.try_recv()
+            {
+                group.push(work);
+            }
+            commit_group(&mut tx, group);
+        }
+    })?;
+    answer.await.map_err(|_| StoreError::Unavailable("the writer thread ended".into()))??;
+
+    // A database in memory has one connection.
+    let Some(path) = path else { return Ok(Queues { reads: writes.clone(), writes }) };
+    let (reads, read_queue) = mpsc::channel::<Box<dyn Work>>(queue);
+    let read_queue = Arc::new(Mutex::new(read_queue));
+    for _ in 0..readers.max(1) {
+        let conn = connect(Some(&path))?;
+        conn.pragma_update(None, "query_only", true)?;
+        let mut tx = Tx::new(Conn::Sqlite(conn), Arc::clone(&context));
+        let queue = Arc::clone(&read_queue);
+        spawn("store-reader", move || {
+            while let Some(work) = next(&queue) {
+                read(&mut tx, work);
+            }
+        })?;
+    }
+    Ok(Queues { writes, reads })
+}
+
+/// The next piece of work from a queue that several threads share; `None` when the store is gone.
+pub(crate) fn next(queue: &Mutex<mpsc::Receiver<Box<dyn Work>>>) -> Option<Box<dyn Work>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
+}
+
+/// A named thread.
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+    spawned.map(drop).map_err(|e| StoreError::Unavailable(format!("no thread: {e}")))
+}
+
+fn connect(path: Option<&Path>) -> Result<rusqlite::Connection, StoreError> {
+    let conn = match path {
+        None => rusqlite::Connection::open_in_memory()?,
+        Some(path) => {
+            create_private(path)?;
+            rusqlite::Connection::open(path)?
+        }
+    };
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(conn)
+}
+
+/// The file holds sealed keys and password hashes: its owner's only. SQLite gives its WAL the same mode.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|e| StoreError::Unavailable(format!("cannot open the database file: {e}")))
+}
+
+fn in_transaction(tx: &mut Tx) -> bool {
+    match tx.conn() {
+        Conn::Sqlite(conn) => !conn.is_autocommit(),
+        Conn::Postgres(_) => false,
+    }
+}
+
+/// Runs a group in one transaction: commits once, then publishes and answers in order.
+fn commit_group(tx: &mut Tx, group: Vec<Box<dyn Work>>) {
+    let now = Instant::now();
+    let mut waiting = group.into_iter().filter_map(|work| {
+        if work.deadline() > now {
+            return Some(work);
+        }
+        work.answer(Some(StoreError::Unavailable("the database is overloaded".into())));
+        None
+    });
+    let mut done: Vec<Box<dyn Work>> = Vec::new();
+    if let Err(error) = tx.conn().batch("BEGIN IMMEDIATE") {
+        waiting.for_each(|work| work.answer(Some(error.clone())));
+        return;
+    }
+    let mut broken = None;
+    for mut work in waiting.by_ref() {
+        let kept = tx.conn().batch("SAVEPOINT work").and_then(|()| {
+            let commit = work.run(tx);
+            // A full disk or a failing one makes SQLite roll back everything, the group included.
+            if !in_transaction(tx) {
+                return Err(StoreError::Unavailable("the database rolled the transaction back".into()));
+            }
+            tx.conn().batch(if commit { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" })
+        });
+        done.push(work);
+        if let Err(error) = kept {
+            broken = Some(error);
+            break;
+        }
+    }
+    let committed = match broken {
+        None => tx.conn().batch("COMMIT"),
+        Some(error) => Err(error),
+    };
+    if committed.is_err() && in_transaction(tx) {
+        // If even this fails, the next BEGIN does, and says so.
+        let _ = tx.conn().batch("ROLLBACK");
+    }
+    let failure = committed.err();
+    for mut work in done {
+        if failure.is_none() {
+            tx.context().publish(work.take_effects());
+        }
+        work.answer(failure.clone());
+    }
+    if let Some(error) = failure {
+        waiting.for_each(|work| work.answer(Some(error.clone())));
+    }
+}
+
+fn read(tx: &mut Tx, mut work: Box<dyn Work>) {
+    if work.deadline() <= Instant::now() {
+        return work.answer(Some(StoreError::Unavailable("the database is overloaded".into())));
+    }
+    let mut failure = tx.conn().batch("BEGIN").err();
+    if failure.is_none() {
+        work.run(tx);
+        failure = tx.conn().batch("ROLLBACK").err();
+    }
+    work.answer(failure);
+}

@@ -1,0 +1,56 @@
+//! Participants: the organisations on this node.
+
+use super::{Tx, page, statements};
+use crate::{
+    dialect::Sql::Same,
+    error::StoreError,
+    value::{json, vals},
+};
+use fondaco_core::participant::{Did, Participant, Slug};
+
+statements! {
+    INSERT = Same("INSERT INTO participant (slug, did, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
+    UPDATE = Same("UPDATE participant SET did = $2, body = $3 WHERE slug = $1");
+    GET = Same("SELECT body FROM participant WHERE slug = $1");
+    BY_DID = Same("SELECT body FROM participant WHERE did = $1");
+    LIST = Same("SELECT body FROM participant WHERE slug > $1 ORDER BY slug LIMIT $2");
+}
+
+impl Tx {
+    /// Adds a participant.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the slug or the DID is taken.
+    pub fn participant_insert(&mut self, participant: &Participant) -> Result<(), StoreError> {
+        let params = vals![participant.slug.as_str(), participant.did.as_str(), json(participant)?];
+        self.insert(INSERT, params, "the participant")
+    }
+
+    /// Replaces a participant's row.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is none, or its new DID is taken.
+    pub fn participant_update(&mut self, participant: &Participant) -> Result<(), StoreError> {
+        let params = vals![participant.slug.as_str(), participant.did.as_str(), json(participant)?];
+        match self.execute(UPDATE, params)? {
+            0 => Err(StoreError::Conflict("the participant does not exist".into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// By slug.
+    pub fn participant_get(&mut self, slug: &Slug) -> Result<Option<Participant>, StoreError> {
+        self.first(GET, vals![slug.as_str()], |row| row.json(0))
+    }
+
+    /// By DID.
+    pub fn participant_by_did(&mut self, did: &Did) -> Result<Option<Participant>, StoreError> {
+        self.first(BY_DID, vals![did.as_str()], |row| row.json(0))
+    }
+
+    /// By slug, after `after`.
+    pub fn participant_list(&mut self, after: Option<&Slug>, limit: u32) -> Result<Vec<Participant>, StoreError> {
+        let after = after.map_or("", Slug::as_str);
+        self.list(LIST, vals![after, page(limit)], |row| row.json(0))
+    }
+}

@@ -1,0 +1,72 @@
+//! Peers: other organisations a participant has dealt with.
+
+use super::{PAGE_MAX, Tx, page, statements};
+use crate::{
+    dialect::Sql::Same,
+    error::StoreError,
+    value::{Row, vals},
+};
+use fondaco_core::{
+    participant::{Did, Slug},
+    time::Timestamp,
+};
+
+/// A peer as one participant knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRow {
+    /// Who knows it.
+    pub participant: Slug,
+    /// Who it is.
+    pub did: Did,
+    /// Its name, if it told one.
+    pub name: Option<String>,
+    /// Where its protocol endpoints are.
+    pub address: Option<String>,
+    /// When a call to it last succeeded.
+    pub last_ok_at: Option<Timestamp>,
+    /// Why the last call failed; `None` when it did not.
+    pub last_error: Option<String>,
+}
+
+statements! {
+    TOUCH = Same("INSERT INTO peer (participant, did, name, address, last_ok_at, last_error) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (participant, did) DO UPDATE SET name = COALESCE(excluded.name, peer.name), address = COALESCE(excluded.address, peer.address), last_ok_at = COALESCE(excluded.last_ok_at, peer.last_ok_at), last_error = excluded.last_error");
+    GET = Same("SELECT participant, did, name, address, last_ok_at, last_error FROM peer WHERE participant = $1 AND did = $2");
+    LIST = Same("SELECT participant, did, name, address, last_ok_at, last_error FROM peer WHERE participant = $1 ORDER BY did LIMIT $2");
+}
+
+fn read(row: &Row) -> Result<PeerRow, StoreError> {
+    Ok(PeerRow {
+        participant: row.parsed(0, Slug::parse)?,
+        did: row.parsed(1, Did::parse)?,
+        name: row.opt_string(2)?,
+        address: row.opt_string(3)?,
+        last_ok_at: row.opt_at(4)?,
+        last_error: row.opt_string(5)?,
+    })
+}
+
+impl Tx {
+    /// Notes what was learnt about a peer: `None` for name, address and `last_ok_at` keeps what is known; `last_error`
+    /// is replaced.
+    pub fn peer_touch(&mut self, peer: &PeerRow) -> Result<(), StoreError> {
+        let params = vals![
+            peer.participant.as_str(),
+            peer.did.as_str(),
+            peer.name.as_deref(),
+            peer.address.as_deref(),
+            peer.last_ok_at,
+            peer.last_error.as_deref()
+        ];
+        self.execute(TOUCH, params).map(drop)
+    }
+
+    /// By DID.
+    pub fn peer_get(&mut self, participant: &Slug, did: &Did) -> Result<Option<PeerRow>, StoreError> {
+        self.first(GET, vals![participant.as_str(), did.as_str()], read)
+    }
+
+    /// The first [`PAGE_MAX`] peers by DID.
+    pub fn peer_list(&mut self, participant: &Slug) -> Result<Vec<PeerRow>, StoreError> {
+        self.list(LIST, vals![participant.as_str(), page(PAGE_MAX)], read)
+    }
+}

@@ -1,0 +1,139 @@
+//! Product versions.
+
+use super::{Tx, page, statements};
+use crate::{
+    dialect::Sql::Same,
+    error::StoreError,
+    value::{json, vals},
+};
+use fondaco_core::{
+    participant::Slug,
+    product::{Product, ProductId, ProductRef, ProductState},
+};
+
+/// Which products of a participant to list, by id and version.
+#[derive(Clone, Debug)]
+pub struct ProductFilter {
+    /// Leave out what was withdrawn.
+    pub published_only: bool,
+    /// Only the newest version of each (of those that pass `published_only`).
+    pub latest_only: bool,
+    /// A text that id, title, description or keywords contain, in any case.
+    pub query: Option<String>,
+    /// Go on after this one.
+    pub after: Option<ProductRef>,
+    /// Most rows.
+    pub limit: u32,
+}
+
+statements! {
+    LOCK_OWNER = Same("SELECT slug FROM participant WHERE slug = $1 FOR UPDATE");
+    NEXT_VERSION = Same("SELECT COALESCE(MAX(version), 0) + 1 FROM product WHERE participant = $1 AND product_id = $2");
+    INSERT = Same("INSERT INTO product (participant, product_id, version, state, search, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
+    GET = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3");
+    LOCK = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3 FOR UPDATE");
+    LATEST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND state = 'published' ORDER BY version DESC LIMIT 1");
+    LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND (p.product_id > $5 OR (p.product_id = $5 AND p.version > $6)) ORDER BY p.product_id, p.version LIMIT $7");
+    COUNT = Same("SELECT COUNT(*) FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\')");
+    SET_STATE = Same("UPDATE product SET state = $4, body = $5 WHERE participant = $1 AND product_id = $2 AND version = $3");
+}
+
+const fn state_name(state: ProductState) -> &'static str {
+    match state {
+        ProductState::Published => "published",
+        ProductState::Withdrawn => "withdrawn",
+    }
+}
+
+/// What a query is looked for in. Lower-cased here, because the databases differ in what they call lower case.
+fn search_text(product: &Product) -> String {
+    let keywords = product.keywords.join("\n");
+    format!("{}\n{}\n{}\n{keywords}", product.reference.id, product.title, product.description).to_lowercase()
+}
+
+/// A LIKE pattern for "contains".
+fn pattern(query: Option<&str>) -> String {
+    let query = query.unwrap_or_default().trim().to_lowercase();
+    if query.is_empty() {
+        return query;
+    }
+    format!("%{}%", query.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+}
+
+impl Tx {
+    /// The version the next publication of `id` gets, from 1. Holds back other publications of the participant until
+    /// this transaction ends.
+    pub fn product_next_version(&mut self, participant: &Slug, id: &ProductId) -> Result<u32, StoreError> {
+        self.first(LOCK_OWNER, vals![participant.as_str()], |_| Ok(()))?;
+        let next = self.first(NEXT_VERSION, vals![participant.as_str(), id.as_str()], |row| row.int(0))?.unwrap_or(1);
+        u32::try_from(next).map_err(|_| StoreError::Corrupt("a product's version".into()))
+    }
+
+    /// Adds a product version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is that version, or no such participant.
+    pub fn product_insert(&mut self, product: &Product) -> Result<(), StoreError> {
+        let params = vals![
+            product.participant.as_str(),
+            product.reference.id.as_str(),
+            product.reference.version,
+            state_name(product.state),
+            search_text(product),
+            json(product)?
+        ];
+        self.insert(INSERT, params, "the product version")
+    }
+
+    /// One version, withdrawn or not.
+    pub fn product_get(&mut self, participant: &Slug, product: &ProductRef) -> Result<Option<Product>, StoreError> {
+        self.first(GET, vals![participant.as_str(), product.id.as_str(), product.version], |row| row.json(0))
+    }
+
+    /// The newest version that is not withdrawn.
+    pub fn product_latest(&mut self, participant: &Slug, id: &ProductId) -> Result<Option<Product>, StoreError> {
+        self.first(LATEST, vals![participant.as_str(), id.as_str()], |row| row.json(0))
+    }
+
+    /// By id and version.
+    pub fn product_list(&mut self, participant: &Slug, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
+        let (after_id, after_version) = filter.after.as_ref().map_or(("", 0), |r| (r.id.as_str(), r.version));
+        let params = vals![
+            participant.as_str(),
+            filter.published_only,
+            filter.latest_only,
+            pattern(filter.query.as_deref()),
+            after_id,
+            after_version,
+            page(filter.limit)
+        ];
+        self.list(LIST, params, |row| row.json(0))
+    }
+
+    /// How many products the filter passes on all pages.
+    pub fn product_count(&mut self, participant: &Slug, filter: &ProductFilter) -> Result<u64, StoreError> {
+        let params = vals![participant.as_str(), filter.published_only, filter.latest_only, pattern(filter.query.as_deref())];
+        Ok(self.first(COUNT, params, |row| row.count(0))?.unwrap_or(0))
+    }
+
+    /// Withdraws or publishes again; false when there is no such version.
+    pub fn product_set_state(&mut self, participant: &Slug, product: &ProductRef, state: ProductState) -> Result<bool, StoreError> {
+        let key = vals![participant.as_str(), product.id.as_str(), product.version];
+        let Some(mut found) = self.first(LOCK, key, |row| row.json::<Product>(0))? else { return Ok(false) };
+        found.state = state;
+        let params = vals![participant.as_str(), product.id.as_str(), product.version, state_name(state), json(&found)?];
+        Ok(self.execute(SET_STATE, params)? == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_a_text_and_not_a_pattern() {
+        assert_eq!(pattern(Some(" 50%_\\Off ")), "%50\\%\\_\\\\off%");
+        assert_eq!(pattern(Some("  ")), "");
+        assert_eq!(pattern(None), "");
+    }
+}
