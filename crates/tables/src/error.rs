@@ -33,7 +33,8 @@ pub enum TablesError {
     MalformedCsv {
         /// File name.
         file: String,
-        /// Line, counted from 1; the first line of a record that spans several.
+        /// Line, counted from 1; the first line of a record that spans several, or the first of the blank
+        /// lines before it.
         line: u64,
         /// Column name, when one column is to blame.
         column: Option<String>,

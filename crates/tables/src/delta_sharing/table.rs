@@ -255,3 +255,133 @@ impl Lines {
         self.0.push('\n');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::client::parse_answer, *};
+
+    const ID: &str = "0b6b5bd4-2f5e-4c9c-9a53-0c9e6a1f2a11";
+
+    fn product(kind: &str) -> PublishedTable {
+        let file = |n: usize| {
+            json!({"name": format!("part-{n:05}.parquet"), "sizeBytes": 100 + n, "sha256": format!("{n:064x}"), "rows": 10,
+                   "stats": {"numRecords": 10, "minValues": {"n": n * 10}, "maxValues": {"n": n * 10 + 9}, "nullCount": {"n": 0}}})
+        };
+        serde_json::from_value(json!({
+            "files": [file(0), file(1), file(2)],
+            "schema": {"columns": [
+                {"name": "n", "type": "long", "nullable": true, "description": "", "sourceType": ""},
+                {"name": "x", "type": kind, "nullable": true, "description": "", "sourceType": ""}]},
+            "rows": 30, "sizeBytes": 303, "profile": [],
+        }))
+        .unwrap()
+    }
+
+    fn shared(table: &PublishedTable) -> SharedTable<'_> {
+        SharedTable { id: ID, name: "flights", description: None, version: 0, created_at_ms: 1_700_000_000_000, table }
+    }
+
+    fn ask(table: &PublishedTable, body: &str, capabilities: &str) -> Result<QueryAnswer, SharingError> {
+        let capabilities = Capabilities::parse(Some(capabilities))?;
+        shared(table).query(&QueryRequest::parse(body.as_bytes())?, &capabilities, &mut |f| SignedFile {
+            url: format!("https://h/{}?sp=r", f.name),
+            expires_at_ms: 1_700_000_360_000,
+        })
+    }
+
+    fn lines(answer: &QueryAnswer) -> Vec<&str> {
+        answer.body.lines().collect()
+    }
+
+    #[test]
+    fn lines_in_parquet_format() {
+        let table = product("double");
+        let answer = ask(&table, r#"{"limitHint":5}"#, "").unwrap();
+        assert_eq!(
+            lines(&answer),
+            [
+                r#"{"protocol":{"minReaderVersion":1}}"#,
+                r#"{"metaData":{"id":"0b6b5bd4-2f5e-4c9c-9a53-0c9e6a1f2a11","name":"flights","format":{"provider":"parquet"},"schemaString":"{\"type\":\"struct\",\"fields\":[{\"name\":\"n\",\"type\":\"long\",\"nullable\":true,\"metadata\":{}},{\"name\":\"x\",\"type\":\"double\",\"nullable\":true,\"metadata\":{}}]}","partitionColumns":[],"configuration":{},"version":0,"size":303,"numFiles":3}}"#,
+                r#"{"file":{"url":"https://h/part-00000.parquet?sp=r","id":"00000000000000000000000000000000","partitionValues":{},"size":100,"stats":"{\"numRecords\":10,\"minValues\":{\"n\":0},\"maxValues\":{\"n\":9},\"nullCount\":{\"n\":0}}","version":0,"timestamp":1700000000000,"expirationTimestamp":1700000360000}}"#,
+            ]
+        );
+        assert_eq!((answer.files, answer.bytes, answer.rows), (1, 100, 10));
+        assert_eq!(answer.capabilities, "responseformat=parquet");
+    }
+
+    #[test]
+    fn lines_in_delta_format() {
+        let table = product("timestamp_ntz");
+        let capabilities = "responseformat=delta;readerfeatures=timestampntz;includeendstreamaction=true";
+        let answer = ask(&table, r#"{"limitHint":5,"includeRefreshToken":true}"#, capabilities).unwrap();
+        let lines = lines(&answer);
+        assert_eq!(
+            lines[0],
+            r#"{"protocol":{"deltaProtocol":{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["timestampNtz"],"writerFeatures":["timestampNtz"]}}}"#
+        );
+        assert!(lines[1].starts_with(r#"{"metaData":{"deltaMetadata":{"id":"0b6b5bd4-2f5e-4c9c-9a53-0c9e6a1f2a11","name":"flights","format":{"provider":"parquet","options":{}},"schemaString":""#), "{}", lines[1]);
+        assert!(
+            lines[1].ends_with(
+                r#""partitionColumns":[],"configuration":{},"createdTime":1700000000000},"version":0,"size":303,"numFiles":3}}"#
+            ),
+            "{}",
+            lines[1]
+        );
+        assert_eq!(
+            lines[2],
+            r#"{"file":{"id":"00000000000000000000000000000000","version":0,"timestamp":1700000000000,"expirationTimestamp":1700000360000,"deltaSingleAction":{"add":{"path":"https://h/part-00000.parquet?sp=r","partitionValues":{},"size":100,"modificationTime":1700000000000,"dataChange":true,"stats":"{\"numRecords\":10,\"minValues\":{\"n\":0},\"maxValues\":{\"n\":9},\"nullCount\":{\"n\":0}}"}}}}"#
+        );
+        let end: Value = serde_json::from_str(lines[3]).unwrap();
+        assert_eq!(end["endStreamAction"]["minUrlExpirationTimestamp"], 1_700_000_360_000_i64);
+        let token = end["endStreamAction"]["refreshToken"].as_str().unwrap();
+        // The refresh gives the same files.
+        let again = ask(&table, &format!(r#"{{"limitHint":5,"refreshToken":"{token}"}}"#), capabilities).unwrap();
+        assert_eq!(again.body.lines().nth(2), Some(lines[2]));
+        assert!(ask(&table, r#"{"refreshToken":"AAAA"}"#, "").is_err());
+        assert!(ask(&table, "", "responseformat=delta").is_err());
+    }
+
+    #[test]
+    fn pages_hints_and_limits_choose_files() {
+        let table = product("double");
+        let files = |body: &str| -> Vec<String> {
+            let answer = ask(&table, body, "").unwrap();
+            parse_answer(answer.body.as_bytes(), false).unwrap().files.into_iter().map(|f| f.url).collect()
+        };
+        assert_eq!(files("").len(), 3);
+        assert_eq!(files(r#"{"limitHint":11}"#).len(), 2);
+        assert_eq!(files(r#"{"limitHint":0}"#).len(), 0);
+        assert_eq!(files(r#"{"predicateHints":["n >= 20"]}"#), ["https://h/part-00002.parquet?sp=r"]);
+        // The limit counts rows after filtering, so that it cannot cut here.
+        assert_eq!(files(r#"{"predicateHints":["n >= 10"],"limitHint":1}"#).len(), 2);
+        // Pages.
+        for capabilities in ["", "responseformat=delta"] {
+            let (mut token, mut seen) = (None::<String>, Vec::new());
+            loop {
+                let body = json!({"maxFiles": 2, "pageToken": token}).to_string();
+                let answer = ask(&table, &body, capabilities).unwrap();
+                let parsed = parse_answer(answer.body.as_bytes(), true).unwrap();
+                seen.extend(parsed.files.into_iter().map(|f| f.size));
+                token = parsed.next_page_token;
+                if token.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(seen, [100, 101, 102]);
+        }
+        assert!(ask(&table, r#"{"pageToken":"x"}"#, "").is_err());
+        assert!(ask(&table, r#"{"version":1}"#, "").is_err());
+        assert!(ask(&table, r#"{"version":0}"#, "").is_ok());
+    }
+
+    #[test]
+    fn metadata_has_two_lines() {
+        let table = product("double");
+        let capabilities = Capabilities::parse(Some("responseformat=delta,parquet")).unwrap();
+        let answer = shared(&table).metadata(&MetadataRequest::default(), &capabilities).unwrap();
+        assert_eq!(answer.body.lines().count(), 2);
+        assert_eq!((answer.version, answer.capabilities.as_str()), (0, "responseformat=delta"));
+        assert_eq!(parse_answer(answer.body.as_bytes(), false).unwrap().table_id, ID);
+        assert!(shared(&table).metadata(&MetadataRequest { version: Some(3) }, &capabilities).is_err());
+    }
+}

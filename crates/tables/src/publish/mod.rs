@@ -251,3 +251,6 @@ impl Drop for Staging {
         let _ = fs::remove_dir_all(&self.path);
     }
 }
+
+#[cfg(test)]
+mod tests;
