@@ -241,7 +241,10 @@ impl Multipart {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        Method::{Get, Head},
+        *,
+    };
 
     const TAG: &str = "\"abc\"";
 
@@ -297,7 +300,6 @@ mod tests {
             plan_response(method, RequestHeaders { range, if_range, if_none_match, if_match }, TAG, 10)
         };
         let range = Some("bytes=0-1");
-        use Method::{Get, Head};
         assert_eq!(plan(Head, range, None, None, None), Plan::Full);
         assert_eq!(plan(Get, range, Some(TAG), None, None), part(0, 1));
         assert_eq!(plan(Get, range, Some("W/\"abc\""), None, None), Plan::Full);

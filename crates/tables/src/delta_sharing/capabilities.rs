@@ -72,6 +72,11 @@ impl Capabilities {
         Ok(found)
     }
 
+    /// Whether it has this reader feature (lower case).
+    pub fn has_reader_feature(&self, feature: &str) -> bool {
+        self.reader_features.iter().any(|f| f == feature)
+    }
+
     /// The value of the response header for an answer in `format`.
     pub fn response_header(&self, format: ResponseFormat) -> String {
         let mut value = format!("responseformat={}", format.as_str());
@@ -90,7 +95,7 @@ pub fn choose_format(capabilities: &Capabilities, needs_timestamp_ntz: bool) -> 
         return Err(SharingError::Unsupported("none of the asked response formats is known; use parquet or delta".into()));
     }
     let asked = &capabilities.response_formats;
-    let readable = !needs_timestamp_ntz || capabilities.reader_features.iter().any(|f| f == "timestampntz");
+    let readable = !needs_timestamp_ntz || capabilities.has_reader_feature("timestampntz");
     if asked.contains(&ResponseFormat::Delta) && readable {
         return Ok(ResponseFormat::Delta);
     }

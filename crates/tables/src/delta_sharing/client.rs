@@ -306,14 +306,12 @@ mod tests {
 
     fn lines(file: &Value) -> String {
         let schema = r#"{"type":"struct","fields":[]}"#;
-        [
+        let lines = [
             json!({"protocol": {"minReaderVersion": 1}}),
             json!({"metaData": {"id": "i", "schemaString": schema, "partitionColumns": []}}),
             json!({"file": file}),
-        ]
-        .iter()
-        .map(|l| format!("{l}\n"))
-        .collect()
+        ];
+        lines.map(|l| l.to_string()).join("\n") + "\n"
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! Hints are best effort: clients filter again. So a file is left out only when its statistics prove
 //! that no row of it can match; whatever is not understood, in a hint or in the statistics, keeps it.
 
-use std::{cmp::Ordering, str::FromStr};
+use std::{
+    cmp::Ordering::{self, Equal, Greater, Less},
+    str::FromStr,
+};
 
 use serde_json::Value;
 
@@ -126,7 +129,6 @@ fn compare(column: &str, op: Op, literal: &Literal, schema: &TableSchema, stats:
     };
     // How the smallest and largest value stand to the literal; None when not known.
     let (min, max) = (bound(&stats.min_values), bound(&stats.max_values));
-    use Ordering::{Equal, Greater, Less};
     let some_less = min.is_none_or(|o| o == Less);
     let some_greater = max.is_none_or(|o| o == Greater);
     let some_at_most = min.is_none_or(|o| o != Greater);
@@ -497,21 +499,25 @@ mod tests {
         assert!(Predicate::from_hints(&[], Some(&open)).may_match(&schema(), &stats()));
     }
 
+    /// One part with this outcome decides; else one that is unknown leaves all unknown.
+    fn decided(parts: &[Expr], row: (Option<i64>, Option<&str>), outcome: bool) -> Option<bool> {
+        let truths: Vec<Option<bool>> = parts.iter().map(|p| truth(p, row)).collect();
+        if truths.contains(&Some(outcome)) {
+            Some(outcome)
+        } else if truths.contains(&None) {
+            None
+        } else {
+            Some(!outcome)
+        }
+    }
+
     /// SQL's three-valued truth of an expression for one row of (n, Name).
     fn truth(expr: &Expr, row: (Option<i64>, Option<&str>)) -> Option<bool> {
         match expr {
             Expr::Unknown => Some(true),
             Expr::Not(e) => truth(e, row).map(|b| !b),
-            Expr::And(parts) => parts.iter().map(|p| truth(p, row)).fold(Some(true), |a, b| match (a, b) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            }),
-            Expr::Or(parts) => parts.iter().map(|p| truth(p, row)).fold(Some(false), |a, b| match (a, b) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            }),
+            Expr::And(parts) => decided(parts, row, false),
+            Expr::Or(parts) => decided(parts, row, true),
             Expr::IsNull(c) => Some(if c == "n" { row.0.is_none() } else { row.1.is_none() }),
             Expr::Compare { column, op, literal } => {
                 let order = if column == "n" { row.0?.cmp(&literal.text.parse().unwrap()) } else { row.1?.cmp(literal.text.as_str()) };

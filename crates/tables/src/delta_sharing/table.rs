@@ -57,7 +57,7 @@ impl SharedTable<'_> {
         let format = choose_format(capabilities, self.table.schema.needs_timestamp_ntz())?;
         let mut lines = Lines::default();
         lines.push(&self.protocol(format));
-        lines.push(&self.metadata_line(format));
+        lines.push(&self.metadata_line(format, capabilities));
         if capabilities.include_end_stream_action {
             lines.push(&json!({"endStreamAction": {}}));
         }
@@ -86,7 +86,7 @@ impl SharedTable<'_> {
 
         let mut lines = Lines::default();
         lines.push(&self.protocol(format));
-        lines.push(&self.metadata_line(format));
+        lines.push(&self.metadata_line(format, capabilities));
         let (mut named, mut bytes, mut rows) = (0, 0, 0);
         let (mut next, mut earliest) = (None, None::<i64>);
         let mut rows_before = 0_u64;
@@ -184,7 +184,7 @@ impl SharedTable<'_> {
         }
     }
 
-    fn metadata_line(&self, format: ResponseFormat) -> Value {
+    fn metadata_line(&self, format: ResponseFormat, capabilities: &Capabilities) -> Value {
         let mut inner = Map::new();
         inner.insert("id".into(), self.id.into());
         inner.insert("name".into(), self.name.into());
@@ -198,7 +198,13 @@ impl SharedTable<'_> {
                 ResponseFormat::Delta => json!({"provider": "parquet", "options": {}}),
             },
         );
-        inner.insert("schemaString".into(), self.table.schema.delta_schema_string().into());
+        let schema = &self.table.schema;
+        let schema_string = if capabilities.has_reader_feature("timestampntz") {
+            schema.delta_schema_string()
+        } else {
+            schema.delta_schema_string_without_ntz()
+        };
+        inner.insert("schemaString".into(), schema_string.into());
         inner.insert("partitionColumns".into(), json!([]));
         inner.insert("configuration".into(), json!({}));
         let mut outer = match format {
@@ -372,6 +378,17 @@ mod tests {
         assert!(ask(&table, r#"{"pageToken":"x"}"#, "").is_err());
         assert!(ask(&table, r#"{"version":1}"#, "").is_err());
         assert!(ask(&table, r#"{"version":0}"#, "").is_ok());
+    }
+
+    #[test]
+    fn a_client_without_ntz_is_told_of_points_in_time() {
+        let table = product("timestamp_ntz");
+        let kind = |capabilities: &str| {
+            let answer = ask(&table, "", capabilities).unwrap();
+            parse_answer(answer.body.as_bytes(), false).unwrap().schema["fields"][1]["type"].clone()
+        };
+        assert_eq!(kind(""), "timestamp");
+        assert_eq!(kind("responseformat=parquet;readerfeatures=timestampntz"), "timestamp_ntz");
     }
 
     #[test]

@@ -58,8 +58,8 @@ impl DistinctEstimate {
         let m = REGISTERS as f64;
         let sum: f64 = self.registers.iter().map(|&r| (-f64::from(r)).exp2()).sum();
         let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
-        let zeros = self.registers.iter().filter(|&&r| r == 0).count();
-        let estimate = if raw <= 2.5 * m && zeros > 0 { m * (m / zeros as f64).ln() } else { raw };
+        let zeros: u32 = self.registers.iter().map(|&r| u32::from(r == 0)).sum();
+        let estimate = if raw <= 2.5 * m && zeros > 0 { m * (m / f64::from(zeros)).ln() } else { raw };
         estimate.round() as u64
     }
 }
@@ -99,9 +99,9 @@ mod tests {
         let (mut a, mut b, mut both) = (DistinctEstimate::new(), DistinctEstimate::new(), DistinctEstimate::new());
         for i in 0..5_000_u64 {
             if i % 3 == 0 {
-                a.add_u64(i)
+                a.add_u64(i);
             } else {
-                b.add_u64(i)
+                b.add_u64(i);
             }
             both.add_u64(i);
         }

@@ -6,6 +6,8 @@
 //! renamed at the end.
 
 mod distinct;
+#[cfg(test)]
+mod fixtures;
 mod profile;
 mod schema;
 mod source;
@@ -253,4 +255,90 @@ impl Drop for Staging {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Float64Array, Int64Array};
+    use serde_json::{Value, json};
+
+    use super::{
+        fixtures::{publish, sample_parquet, write_parquet},
+        *,
+    };
+
+    #[test]
+    fn parquet_is_copied_byte_by_byte_and_described() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("s.parquet");
+        sample_parquet(&source);
+        let out = dir.path().join("product");
+        let mut phases = Vec::new();
+        let table = publish_table(std::slice::from_ref(&source), &out, &PublishLimits::default(), &mut |p| phases.push(p.phase)).unwrap();
+        let bytes = fs::read(out.join("part-00000.parquet")).unwrap();
+        assert_eq!(bytes, fs::read(&source).unwrap());
+        assert_eq!(table.size_bytes, bytes.len() as u64);
+        let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
+        assert_eq!(table.files[0].sha256, hex::encode(hash));
+        assert_eq!(table.rows, 500);
+        assert!(phases.contains(&Phase::Copying));
+        assert_eq!(table.schema.columns[3].data_type["type"], "array");
+        assert_eq!(table.profile[3].distinct_estimate, None);
+        assert!(!table.files[0].stats.null_count.contains_key("tags"));
+        // The publisher may overwrite the source: the product stays.
+        fs::write(&source, "gone").unwrap();
+        assert_eq!(fs::read(out.join("part-00000.parquet")).unwrap(), bytes);
+        // A product never changes.
+        sample_parquet(&source);
+        assert_eq!(publish(&[source], &out).unwrap_err().kind(), "bad-target");
+    }
+
+    #[test]
+    fn files_of_different_columns_are_refused_and_leave_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b, c) = (dir.path().join("a.parquet"), dir.path().join("b.parquet"), dir.path().join("c.csv"));
+        write_parquet(&a, vec![("x", Arc::new(Int64Array::from(vec![1])))]);
+        write_parquet(&b, vec![("x", Arc::new(Float64Array::from(vec![1.0])))]);
+        fs::write(&c, "x\n1\n2\n").unwrap();
+        let out = dir.path().join("out");
+        let error = publish(&[a.clone(), b], &out).unwrap_err();
+        assert_eq!(error.kind(), "schema-mismatch");
+        assert!(error.to_string().contains("\"x\" is number instead of whole number"), "{error}");
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 3, "{left:?}");
+        // Parquet and CSV mix when their columns agree.
+        assert_eq!(publish(&[a, c], &out).unwrap().rows, 3);
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+    }
+
+    /// The form in which products are stored: change it only by adding fields.
+    #[test]
+    fn stored_form_of_a_product() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("t.csv");
+        fs::write(&source, "city,n\nSuzhou,1\nHefei,\n").unwrap();
+        let mut table = publish(&[source], &dir.path().join("out")).unwrap();
+        assert_eq!(table.files[0].sha256.len(), 64);
+        // Size and hash depend on the version of the Parquet writer.
+        table.files[0].sha256 = "00".into();
+        table.files[0].size_bytes = 1;
+        table.size_bytes = 1;
+        let expected: Value = json!({
+            "files": [{"name": "part-00000.parquet", "sizeBytes": 1, "sha256": "00", "rows": 2, "stats": {
+                "numRecords": 2, "minValues": {"city": "Hefei", "n": 1}, "maxValues": {"city": "Suzhou", "n": 1},
+                "nullCount": {"city": 0, "n": 1}}}],
+            "schema": {"columns": [
+                {"name": "city", "type": "string", "nullable": true, "description": "text", "sourceType": "CSV"},
+                {"name": "n", "type": "long", "nullable": true, "description": "whole number", "sourceType": "CSV"}]},
+            "rows": 2,
+            "sizeBytes": 1,
+            "profile": [
+                {"name": "city", "nulls": 0, "min": "Hefei", "max": "Suzhou", "distinctEstimate": 2},
+                {"name": "n", "nulls": 1, "min": 1, "max": 1, "distinctEstimate": 1}],
+            "inferred": {"delimiter": ",", "nullValues": ["NA"], "columns": [
+                {"name": "city", "type": "string", "empty": 0, "nullMarkers": 0},
+                {"name": "n", "type": "long", "empty": 1, "nullMarkers": 0}]},
+        });
+        assert_eq!(serde_json::to_value(&table).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<PublishedTable>(expected).unwrap(), table);
+    }
+}

@@ -348,9 +348,9 @@ mod tests {
 
     use super::*;
 
-    fn accumulated(array: ArrayRef) -> (ColumnProfile, FileStats) {
+    fn accumulated(array: &ArrayRef) -> (ColumnProfile, FileStats) {
         let mut a = ColumnAccumulator::new("c", false);
-        a.add(&array);
+        a.add(array);
         let mut stats = FileStats::default();
         a.write_stats(&mut stats);
         (a.profile(), stats)
@@ -385,7 +385,7 @@ mod tests {
             (Arc::new(Float64Array::from(vec![f64::INFINITY, 1.0])), json!(1.0), json!("Infinity"), json!(1.0), Value::Null),
         ];
         for (array, min, max, stat_min, stat_max) in cases {
-            let (profile, stats) = accumulated(array.clone());
+            let (profile, stats) = accumulated(&array);
             assert_eq!(profile.min, Some(min), "{array:?}");
             assert_eq!(profile.max, Some(max), "{array:?}");
             assert_eq!(stats.min_values.get("c").cloned().unwrap_or_default(), stat_min);
@@ -396,7 +396,7 @@ mod tests {
     #[test]
     fn long_text_is_marked_and_leaves_no_upper_bound() {
         let long = "水".repeat(100);
-        let (profile, stats) = accumulated(Arc::new(StringArray::from(vec!["a", long.as_str()])));
+        let (profile, stats) = accumulated(&(Arc::new(StringArray::from(vec!["a", long.as_str()])) as ArrayRef));
         assert_eq!(profile.max, Some(json!(format!("{}…", "水".repeat(64)))));
         assert_eq!(stats.min_values["c"], "a");
         assert!(!stats.max_values.contains_key("c"));
@@ -411,7 +411,7 @@ mod tests {
             a.add(&(Arc::new(StringArray::from(part.clone())) as ArrayRef));
             merged.merge(&a);
         }
-        let (whole, _) = accumulated(Arc::new(StringArray::from(parts.concat())));
+        let (whole, _) = accumulated(&(Arc::new(StringArray::from(parts.concat())) as ArrayRef));
         assert_eq!(merged.profile(), whole);
         assert_eq!(whole.distinct_estimate, Some(3));
         assert_eq!(whole.nulls, 1);

@@ -40,8 +40,16 @@ pub struct Column {
 impl TableSchema {
     /// The Delta JSON schema, which the protocol carries as `schemaString`.
     pub fn delta_schema_string(&self) -> String {
-        let fields: Vec<Value> = self.columns.iter().map(|c| delta_field(&c.name, c.data_type.clone(), c.nullable)).collect();
+        let fields: Vec<Value> = self.columns.iter().map(|c| delta_field(&c.name, &c.data_type, c.nullable)).collect();
         json!({"type": "struct", "fields": fields}).to_string()
+    }
+
+    /// The same for a client that does not know timestamps without a time zone: they are declared as
+    /// points in time, which such a client reads from the same bytes as if the clocks were UTC.
+    pub fn delta_schema_string_without_ntz(&self) -> String {
+        let columns =
+            self.columns.iter().map(|c| Column { data_type: replaced(&c.data_type, "timestamp_ntz", "timestamp"), ..c.clone() }).collect();
+        Self { columns }.delta_schema_string()
     }
 
     /// Whether a column holds timestamps without a time zone, which need a reader feature.
@@ -118,27 +126,29 @@ impl TableSchema {
 }
 
 /// The two types as one, with nested nullability widened; `None` when they differ otherwise.
-fn widen(a: &Value, b: &Value) -> Option<Value> {
-    match (a, b) {
-        (Value::Object(x), Value::Object(y)) => {
-            if x.len() != y.len() {
+fn widen(ours: &Value, theirs: &Value) -> Option<Value> {
+    match (ours, theirs) {
+        (Value::Object(mine), Value::Object(other)) => {
+            if mine.len() != other.len() {
                 return None;
             }
             let mut merged = serde_json::Map::new();
-            for (key, left) in x {
-                let right = y.get(key)?;
+            for (key, left) in mine {
+                let right = other.get(key)?;
                 let value = match (key.as_str(), left, right) {
-                    ("nullable" | "containsNull" | "valueContainsNull", Value::Bool(l), Value::Bool(r)) => Value::Bool(*l || *r),
+                    ("nullable" | "containsNull" | "valueContainsNull", Value::Bool(left), Value::Bool(right)) => {
+                        Value::Bool(*left || *right)
+                    }
                     _ => widen(left, right)?,
                 };
                 merged.insert(key.clone(), value);
             }
             Some(Value::Object(merged))
         }
-        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => {
-            x.iter().zip(y).map(|(l, r)| widen(l, r)).collect::<Option<Vec<_>>>().map(Value::Array)
+        (Value::Array(mine), Value::Array(other)) if mine.len() == other.len() => {
+            mine.iter().zip(other).map(|(left, right)| widen(left, right)).collect::<Option<Vec<_>>>().map(Value::Array)
         }
-        _ => (a == b).then(|| a.clone()),
+        _ => (ours == theirs).then(|| ours.clone()),
     }
 }
 
@@ -191,7 +201,7 @@ pub(super) fn check_names<'a>(file: &str, names: impl Iterator<Item = &'a str>) 
     Ok(())
 }
 
-fn delta_field(name: &str, data_type: Value, nullable: bool) -> Value {
+fn delta_field(name: &str, data_type: &Value, nullable: bool) -> Value {
     json!({"name": name, "type": data_type, "nullable": nullable, "metadata": {}})
 }
 
@@ -245,7 +255,7 @@ fn delta_type(file: &str, path: &str, data_type: &DataType, depth: usize, limits
             check_names(file, fields.iter().map(|f| f.name().as_str()))?;
             let fields = fields
                 .iter()
-                .map(|f| Ok(delta_field(f.name(), nested(f, f.name())?, f.is_nullable())))
+                .map(|f| Ok(delta_field(f.name(), &nested(f, f.name())?, f.is_nullable())))
                 .collect::<Result<Vec<_>, TablesError>>()?;
             json!({"type": "struct", "fields": fields})
         }

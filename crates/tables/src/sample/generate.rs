@@ -140,7 +140,7 @@ impl From<i64> for Cell {
 pub(super) struct Rows {
     schema: SchemaRef,
     builders: Vec<Builder>,
-    rows: usize,
+    count: usize,
 }
 
 impl Rows {
@@ -156,11 +156,11 @@ impl Rows {
                 Kind::Moment => Builder::Moment(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             })
             .collect();
-        Self { schema: schema(columns), builders, rows: 0 }
+        Self { schema: schema(columns), builders, count: 0 }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.rows >= BATCH_ROWS
+        self.count >= BATCH_ROWS
     }
 
     /// Adds a row. A cell of another type than its column is a slip in a table of this module; it shows
@@ -182,11 +182,11 @@ impl Rows {
                 (Builder::Moment(b), _) => b.append_null(),
             }
         }
-        self.rows += 1;
+        self.count += 1;
     }
 
     pub(super) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        self.rows = 0;
+        self.count = 0;
         let arrays = self
             .builders
             .iter_mut()

@@ -371,20 +371,16 @@ impl Records {
 
     /// The column names; to be called first.
     fn header(&mut self) -> Result<Vec<String>, TablesError> {
-        let names = match self.advance()? {
-            false => {
-                return Err(TablesError::MalformedCsv {
-                    file: self.file.clone(),
-                    line: 1,
-                    column: None,
-                    reason: "the file is empty; its first line must name the columns".into(),
-                });
-            }
-            true => {
-                let row = Row { file: &self.file, record: &self.record, names: &[] };
-                (0..self.record.len()).map(|i| row.text(i).map(|t| t.trim().to_owned())).collect::<Result<Vec<_>, _>>()?
-            }
-        };
+        if !self.advance()? {
+            return Err(TablesError::MalformedCsv {
+                file: self.file.clone(),
+                line: 1,
+                column: None,
+                reason: "the file is empty; its first line must name the columns".into(),
+            });
+        }
+        let row = Row { file: &self.file, record: &self.record, names: &[] };
+        let names = (0..self.record.len()).map(|i| row.text(i).map(|t| t.trim().to_owned())).collect::<Result<Vec<_>, _>>()?;
         self.names = Rc::new(names.clone());
         Ok(names)
     }
@@ -487,4 +483,118 @@ fn sniff(source: &SourceFile) -> Result<u8, TablesError> {
         }
     }
     Ok(best.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use arrow::{
+        array::{Array, AsArray},
+        datatypes::{Float64Type, Int64Type, TimestampMicrosecondType},
+    };
+
+    use crate::publish::{
+        PublishLimits,
+        fixtures::{publish, read},
+        publish_table,
+    };
+
+    #[test]
+    fn csv_becomes_parquet_with_every_value() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("trips.csv");
+        let text = "\u{feff}code;count;price;country;at;day;ok\r\n\
+                    007;1;1.50;NA;2024-03-01T08:00:00+08:00;2024-03-01;true\r\n\
+                    008;NA;;CN;2024-03-01 00:00:01.5Z;;false\r\n\
+                    \"a;\"\"b\"\"\nc\";-3;1e3;\"\";;2024-02-29;\r\n";
+        fs::write(&source, text).unwrap();
+        let out = dir.path().join("product");
+        let table = publish(&[source], &out).unwrap();
+        let kinds: Vec<&str> = table.schema.columns.iter().map(|c| c.data_type.as_str().unwrap()).collect();
+        assert_eq!(kinds, ["string", "long", "double", "string", "timestamp", "date", "boolean"]);
+        let inferred = table.inferred.unwrap();
+        assert_eq!(inferred.delimiter, ';');
+        assert_eq!((inferred.columns[1].null_markers, inferred.columns[3].null_markers), (1, 1));
+
+        let batch = read(&out.join("part-00000.parquet"));
+        let code = batch.column(0).as_string::<i32>();
+        assert_eq!((code.value(0), code.value(2)), ("007", "a;\"b\"\nc"));
+        let count = batch.column(1).as_primitive::<Int64Type>();
+        assert_eq!((count.value(0), count.is_null(1), count.value(2)), (1, true, -3));
+        let price = batch.column(2).as_primitive::<Float64Type>();
+        assert!((price.value(2) - 1000.0).abs() < f64::EPSILON && price.is_null(1));
+        // Namibia stays.
+        assert_eq!(batch.column(3).as_string::<i32>().value(0), "NA");
+        assert!(batch.column(3).is_null(2));
+        let at = batch.column(4).as_primitive::<TimestampMicrosecondType>();
+        assert_eq!((at.value(1) - at.value(0), at.is_null(2)), (1_500_000, true));
+    }
+
+    #[test]
+    fn several_csv_files_are_typed_together_and_large_output_is_split() {
+        let dir = tempfile::tempdir().unwrap();
+        let sources = dir.path().join("in");
+        fs::create_dir(&sources).unwrap();
+        let rows = |from: u64| {
+            let lines: Vec<String> = (from..from + 30_000).map(|i| format!("{i},{}", i.wrapping_mul(0x9e37_79b9))).collect();
+            lines.join(
+                "
+",
+            ) + "
+"
+        };
+        fs::write(sources.join("a.csv"), format!("k,v\n{}", rows(0))).unwrap();
+        fs::write(sources.join("b.csv"), format!("k,v\n{}1.5,x\n", rows(30_000))).unwrap();
+        let limits = PublishLimits { target_file_bytes: 64 * 1024, ..PublishLimits::default() };
+        let out = dir.path().join("product");
+        let table = publish_table(&[sources], &out, &limits, &mut |_| ()).unwrap();
+        assert_eq!(table.rows, 60_001);
+        assert!(table.files.len() > 1, "{}", table.files.len());
+        assert_eq!(table.schema.columns[0].data_type, "double");
+        assert_eq!(table.schema.columns[1].data_type, "string");
+        for file in &table.files {
+            assert_eq!(read(&out.join(&file.name)).num_rows() as u64, file.rows);
+        }
+    }
+
+    #[test]
+    fn csv_that_is_no_table_is_refused_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let cases: &[(&str, &[u8], u64, &str)] = &[
+            ("ragged", b"a,b\n1,2\n3\n", 3, "1 values where the header has 2"),
+            ("wide", b"a,b\n1,2\n3,4,5\n", 3, "3 values where the header has 2"),
+            ("empty", b"", 1, "the file is empty"),
+            ("latin", b"a,b\n1,2\n3,caf\xe9\n", 3, "not UTF-8: byte 4"),
+            ("utf16", b"\xff\xfea\0,\0b\0", 1, "UTF-16"),
+            ("workbook", b"PK\x03\x04....", 1, "workbook"),
+        ];
+        for (name, bytes, line, reason) in cases {
+            let source = dir.path().join(format!("{name}.csv"));
+            fs::write(&source, bytes).unwrap();
+            let error = publish(&[source], &dir.path().join("out")).unwrap_err();
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("{name}.csv, line {line}")) && text.contains(reason), "{text}");
+            assert_eq!(error.kind(), "malformed-csv");
+            assert!(!dir.path().join("out").exists());
+        }
+        let latin = publish(&[dir.path().join("latin.csv")], &dir.path().join("out")).unwrap_err();
+        assert!(latin.to_string().contains("column \"b\""), "{latin}");
+        for header in ["a,a\n1,2\n", "a,\n1,2\n", "a,A\n1,2\n"] {
+            let source = dir.path().join("header.csv");
+            fs::write(&source, header).unwrap();
+            assert_eq!(publish(&[source], &dir.path().join("out")).unwrap_err().kind(), "bad-column-name");
+        }
+    }
+
+    #[test]
+    fn an_unclosed_quote_does_not_swallow_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("q.csv");
+        fs::write(&source, format!("a,b\n1,\"{}", "x,y\n".repeat(200_000))).unwrap();
+        let limits = PublishLimits { max_csv_record_bytes: 64 * 1024, ..PublishLimits::default() };
+        let error = publish_table(&[source], &dir.path().join("out"), &limits, &mut |_| ()).unwrap_err();
+        assert!(error.to_string().contains("is a quote not closed?"), "{error}");
+        assert!(error.to_string().contains("line 2"), "{error}");
+    }
 }

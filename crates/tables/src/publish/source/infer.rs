@@ -261,7 +261,9 @@ mod tests {
 
     fn type_of(values: &[&str]) -> CsvType {
         let mut finder = TypeFinder::default();
-        values.iter().for_each(|v| finder.see(v, &["NA".into()]));
+        for v in values {
+            finder.see(v, &["NA".into()]);
+        }
         finder.result()
     }
 
@@ -328,7 +330,9 @@ mod tests {
         #[test]
         fn a_column_keeps_every_value(values in proptest::collection::vec("-?[0-9]{1,20}(\\.[0-9]{1,3})?", 1..8)) {
             let mut finder = TypeFinder::default();
-            values.iter().for_each(|v| finder.see(v, &[]));
+            for v in &values {
+                finder.see(v, &[]);
+            }
             for v in &values {
                 match finder.result() {
                     CsvType::Int => prop_assert_eq!(&v.parse::<i64>().unwrap().to_string(), v),

@@ -206,9 +206,14 @@ fn check_layout(
             if column.file_path().is_some_and(|p| !p.is_empty()) {
                 return Err(malformed(format!("{} is kept in another file", what())));
             }
-            let start = match column.dictionary_page_offset() {
-                Some(dictionary) if dictionary > 0 => dictionary.min(column.data_page_offset()),
-                _ => column.data_page_offset(),
+            // Writers leave the offset of what they did not write at 0: a chunk may have no dictionary,
+            // and one without rows no data page.
+            let offsets = [column.dictionary_page_offset().unwrap_or_default(), column.data_page_offset()];
+            let Some(start) = offsets.into_iter().filter(|o| *o != 0).min() else {
+                if column.num_values() == 0 && group.num_rows() == 0 {
+                    continue;
+                }
+                return Err(malformed(format!("{} has no place", what())));
             };
             let (Ok(start), Ok(length)) = (u64::try_from(start), u64::try_from(column.compressed_size())) else {
                 return Err(malformed(format!("{} has a negative place or length", what())));
@@ -239,9 +244,102 @@ fn source_types(metadata: &ParquetMetaData) -> Vec<String> {
             let separator = if text == "Parquet" { " " } else { ", " };
             // A wide struct would make this unreadable.
             if text.len() < 80 {
-                text.push_str(&format!("{separator}{}", schema.column(leaf).physical_type()));
+                text.push_str(separator);
+                text.push_str(&schema.column(leaf).physical_type().to_string());
             }
         }
     }
     types
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ::arrow::array::UInt32Array;
+
+    use super::*;
+    use crate::publish::fixtures::{publish, read, sample_parquet, write_parquet};
+
+    /// Checks bytes as a file of that name.
+    fn check_bytes(dir: &Path, bytes: &[u8]) -> Result<Checked, TablesError> {
+        let path = dir.join("checked.parquet");
+        fs::write(&path, bytes).unwrap();
+        check(&path, "checked.parquet", &PublishLimits::default(), &mut |_| ())
+    }
+
+    /// A sound file's bytes and where its footer begins.
+    fn sound(dir: &Path) -> (Vec<u8>, usize) {
+        let path = dir.join("sound.parquet");
+        sample_parquet(&path);
+        let bytes = fs::read(path).unwrap();
+        let [.., a, b, c, d, _, _, _, _] = bytes.as_slice() else { panic!("a Parquet file") };
+        let footer = bytes.len() - 8 - u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        (bytes, footer)
+    }
+
+    #[test]
+    fn unsigned_columns_are_refused_with_advice() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("u.parquet");
+        write_parquet(&source, vec![("port", Arc::new(UInt32Array::from(vec![1])))]);
+        let error = publish(&[source], &dir.path().join("out")).unwrap_err().to_string();
+        assert!(error.contains("column \"port\"") && error.contains("64-bit signed"), "{error}");
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, footer) = sound(dir.path());
+        assert_eq!(check_bytes(dir.path(), &whole).unwrap().rows, 500);
+        for n in 0..50 {
+            let error = check_bytes(dir.path(), &whole[..whole.len() * n / 50]).err();
+            assert_eq!(error.map(|e| e.kind()), Some("malformed-parquet"), "{n}/50");
+        }
+        // Cut in the middle, with a whole footer at the end.
+        for n in 0..20 {
+            let error = check_bytes(dir.path(), &[&whole[..footer * n / 20], &whole[footer..]].concat()).err();
+            assert_eq!(error.map(|e| e.kind()), Some("malformed-parquet"), "{n}/20");
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_give_an_error_or_a_readable_table_but_never_a_panic() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, footer) = sound(dir.path());
+        let (mut refused, mut tried) = (0, 0);
+        // Every byte of the footer and every eleventh of the data, with the flips that change lengths most.
+        for at in (0..footer).step_by(11).chain(footer..whole.len()) {
+            for flip in [0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                tried += 1;
+                match check_bytes(dir.path(), &bytes) {
+                    Ok(checked) => {
+                        let batch = read(&dir.path().join("checked.parquet"));
+                        assert_eq!(batch.num_rows() as u64, checked.rows, "byte {at} ^ {flip:#x}");
+                    }
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        assert!(refused * 4 > tried, "only {refused} of {tried} refused");
+    }
+
+    #[test]
+    fn forged_footer_lengths_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (whole, _) = sound(dir.path());
+        let at = whole.len() - 8;
+        for length in [0_u32, 1, 7, u32::try_from(whole.len()).unwrap(), 0x7fff_ffff, u32::MAX] {
+            let mut bytes = whole.clone();
+            bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+            let kind = check_bytes(dir.path(), &bytes).err().map(|e| e.kind());
+            assert!(matches!(kind, Some("malformed-parquet" | "too-large")), "{length}: {kind:?}");
+        }
+        let mut encrypted = whole.clone();
+        encrypted[at + 4..].copy_from_slice(b"PARE");
+        let error = check_bytes(dir.path(), &encrypted).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(error.contains("encrypted"), "{error}");
+    }
 }
