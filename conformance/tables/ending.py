@@ -81,7 +81,7 @@ def suspend_and_resume(trade) -> None:
 
 def end_transfer(trade) -> None:
     """A transfer that was ended stays ended; the agreement still gives another."""
-    report, provider, consumer = trade.report, trade.provider, trade.consumer
+    report, consumer = trade.report, trade.consumer
     agreement = trade.agreements["bulk"]
     surface = Surface(trade.profile("bulk"))
     url = surface.files()[0]["url"]

@@ -91,7 +91,7 @@ fn findings(root: &Path) -> Result<Vec<String>> {
         }
         let Ok(text) = fs::read_to_string(&path) else { continue };
         found.extend(check_text(&shown, &text));
-        if shown.ends_with(".md") {
+        if path.extension().is_some_and(|e| e == "md") {
             found.extend(check_links(root, &path, &shown, &text));
         }
     }
@@ -128,7 +128,7 @@ fn contains_word(line: &str, word: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
         let letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        !letter(before) && !(word.ends_with(char::is_alphanumeric) && letter(after))
+        !(letter(before) || (word.ends_with(char::is_alphanumeric) && letter(after)))
     })
 }
 

@@ -203,14 +203,14 @@ async fn serve_table(provider: &mut Node, consumer: &Node, http: &reqwest::Clien
     let urls = file_urls(http, &access).await?;
     let before = provider.memory_mib("VmRSS")?;
     let begun = Instant::now();
-    let (mut bytes, mut samples, mut sampled) = (0_u64, vec![before], Instant::now());
+    let (mut bytes, mut samples, mut last_sample) = (0_u64, vec![before], Instant::now());
     for url in urls {
         let answer = http.get(&url).send().await?.error_for_status()?;
         let mut body = answer.bytes_stream();
         while let Some(chunk) = body.next().await {
             bytes += chunk?.len() as u64;
-            if sampled.elapsed() >= SAMPLE_EVERY {
-                sampled = Instant::now();
+            if last_sample.elapsed() >= SAMPLE_EVERY {
+                last_sample = Instant::now();
                 samples.push(provider.memory_mib("VmRSS")?);
             }
         }
