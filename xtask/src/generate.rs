@@ -1,6 +1,6 @@
 //! `cargo xtask gen [--check]`: documents that are made from code, so that they cannot lag behind it.
 //!
-//! In scope: the index of error codes. Not here: `docs/cli.md` and the OpenAPI document, which the tests of
+//! In scope: the indices of error codes and of decisions. Not here: `docs/cli.md` and the OpenAPI document, which the tests of
 //! `fondaco-node` compare with the code themselves, because only that crate can produce them.
 
 use anyhow::{Context, Result, bail};
@@ -17,7 +17,7 @@ const ERROR_GROUPS: [(char, &str); 5] = [
 
 /// Writes or checks every generated document.
 pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
-    for (path, text) in documents()? {
+    for (path, text) in [("docs/errors/README.md", error_index()?), ("docs/decisions/README.md", decision_index(root)?)] {
         let file = root.join(path);
         let present = fs::read_to_string(&file).unwrap_or_default();
         if present == text {
@@ -30,10 +30,6 @@ pub(crate) fn run(root: &Path, check: bool) -> Result<()> {
         println!("wrote {path}");
     }
     Ok(())
-}
-
-fn documents() -> Result<Vec<(&'static str, String)>> {
-    Ok(vec![("docs/errors/README.md", error_index()?)])
 }
 
 /// The index of `docs/errors/`.
@@ -52,6 +48,32 @@ fn error_index() -> Result<String> {
     }
     if let Some(code) = Code::ALL.iter().find(|c| !ERROR_GROUPS.iter().any(|(d, _)| group(**c) == Some(*d))) {
         bail!("{code} belongs to no group of the index; add one in xtask/src/generate.rs");
+    }
+    Ok(text)
+}
+
+/// The index of `docs/decisions/`, from the headings of its pages.
+fn decision_index(root: &Path) -> Result<String> {
+    let mut pages = Vec::new();
+    for entry in fs::read_dir(root.join("docs/decisions"))? {
+        let file = entry?.path();
+        let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        if !name.starts_with(|c: char| c.is_ascii_digit()) {
+            continue;
+        }
+        let text = fs::read_to_string(&file)?;
+        let heading = text.lines().next().and_then(|l| l.strip_prefix("# ")).unwrap_or_default();
+        let (number, title) = heading.split_once(". ").with_context(|| format!("{name} begins with \"# N. Title\""))?;
+        pages.push((number.parse::<u32>().with_context(|| format!("{name}: the number in its heading"))?, title.to_owned(), name));
+    }
+    pages.sort();
+    let mut text = String::from(
+        "<!-- Made by `cargo xtask gen` from the headings of the pages. -->\n\n# Decisions\n\n\
+         One page for each decision that was hard, or that somebody will ask about. A page is not rewritten when the \
+         decision changes: a new one replaces it and both say so. Start from the [template](template.md).\n\n",
+    );
+    for (number, title, name) in pages {
+        writeln!(text, "{number}. [{title}]({name})")?;
     }
     Ok(text)
 }
