@@ -85,7 +85,7 @@ impl Predicate {
 
     /// Whether the file may hold a wanted row.
     pub fn may_match(&self, schema: &TableSchema, stats: &FileStats) -> bool {
-        stats.num_records == 0 || self.all.iter().all(|expr| evaluate(expr, schema, stats).hold)
+        self.all.iter().all(|expr| evaluate(expr, schema, stats).hold)
     }
 }
 

@@ -7,6 +7,7 @@ mod infer;
 mod parquet;
 
 use std::{
+    collections::HashSet,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -75,6 +76,13 @@ pub(super) fn expand(sources: &[PathBuf], limits: &PublishLimits) -> Result<Vec<
                 None => return Err(bad(path, "not a kind of file that can be published; use .parquet, .csv or .tsv")),
             };
             push(path.clone(), kind, limits, &mut files)?;
+        }
+    }
+    let mut seen = HashSet::new();
+    for file in &files {
+        let real = fs::canonicalize(&file.path).map_err(TablesError::io("reading", &file.path))?;
+        if !seen.insert(real) {
+            return Err(bad(&file.path, "named twice; its rows would be counted twice"));
         }
     }
     Ok(files)
@@ -180,6 +188,10 @@ mod tests {
         let text = dir.path().join("notes.txt");
         fs::write(&text, "hello").unwrap();
         assert_eq!(expand(&[text], &PublishLimits::default()).unwrap_err().kind(), "bad-source");
+        let twice = dir.path().join("twice.csv");
+        fs::write(&twice, "a\n1\n").unwrap();
+        let again = dir.path().join(".").join("twice.csv");
+        assert_eq!(expand(&[twice, again], &PublishLimits::default()).unwrap_err().kind(), "bad-source");
         let missing = dir.path().join("none.csv");
         assert_eq!(expand(&[missing], &PublishLimits::default()).unwrap_err().kind(), "io");
     }

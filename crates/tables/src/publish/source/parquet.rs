@@ -28,6 +28,9 @@ const BATCH_ROWS: usize = 1024;
 const REPORT_ROWS: u64 = 128 * 1024;
 /// Bytes copied at once.
 const COPY_BYTES: usize = 1 << 20;
+/// Most values of a column of lists in a row group whose values take less than a bit each. Values cost
+/// memory as they are decoded, and run-length coding lets a few bytes stand for any number of them.
+const MAX_DENSE_REPEATED_VALUES: i64 = 64 * 1024 * 1024;
 /// Footer length and magic.
 const TRAILER_BYTES: u64 = 8;
 /// Head magic, trailer: the least a file can have.
@@ -224,6 +227,11 @@ fn check_layout(
             let values = column.num_values();
             if values < 0 || (column.column_descr().max_rep_level() == 0 && values != group.num_rows()) {
                 return Err(malformed(format!("{} does not have one value per row", what())));
+            }
+            let repeated = column.column_descr().max_rep_level() > 0;
+            let most = column.uncompressed_size().saturating_mul(8).max(MAX_DENSE_REPEATED_VALUES);
+            if repeated && values > most {
+                return Err(malformed(format!("{} declares {values} values in too few bytes", what())));
             }
             footer::check_pages(file, start, length, values).map_err(|e| malformed(format!("{}: {e}", what())))?;
         }
