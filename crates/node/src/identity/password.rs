@@ -146,6 +146,14 @@ mod tests {
         assert!(passwords.hash(secret("十二个字符的密码也可以用哦"), &OsEntropy).await.is_ok());
     }
 
+    #[test]
+    fn a_hash_of_another_implementation_is_read() {
+        // Made with Python's `argon2-cffi` with the same parameters.
+        let foreign = "$argon2id$v=19$m=19456,t=2,p=1$QNIMe9N7OeU7fPFjzl4g/Q$0Y8rMy51vmtUL0lgdN7SQ5W9bsY6GfX3YvpwmKtCUYg";
+        assert!(verify_now(b"correct horse battery", foreign).expect("verify"));
+        assert!(!verify_now(b"correct horse batterY", foreign).expect("verify"));
+    }
+
     #[tokio::test]
     async fn a_flood_is_turned_away() {
         let passwords = Passwords::new(&OsEntropy).expect("passwords");

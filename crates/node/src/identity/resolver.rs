@@ -43,7 +43,12 @@ struct Entry {
 
 impl Entry {
     fn is_fresh(&self, now: Timestamp) -> bool {
-        let ttl = if self.outcome.is_ok() { DOCUMENT_TTL } else { FAILURE_TTL };
+        let ttl = match &self.outcome {
+            Ok(_) => DOCUMENT_TTL,
+            // Our own lack of room says nothing about the DID.
+            Err(e) if e.code() == Code::Unavailable => return false,
+            Err(_) => FAILURE_TTL,
+        };
         // A negative age is a clock that was set back: look again rather than believe for longer.
         (0..ttl.0).contains(&now.since(self.found_at).0)
     }
@@ -189,11 +194,16 @@ fn unresolvable(did: &Did, why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::NetworkRule;
+    use crate::net::{NetworkRule, Resolver};
     use fondaco_core::time::ManualClock;
-    use std::sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
+    use futures::future::BoxFuture;
+    use std::{
+        io,
+        net::{IpAddr, Ipv4Addr},
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -351,6 +361,26 @@ mod tests {
         ] {
             let error = strict.resolve(&Did::parse(did).expect("text")).await.expect_err(did);
             assert_eq!(error.code(), code, "{did}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn plain_http_is_tried_only_where_it_is_allowed() {
+        struct Here;
+        impl Resolver for Here {
+            fn resolve(&self, _: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+                Box::pin(std::future::ready(Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])))
+            }
+        }
+        for (allow_http, connections) in [(false, 1), (true, 2)] {
+            let mut host = host().await;
+            host.did = Did::parse(&host.did.as_str().replace("127.0.0.1", "peer.example")).expect("did");
+            host.says(200, format!(r#"{{"id":"{}"}}"#, host.did));
+            let outbound = Outbound::new(NetworkRule { allow_http, ..LOCAL }, Arc::new(Here)).expect("client");
+            let resolver = DidResolver::new(outbound, Arc::new(ManualClock::new(Timestamp::from_micros(0))));
+            let found = resolver.resolve(&host.did).await;
+            assert_eq!(found.is_ok(), allow_http, "{found:?}");
+            assert_eq!(host.count(), connections, "https first, then http where allowed");
         }
     }
 

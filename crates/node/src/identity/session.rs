@@ -97,7 +97,7 @@ impl SessionCookie {
         }
         let mut found = header.split(';').filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == self.name);
         match (found.next(), found.next()) {
-            (Some((_, id)), None) if id.len() == SECRET_CHARS => Some(id),
+            (Some((_, id)), None) if hash(id).is_some() => Some(id),
             _ => None,
         }
     }
@@ -165,6 +165,7 @@ mod tests {
             "fondaco_session_7401".into(),
             format!("{pair}; {pair}"),
             format!("{pair}x"),
+            format!("fondaco_session_7401={}", "!".repeat(SECRET_CHARS)),
             format!("x{pair}"),
             pair.replace("7401", "7402"),
             format!("{pair}; a={}", "x".repeat(COOKIE_HEADER_MAX_BYTES)),
