@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The suites, in the order they run: each is a folder of `conformance/` with a program `run`.
-const SUITES: [&str; 1] = ["tables"];
+const SUITES: [&str; 2] = ["tables", "console"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -1,8 +1,10 @@
-"""Counting checks, and what the groups of checks share."""
+"""Counting checks, and running a suite to its closing line."""
 
-import dataclasses
+import os
 import pathlib
+import shutil
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 
@@ -45,18 +47,26 @@ class Report:
         traceback.print_exception(error, file=sys.stdout)
 
 
-@dataclasses.dataclass
-class Trade:
-    """The two nodes, the table, and what the groups hand on to each other."""
+def run_suite(name: str, body: Callable[[Report, pathlib.Path, list], None]) -> int:
+    """Runs a suite in a folder of its own, stops its nodes, prints the closing line; the exit status.
 
-    report: Report
-    provider: object
-    consumer: object
-    flights: object
-    folder: pathlib.Path
-    agreements: dict = dataclasses.field(default_factory=dict)
-    profiles: dict = dataclasses.field(default_factory=dict)
-
-    def profile(self, product: str) -> pathlib.Path:
-        """The profile file of a product that was traded."""
-        return self.profiles[product]
+    The body puts each node that it makes into the list.
+    """
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"fondaco-{name}-"))
+    report, nodes = Report(), []
+    try:
+        body(report, folder, nodes)
+    except Exception as error:
+        report.broken(name, error)
+    finally:
+        for node in nodes:
+            try:
+                node.stop()
+            except Exception as error:
+                report.broken(f"stopping {node.slug}", error)
+        if os.environ.get("KEEP"):
+            print(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"{report.passed} passed, {report.failed} failed", flush=True)
+    return 1 if report.failed or not report.passed else 0

@@ -38,11 +38,17 @@ class Node:
         self.dir = directory
         self.slug = slug
         self.public = f"http://127.0.0.1:{free_port()}"
+        admin = f"127.0.0.1:{free_port()}"
+        self.admin = f"http://{admin}"
         self.process = None
         self.run(
-            "init", "--dir", directory, "--participant", slug, "--name", name,
-            "--public", self.public, "--admin", f"127.0.0.1:{free_port()}",
+            "init", "--dir", directory, "--participant", slug, "--name", name, "--public", self.public, "--admin", admin
         )
+
+    @property
+    def password(self) -> str:
+        """The first console login's."""
+        return (self.dir / "admin.password").read_text().strip()
 
     @property
     def address(self) -> str:
