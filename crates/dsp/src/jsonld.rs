@@ -115,8 +115,7 @@ fn value_is_compact(kind: Kind, value: &Value) -> bool {
         (Kind::Text | Kind::Id | Kind::Word | Kind::Ref, Value::String(_)) => true,
         (Kind::Node | Kind::Ref, Value::Object(map)) => map.len() > 1 && object(value),
         (Kind::Nodes, Value::Array(items)) => items.iter().all(object),
-        (Kind::Values, Value::Array(items)) => items.iter().all(plain),
-        (Kind::Any, Value::Array(items)) => items.iter().all(plain),
+        (Kind::Values | Kind::Any, Value::Array(items)) => items.iter().all(plain),
         (Kind::Any, value) => plain(value),
         (Kind::Json, Value::Object(map)) => is_json_literal(map),
         _ => false,
@@ -221,7 +220,7 @@ fn value_of(term: &Term, value: &Value, scope: &Scope<'_>, path: &str) -> Result
                 Value::Array(items) if items.len() == 1 => &items[0],
                 other => other,
             };
-            return Ok(Some(literal.clone()).filter(|v| !v.is_null()));
+            return Ok(Some(plain_keywords(literal, scope, path)?.into_owned()).filter(|v| !v.is_null()));
         }
         _ => {}
     }
@@ -233,16 +232,12 @@ fn value_of(term: &Term, value: &Value, scope: &Scope<'_>, path: &str) -> Result
         let at = if list { Cow::Owned(join(path, i)) } else { Cow::Borrowed(path) };
         out.extend(one_of_term(term.kind, item, scope, &at)?);
     }
-    Ok(if list {
-        Some(Value::Array(out))
-    } else if out.len() > 1 {
-        Some(Value::Array(out)) // More than one where one belongs: kept for the reader to refuse.
-    } else {
-        out.pop()
-    })
+    // More than one where one belongs is kept, for the reader to refuse.
+    Ok(if list || out.len() > 1 { Some(Value::Array(out)) } else { out.pop() })
 }
 
 fn one_of_term(kind: Kind, item: &Value, scope: &Scope<'_>, path: &str) -> Result<Option<Value>, WireError> {
+    let item = &*plain_keywords(item, scope, path)?;
     // A text: bare, as a literal, or as an identifier.
     let text = match item {
         Value::String(text) => Some(text.as_str()),
@@ -253,10 +248,30 @@ fn one_of_term(kind: Kind, item: &Value, scope: &Scope<'_>, path: &str) -> Resul
     Ok(match (kind, text) {
         (Kind::Text, Some(text)) => Some(text.into()),
         (Kind::Id | Kind::Ref, Some(text)) => Some(scope.absolute_id(text).into()),
-        (Kind::Word, Some(text)) => Some(scope.absolute_id(text).into()),
-        (Kind::Vocab(space), Some(text)) => Some(scope.word(text, space).into()),
+        // A word that is also a class (`Catalog`, the format of a catalogue in a catalogue) expands like one.
+        (Kind::Word, Some(text)) => {
+            Some(terms::class_by_iri(&scope.absolute(text)).map_or_else(|| scope.absolute_id(text), Cow::Borrowed).into())
+        }
+        // An `@id` is an identifier even where a word belongs: the document's vocabulary does not apply to it.
+        (Kind::Vocab(space), Some(text)) => Some(scope.word(text, space, item.is_object()).into()),
         _ => any(item, scope, path)?,
     })
+}
+
+/// An object with its keywords under their own names, where the document gave them others.
+fn plain_keywords<'v>(value: &'v Value, scope: &Scope<'_>, path: &str) -> Result<Cow<'v, Value>, WireError> {
+    let Value::Object(map) = value else { return Ok(Cow::Borrowed(value)) };
+    if !map.keys().any(|key| scope.keyword(key).is_some()) {
+        return Ok(Cow::Borrowed(value));
+    }
+    let mut out = Map::new();
+    for (key, member) in map {
+        let name = scope.keyword(key).unwrap_or(key);
+        if out.insert(name.to_owned(), member.clone()).is_some() {
+            return Err(twice(name, path));
+        }
+    }
+    Ok(Cow::Owned(Value::Object(out)))
 }
 
 /// The items of nested lists and sets.
@@ -274,6 +289,7 @@ fn flatten<'v>(value: &'v Value, out: &mut Vec<&'v Value>) {
 
 /// Any value: literals bare where nothing is lost, lists of one expanded value as that value.
 fn any(value: &Value, scope: &Scope<'_>, path: &str) -> Result<Option<Value>, WireError> {
+    let value = &*plain_keywords(value, scope, path)?;
     match value {
         Value::Null => Ok(None),
         Value::Object(map) if map.contains_key("@value") => literal(map, scope, path),

@@ -27,15 +27,26 @@ const IGNORABLE: &[&str] = &[
 /// Longest chain of terms defined by terms; more is a riddle.
 const CHAIN_MAX: usize = 4;
 
+/// What a context says of a name.
+enum Definition {
+    /// It stands for an IRI.
+    Iri(String),
+    /// It stands for a keyword.
+    Keyword(String),
+    /// It stands for nothing: `"name": null`.
+    Nothing,
+}
+
 /// What names mean at a place of the document.
 #[derive(Default)]
 pub(super) struct Scope<'a> {
     parent: Option<&'a Scope<'a>>,
     dsp: bool,
     odrl: bool,
+    /// Whether some keyword has another name.
+    aliases: bool,
     vocab: Option<String>,
-    /// An IRI, a keyword, or nothing for a name that is explicitly undefined.
-    names: HashMap<String, Option<String>>,
+    names: HashMap<String, Definition>,
 }
 
 /// What a member's name means.
@@ -61,8 +72,14 @@ pub(super) fn is_known(iri: &str) -> bool {
 impl<'a> Scope<'a> {
     /// A scope inside another, as a `@context` extends it.
     pub(super) fn extend(parent: &'a Scope<'a>, context: &Value, path: &str) -> Result<Scope<'a>, WireError> {
-        let mut scope =
-            Scope { parent: Some(parent), dsp: parent.dsp, odrl: parent.odrl, vocab: parent.vocab.clone(), names: HashMap::new() };
+        let mut scope = Scope {
+            parent: Some(parent),
+            dsp: parent.dsp,
+            odrl: parent.odrl,
+            aliases: parent.aliases,
+            vocab: parent.vocab.clone(),
+            names: HashMap::new(),
+        };
         match context {
             Value::Array(items) => {
                 for (i, item) in items.iter().enumerate() {
@@ -108,16 +125,17 @@ impl<'a> Scope<'a> {
         }
         for (name, definition) in map.iter().filter(|(key, _)| !key.starts_with('@')) {
             let at = join(path, name);
-            let iri = self.definition(name, definition, map, &at)?;
-            self.protected(name, iri.as_deref(), &at)?;
-            self.names.insert(name.clone(), iri);
+            let meaning = self.definition(name, definition, map, &at)?;
+            Self::protected(name, if let Definition::Iri(iri) = &meaning { Some(iri) } else { None }, &at)?;
+            self.aliases |= matches!(meaning, Definition::Keyword(_));
+            self.names.insert(name.clone(), meaning);
         }
         Ok(())
     }
 
-    fn definition(&self, name: &str, definition: &Value, map: &Map<String, Value>, path: &str) -> Result<Option<String>, WireError> {
+    fn definition(&self, name: &str, definition: &Value, map: &Map<String, Value>, path: &str) -> Result<Definition, WireError> {
         let id = match definition {
-            Value::Null => return Ok(None),
+            Value::Null => return Ok(Definition::Nothing),
             Value::String(id) => id.as_str(),
             Value::Object(parts) => {
                 for (key, part) in parts {
@@ -137,13 +155,14 @@ impl<'a> Scope<'a> {
                 }
                 match parts.get("@id") {
                     Some(Value::String(id)) => id.as_str(),
-                    Some(_) => return Ok(None),
+                    Some(_) => return Ok(Definition::Nothing),
                     None => name,
                 }
             }
             _ => return Err(WireError::new(path, "A term definition is a text or an object.")),
         };
-        self.resolve(id, map, 0, path).map(Some)
+        let iri = self.resolve(id, map, 0, path)?;
+        Ok(if iri.starts_with('@') { Definition::Keyword(iri) } else { Definition::Iri(iri) })
     }
 
     /// A keyword, an absolute IRI, a prefixed name, or another term, as an IRI.
@@ -152,7 +171,7 @@ impl<'a> Scope<'a> {
         if chain > CHAIN_MAX {
             return Err(wrong());
         }
-        if matches!(id, "@id" | "@type" | "@value" | "@language" | "@graph" | "@list" | "@set") {
+        if matches!(id, "@id" | "@type" | "@value" | "@language") {
             return Ok(id.to_owned());
         }
         if id.is_empty() || id.starts_with('@') {
@@ -182,11 +201,11 @@ impl<'a> Scope<'a> {
     }
 
     /// The protocol's terms and prefixes are protected: a context may repeat them, not change them.
-    fn protected(&self, name: &str, iri: Option<&str>, path: &str) -> Result<(), WireError> {
+    fn protected(name: &str, iri: Option<&str>, path: &str) -> Result<(), WireError> {
         let same = |space: &str, local: &str| iri.and_then(|i| i.strip_prefix(space)) == Some(local);
         let term = terms::by_name(name, None);
         let conflict = match (term, terms::class_space(name), terms::prefix(name)) {
-            (Some(_), _, _) if name == "dataset" => iri.and_then(terms::by_iri).is_none_or(|t| t.name != "dataset"),
+            (Some(_), _, _) if name == "dataset" => !terms::is_dataset(iri),
             (Some(term), _, _) => !same(term.space, term.local),
             (_, Some(space), _) => !same(space, name),
             (_, _, Some(space)) => !same(space, ""),
@@ -205,15 +224,26 @@ impl<'a> Scope<'a> {
         self.dsp || (self.odrl && term.is_odrl())
     }
 
-    fn lookup(&self, name: &str) -> Option<Option<&str>> {
+    fn lookup(&self, name: &str) -> Option<&Definition> {
         let mut scope = Some(self);
         while let Some(s) = scope {
             if let Some(found) = s.names.get(name) {
-                return Some(found.as_deref());
+                return Some(found);
             }
             scope = s.parent;
         }
         None
+    }
+
+    /// The keyword that a name stands for.
+    pub(super) fn keyword(&self, name: &str) -> Option<&str> {
+        if !self.aliases {
+            return None;
+        }
+        match self.lookup(name) {
+            Some(Definition::Keyword(keyword)) => Some(keyword),
+            _ => None,
+        }
     }
 
     /// A prefixed name as an IRI; anything else as it is.
@@ -222,10 +252,12 @@ impl<'a> Scope<'a> {
         if local.starts_with("//") {
             return Cow::Borrowed(text);
         }
-        match self.lookup(prefix).unwrap_or_else(|| terms::prefix(prefix)) {
-            Some(space) if !space.starts_with('@') => Cow::Owned(format!("{space}{local}")),
-            _ => Cow::Borrowed(text),
-        }
+        let space = match self.lookup(prefix) {
+            None => terms::prefix(prefix),
+            Some(Definition::Iri(space)) => Some(space.as_str()),
+            Some(_) => None,
+        };
+        space.map_or(Cow::Borrowed(text), |space| Cow::Owned(format!("{space}{local}")))
     }
 
     /// As [`Self::absolute`], but only for prefixes that the document itself defines: identifiers such as
@@ -243,9 +275,9 @@ impl<'a> Scope<'a> {
             return Ok(Meaning::Keyword(name.to_owned()));
         }
         let iri = match self.lookup(name) {
-            Some(None) => return Ok(Meaning::Dropped),
-            Some(Some(keyword)) if keyword.starts_with('@') => return Ok(Meaning::Keyword(keyword.to_owned())),
-            Some(Some(iri)) => iri.to_owned(),
+            Some(Definition::Nothing) => return Ok(Meaning::Dropped),
+            Some(Definition::Keyword(keyword)) => return Ok(Meaning::Keyword(keyword.clone())),
+            Some(Definition::Iri(iri)) => iri.clone(),
             None => match terms::by_name(name, within) {
                 Some(term) if self.active(term) || name.contains(':') => return Ok(Meaning::Term(term)),
                 known => {
@@ -261,13 +293,13 @@ impl<'a> Scope<'a> {
                 }
             },
         };
-        Ok(terms::by_iri(&iri).map_or(Meaning::Iri(iri), Meaning::Term))
+        Ok(terms::by_iri(&iri, within).map_or(Meaning::Iri(iri), Meaning::Term))
     }
 
     /// The compact name of a class, or its IRI, or the name as it is.
     pub(super) fn class<'t>(&self, name: &'t str, path: &str) -> Result<Cow<'t, str>, WireError> {
         let iri = match self.lookup(name) {
-            Some(Some(iri)) if !iri.starts_with('@') => Cow::Owned(iri.to_owned()),
+            Some(Definition::Iri(iri)) => Cow::Owned(iri.clone()),
             _ if name.contains(':') => self.absolute(name),
             _ => match (terms::class_space(name), &self.vocab) {
                 (Some(space), _) if self.dsp || (self.odrl && space == terms::ODRL) => return Ok(Cow::Borrowed(name)),
@@ -280,12 +312,12 @@ impl<'a> Scope<'a> {
     }
 
     /// A word of a vocabulary: short inside `space`, else as an IRI or as it is.
-    pub(super) fn word(&self, text: &str, space: &str) -> String {
+    pub(super) fn word(&self, text: &str, space: &str, identifier: bool) -> String {
         let iri = match self.lookup(text) {
-            Some(Some(iri)) if !iri.starts_with('@') => Cow::Owned(iri.to_owned()),
+            Some(Definition::Iri(iri)) if !identifier => Cow::Owned(iri.clone()),
             _ if text.contains(':') => self.absolute(text),
             _ => match &self.vocab {
-                Some(vocab) if !self.odrl => Cow::Owned(format!("{vocab}{text}")),
+                Some(vocab) if !identifier && !self.odrl => Cow::Owned(format!("{vocab}{text}")),
                 _ => Cow::Borrowed(text),
             },
         };

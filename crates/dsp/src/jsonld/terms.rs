@@ -177,9 +177,19 @@ pub(super) fn by_name(name: &str, within: Option<&str>) -> Option<&'static Term>
     TABLES.terms.get(name).copied()
 }
 
-/// The term of an IRI.
-pub(super) fn by_iri(iri: &str) -> Option<&'static Term> {
-    TABLES.iris.get(iri).copied()
+/// The term of an IRI, in an object of a type.
+pub(super) fn by_iri(iri: &str, within: Option<&str>) -> Option<&'static Term> {
+    let term = TABLES.iris.get(iri).copied()?;
+    // Either `dataset` outside its place is a property like any other.
+    if term.name == "dataset" && by_name(term.name, within).is_none_or(|own| own.space != term.space) {
+        return None;
+    }
+    Some(term)
+}
+
+/// Whether an IRI is one of the two that `dataset` may stand for.
+pub(super) fn is_dataset(iri: Option<&str>) -> bool {
+    iri.and_then(|i| TABLES.iris.get(i)).is_some_and(|term| term.name == "dataset")
 }
 
 /// The namespace of a class, by its compact name.
@@ -234,7 +244,7 @@ mod tests {
                     assert_eq!(space, iri, "prefix {name}");
                 } else if let Some(space) = class_space(&name) {
                     assert_eq!(format!("{space}{name}"), iri, "class {name}");
-                } else if let Some(term) = by_iri(&iri) {
+                } else if let Some(term) = TABLES.iris.get(&iri) {
                     assert_eq!(term.name, name, "term {name}");
                     let list = definition.get("@container").and_then(Value::as_str) == Some("@set");
                     // The schemas want lists for logical operators, which the context does not say.
