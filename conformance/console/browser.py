@@ -53,7 +53,7 @@ class Visitor:
         """Checks the page for barriers in both colour schemes, and that it fits a phone. Keeps pictures when asked."""
         shots = os.environ.get("SHOTS")
         for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             found = [
                 f"{v['id']}: {v['nodes'][0]['html'][:120]}"
                 for v in Axe().run(self.page).response["violations"]
