@@ -1,8 +1,10 @@
 //! The network side of "everything from others is hostile until checked": which addresses a node may call
-//! ([`address`]) and the one client with which it calls them ([`client`]).
+//! ([`address`]), how names become such addresses ([`resolver`]), and the one client that calls them ([`client`]).
 
 pub mod address;
 pub mod client;
+pub mod resolver;
 
 pub use address::{AddressClass, NetworkRule, NonPublic, check_url, classify, parse_url};
-pub use client::{OutRequest, OutResponse, OutStream, Outbound, Resolver, SystemResolver};
+pub use client::{OutRequest, OutResponse, OutStream, Outbound};
+pub use resolver::{Resolver, SystemResolver};

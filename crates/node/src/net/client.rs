@@ -5,18 +5,14 @@
 //! changes its answer gains nothing. Redirects are not followed (the caller sees the 3xx), proxies from the environment
 //! are ignored (they would resolve names themselves), nothing is decompressed, and every answer has a size and a time.
 
-use super::address::{self, NetworkRule, check_url};
+use super::{
+    address::{NetworkRule, check_url},
+    resolver::{CheckedResolver, LookupFailure, Resolver, SystemResolver},
+};
 use bytes::{Bytes, BytesMut};
 use fondaco_core::error::{Code, Error, Result};
-use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use std::{
-    io,
-    net::{IpAddr, SocketAddr, ToSocketAddrs},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::sync::Semaphore;
+use std::{io, sync::Arc, time::Duration};
 use url::Url;
 
 /// Until name, TCP and TLS are done. A peer that needs longer is as good as down, and the job will try again.
@@ -35,97 +31,8 @@ const POOL_IDLE_PER_HOST: usize = 4;
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest block of answer headers over HTTP/2. HTTP/1.1 is bounded by the client library.
 const HEADERS_MAX_BYTES: u32 = 16 * 1024;
-/// Name look-ups at once. Each blocks a thread, and a hostile name server can make one last long.
-const LOOKUPS_MAX: usize = 64;
-/// Most addresses of one name that are considered.
-const ADDRESSES_MAX: usize = 32;
 /// Longest excerpt of another library's words in a message.
 const REASON_MAX_CHARS: usize = 200;
-
-/// Turns a host name into addresses. A trait, so that tests can answer what they like.
-pub trait Resolver: Send + Sync + 'static {
-    /// All addresses of the name, in order of preference.
-    fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
-}
-
-/// The operating system's resolver.
-#[derive(Clone, Debug)]
-pub struct SystemResolver {
-    lookups: Arc<Semaphore>,
-}
-
-impl Default for SystemResolver {
-    fn default() -> Self {
-        Self { lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
-    }
-}
-
-impl Resolver for SystemResolver {
-    fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
-        let lookups = Arc::clone(&self.lookups);
-        Box::pin(async move {
-            let permit = lookups.acquire_owned().await.map_err(io::Error::other)?;
-            tokio::task::spawn_blocking(move || {
-                // The permit lives as long as the thread is busy, also when the caller has given up.
-                let _permit = permit;
-                Ok((name.as_str(), 0).to_socket_addrs()?.map(|a| a.ip()).take(ADDRESSES_MAX).collect())
-            })
-            .await
-            .map_err(io::Error::other)?
-        })
-    }
-}
-
-/// Why a name gave no address; found again in the client library's chain of causes.
-#[derive(Debug, thiserror::Error)]
-enum LookupFailure {
-    #[error("every address of the name is refused")]
-    Refused(Error),
-    #[error("the name has no address")]
-    NoAddress,
-}
-
-/// Hands only checked addresses to the connector.
-struct CheckedResolver {
-    inner: Arc<dyn Resolver>,
-    rule: NetworkRule,
-}
-
-impl CheckedResolver {
-    /// Keeps the allowed addresses of a name; an error when none is left.
-    ///
-    /// Filtering rather than refusing mixed answers: split-horizon names that also list an internal address are common
-    /// and harmless once that address is dropped.
-    async fn addresses(&self, name: String) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
-        let loopback_name = address::is_loopback_name(&name);
-        let found = self.inner.resolve(name).await?;
-        let Some(first) = found.first().copied() else { return Err(LookupFailure::NoAddress.into()) };
-        let allowed: Vec<SocketAddr> = found
-            .into_iter()
-            .filter(|ip| self.rule.allows(*ip))
-            // `localhost` may be called in plain http, so it must not be made to mean another machine.
-            .filter(|ip| !loopback_name || address::classify(*ip) == address::AddressClass::Loopback)
-            .take(ADDRESSES_MAX)
-            .map(|ip| SocketAddr::new(ip, 0))
-            .collect();
-        if allowed.is_empty() {
-            let why = address::check_ip(first, self.rule).err().unwrap_or_else(|| address::refused("localhost is not this machine"));
-            return Err(LookupFailure::Refused(why).into());
-        }
-        Ok(allowed)
-    }
-}
-
-impl reqwest::dns::Resolve for CheckedResolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let checked = Self { inner: Arc::clone(&self.inner), rule: self.rule };
-        let name = name.as_str().to_owned();
-        Box::pin(async move {
-            let addresses: reqwest::dns::Addrs = Box::new(checked.addresses(name).await?.into_iter());
-            Ok(addresses)
-        })
-    }
-}
 
 /// A call to another machine.
 #[derive(Clone, Debug)]
@@ -362,6 +269,9 @@ fn too_large(peer: &str) -> Error {
 
 /// The client library's error in words that a person can act on.
 fn explain(error: &reqwest::Error, peer: &str) -> Error {
+    // For the log: the causes without the URL, whose query may be a signature.
+    let causes: Vec<String> = std::iter::successors(std::error::Error::source(error), |e| e.source()).map(ToString::to_string).collect();
+    let causes = causes.join(": ");
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut last = String::new();
     while let Some(this) = cause {
@@ -373,11 +283,11 @@ fn explain(error: &reqwest::Error, peer: &str) -> Error {
         if let Some(http) = this.downcast_ref::<hyper::Error>() {
             if http.is_incomplete_message() {
                 // Not the peer's protocol but its end: a process that was stopped in the middle. Worth another try.
-                return unreachable(peer, "it closed the connection before its answer was complete").with_internal(error);
+                return unreachable(peer, "it closed the connection before its answer was complete").with_internal(&causes);
             }
             if http.is_parse() || http.is_parse_too_large() {
                 let message = format!("The answer of {peer} cannot be used: it is not HTTP.");
-                return Error::new(Code::PeerAnsweredBadly, message).with_internal(error);
+                return Error::new(Code::PeerAnsweredBadly, message).with_internal(&causes);
             }
         }
         if let Some(io) = this.downcast_ref::<io::Error>() {
@@ -392,7 +302,7 @@ fn explain(error: &reqwest::Error, peer: &str) -> Error {
                 _ => None,
             };
             if let Some(why) = why {
-                return unreachable(peer, why).with_internal(error);
+                return unreachable(peer, why).with_internal(&causes);
             }
         }
         last = this.to_string();
@@ -408,15 +318,19 @@ fn explain(error: &reqwest::Error, peer: &str) -> Error {
     } else {
         format!("the connection failed ({last})")
     };
-    unreachable(peer, &why).with_internal(error)
+    unreachable(peer, &why).with_internal(&causes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
+    use futures::future::BoxFuture;
+    use std::{
+        net::IpAddr,
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -498,17 +412,6 @@ mod tests {
     fn outbound(rule: NetworkRule, answers: &[&[&str]]) -> (Outbound, Arc<Scripted>) {
         let resolver = Scripted::new(answers);
         (Outbound::new(rule, Arc::clone(&resolver) as Arc<dyn Resolver>).expect("client"), resolver)
-    }
-
-    #[tokio::test]
-    async fn a_changing_answer_gains_nothing() {
-        // What the connector would get: first the public address and only that, then nothing.
-        let scripted = Scripted::new(&[&["93.184.216.34", "10.0.0.1"], &["127.0.0.1"]]);
-        let checked = CheckedResolver { inner: scripted, rule: STRICT };
-        let first = checked.addresses("flip.example".into()).await.expect("public");
-        assert_eq!(first, ["93.184.216.34:0".parse().expect("address")]);
-        let second = checked.addresses("flip.example".into()).await.expect_err("loopback");
-        assert!(matches!(second.downcast_ref::<LookupFailure>(), Some(LookupFailure::Refused(_))));
     }
 
     #[tokio::test]
@@ -611,6 +514,10 @@ mod tests {
         let refused = client.send(OutRequest::get(url("127.0.0.1", port))).await.expect_err("closed");
         assert_eq!(refused.code(), Code::PeerUnreachable);
         assert!(refused.message().contains("connection refused"), "{refused}");
+        let signed = Url::parse(&format!("http://127.0.0.1:{port}/x?signature=hush")).expect("url");
+        let signed = client.send(OutRequest::get(signed)).await.expect_err("closed");
+        assert!(!format!("{signed:?}").contains("hush"), "secrets of a URL stay out of messages and logs: {signed:?}");
+        assert!(signed.internal().is_some_and(|causes| causes.contains("refused")), "{signed:?}");
         let unnamed = client.send(OutRequest::get(url("nobody.example", 80))).await.expect_err("no address");
         assert_eq!(unnamed.code(), Code::PeerUnreachable);
         assert!(unnamed.message().contains("no address"), "{unnamed}");
