@@ -14,8 +14,8 @@ const NAMES: [&str; 16] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9",
 
 /// A connection owned by one thread.
 pub(crate) enum Conn {
-    Sqlite(rusqlite::Connection),
-    Postgres(PostgresConn),
+    Sqlite(Box<rusqlite::Connection>),
+    Postgres(Box<PostgresConn>),
 }
 
 /// A Postgres client with its prepared statements.
@@ -127,7 +127,7 @@ fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StoreError> {
             Value::Text(std::str::from_utf8(bytes).map_err(|_| StoreError::Corrupt("a text is not UTF-8".into()))?.to_owned())
         }
         ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
-        _ => return Err(StoreError::Corrupt("a column holds a type that is never stored".into())),
+        ValueRef::Real(_) => return Err(StoreError::Corrupt("a column holds a type that is never stored".into())),
     })
 }
 

@@ -43,6 +43,12 @@ pub(crate) const OFFERS_OF_MANY: Sql = Sql::Each(
     "SELECT body FROM offer WHERE participant = $1 AND dataset IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))) ORDER BY dataset, created_at, id",
 );
 
+/// Where processes tell each other of jobs left to them.
+pub(crate) const JOBS_CHANNEL: &str = "fondaco_jobs";
+
+/// Tells the process `$1` at this transaction's commit. SQLite has one process.
+pub(crate) const NOTIFY_JOBS: Sql = Sql::Each("SELECT 1 WHERE $1 = ''", "SELECT pg_notify('fondaco_jobs', $1)");
+
 /// Before the first migration: is there a table of migrations?
 pub(crate) const MIGRATIONS_EXIST: Sql = Sql::Each(
     "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migration'",
@@ -63,6 +69,11 @@ pub(crate) fn script(dialect: Dialect, sql: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_channel_has_one_name() {
+        assert!(NOTIFY_JOBS.text(Dialect::Postgres).contains(&format!("'{JOBS_CHANNEL}'")));
+    }
 
     #[test]
     fn locks_are_for_postgres_and_never_in_reads() {

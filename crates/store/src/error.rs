@@ -79,7 +79,7 @@ impl From<postgres::Error> for StoreError {
         let Some(db) = error.as_db_error() else {
             let text = error.to_string();
             // Without an answer from the server it is the connection, except for a value we could not encode.
-            return if error.is_closed() || std::error::Error::source(&error).is_some_and(|s| s.is::<std::io::Error>()) {
+            return if error.is_closed() || std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>) {
                 Self::Unavailable(text)
             } else if text.contains("serializing parameter") || text.contains("deserializing column") {
                 Self::Database(text)

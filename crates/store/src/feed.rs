@@ -3,8 +3,8 @@
 //! The outbox is the table; the feed is this process's view of its own part of it, kept up to date by every commit.
 //! So an idle node does not poll, and a job that is due at once costs no further statement to claim. Delivery is at
 //! least once: a job leaves the table when it is finished, and one that was handed out and not finished comes again
-//! after a restart. On Postgres other processes may write jobs for this one, and processes die: a slow sweep renews
-//! the lease and looks for both.
+//! after a restart. On Postgres other processes may write jobs for this one, and processes die: a slow sweep, hurried
+//! by `NOTIFY`, renews the lease and looks for both.
 
 use crate::{
     error::StoreError,
@@ -33,7 +33,7 @@ const LEASE: Micros = Micros::from_secs(30);
 /// How often it renews its lease and looks for jobs left to it: several times within a lease.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Longest sleep before the clock is looked at again: clocks get set.
-const SLEEP_MAX: Duration = Duration::from_secs(60);
+const SLEEP_MAX: Duration = Duration::from_mins(1);
 
 /// Jobs of one participant with the same key are done one after another.
 type Key = (Slug, String);
@@ -146,6 +146,8 @@ impl State {
 pub(crate) struct Feed {
     state: Mutex<State>,
     changed: Notify,
+    /// Another process left a job to this one.
+    handed: Notify,
 }
 
 impl Feed {
@@ -155,6 +157,11 @@ impl Feed {
 
     pub(crate) fn wake(&self) {
         self.changed.notify_one();
+    }
+
+    /// Another process says that it left a job to this one.
+    pub(crate) fn look_for_handed(&self) {
+        self.handed.notify_one();
     }
 
     /// Whether no further job fits.
@@ -286,7 +293,10 @@ async fn sweep(store: Store) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = store.context.feed.handed.notified() => {}
+        }
         store.context.feed.begin_loading();
         let swept = store
             .tx("jobs_sweep", |tx: &mut Tx| {

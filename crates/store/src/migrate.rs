@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_changed_or_newer_database_is_refused() {
-        let mut conn = Conn::Sqlite(rusqlite::Connection::open_in_memory().expect("open"));
+        let mut conn = Conn::Sqlite(Box::new(rusqlite::Connection::open_in_memory().expect("open")));
         let now = Timestamp::from_micros(1);
         migrate(&mut conn, now).expect("migrates");
         migrate(&mut conn, now).expect("a second time changes nothing");

@@ -6,6 +6,7 @@
 
 use crate::{
     conn::{Conn, PostgresConn},
+    dialect::JOBS_CHANNEL,
     error::StoreError,
     migrate::migrate,
     sqlite::{next, spawn},
@@ -13,9 +14,9 @@ use crate::{
     tx::Tx,
     work::Work,
 };
-use postgres::{NoTls, config::SslMode};
+use postgres::{NoTls, config::SslMode, fallible_iterator::FallibleIterator};
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +28,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The server's own limits, so that no statement, lock or forgotten transaction holds a thread for good.
 const SERVER_LIMITS: &str = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s";
+/// How often the listener looks whether the store is still there.
+const LISTEN_SLICE: Duration = Duration::from_secs(1);
+/// A silent connection is probed after this long, so that a dead one is noticed.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// After a failed attempt callers are refused at once for this long, doubling up to the longest.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_LONGEST: Duration = Duration::from_secs(2);
@@ -41,7 +46,7 @@ pub(crate) async fn open(
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }
-    config.tcp_user_timeout(TCP_USER_TIMEOUT);
+    config.tcp_user_timeout(TCP_USER_TIMEOUT).keepalives_idle(KEEPALIVE_IDLE);
     let options = config.get_options().unwrap_or_default().to_owned();
     config.options(&format!("{SERVER_LIMITS} {options}"));
     if config.get_application_name().is_none() {
@@ -54,7 +59,7 @@ pub(crate) async fn open(
     let first_queue = Arc::clone(&receiver);
     spawn("store-postgres", move || {
         let first = connect(&first_config).and_then(|client| {
-            let mut conn = Conn::Postgres(PostgresConn::new(client));
+            let mut conn = Conn::Postgres(Box::new(PostgresConn::new(client)));
             migrate(&mut conn, first_context.clock.now())?;
             Ok(Tx::new(conn, Arc::clone(&first_context)))
         });
@@ -69,6 +74,8 @@ pub(crate) async fn open(
         }
     })?;
     answer.await.map_err(|_| StoreError::Unavailable("the connecting thread ended".into()))??;
+    let (listen_config, listener) = (config.clone(), Arc::downgrade(&context));
+    spawn("store-listener", move || listen(&listen_config, &listener))?;
     for _ in 1..connections.max(1) {
         let (config, queue, context) = (config.clone(), Arc::clone(&receiver), Arc::clone(&context));
         spawn("store-postgres", move || serve(&config, &queue, &context, None))?;
@@ -86,6 +93,35 @@ fn connect(config: &postgres::Config) -> Result<postgres::Client, StoreError> {
         let source = std::error::Error::source(&e).map_or_else(String::new, |s| format!(": {s}"));
         StoreError::Unavailable(format!("{e}{source}"))
     })
+}
+
+/// Hears of jobs that other processes leave to this one, until the store is gone. What is missed while the connection
+/// is away, the feed's sweep finds.
+#[expect(clippy::disallowed_methods, reason = "a thread of its own waits for a server to come back")]
+fn listen(config: &postgres::Config, context: &Weak<Context>) {
+    while context.strong_count() > 0 {
+        match connect(config).and_then(|mut client| hear(&mut client, context)) {
+            Ok(()) => return,
+            Err(error) => tracing::debug!(%error, "not listening for jobs of other processes"),
+        }
+        std::thread::sleep(BACKOFF_LONGEST);
+    }
+}
+
+/// Listens on one connection. `Ok` when the store is gone.
+fn hear(client: &mut postgres::Client, context: &Weak<Context>) -> Result<(), StoreError> {
+    client.batch_execute(&format!("LISTEN {JOBS_CHANNEL}"))?;
+    loop {
+        let heard = client.notifications().timeout_iter(LISTEN_SLICE).next()?;
+        let Some(context) = context.upgrade() else { return Ok(()) };
+        // A closed connection also has nothing to say.
+        if heard.is_none() && client.is_closed() {
+            return Err(StoreError::Unavailable("the listening connection was closed".into()));
+        }
+        if heard.is_some_and(|n| n.payload() == context.owner) {
+            context.feed.look_for_handed();
+        }
+    }
 }
 
 /// Takes work from the queue until the store is gone.
@@ -115,7 +151,7 @@ fn serve(config: &postgres::Config, queue: &Mutex<mpsc::Receiver<Box<dyn Work>>>
                 continue;
             }
             let fresh = connect(config).and_then(|client| {
-                let mut fresh = Tx::new(Conn::Postgres(PostgresConn::new(client)), Arc::clone(context));
+                let mut fresh = Tx::new(Conn::Postgres(Box::new(PostgresConn::new(client))), Arc::clone(context));
                 begin(&mut fresh, work.read_only())?;
                 Ok(fresh)
             });

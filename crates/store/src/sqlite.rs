@@ -33,7 +33,7 @@ pub(crate) async fn open(path: Option<PathBuf>, readers: usize, queue: usize, co
     let (writer_path, writer_context) = (path.clone(), Arc::clone(&context));
     spawn("store-writer", move || {
         let mut tx = match connect(writer_path.as_deref()).and_then(|conn| {
-            let mut conn = Conn::Sqlite(conn);
+            let mut conn = Conn::Sqlite(Box::new(conn));
             migrate(&mut conn, writer_context.clock.now())?;
             Ok(Tx::new(conn, writer_context))
         }) {
@@ -63,7 +63,7 @@ pub(crate) async fn open(path: Option<PathBuf>, readers: usize, queue: usize, co
     for _ in 0..readers.max(1) {
         let conn = connect(Some(&path))?;
         conn.pragma_update(None, "query_only", true)?;
-        let mut tx = Tx::new(Conn::Sqlite(conn), Arc::clone(&context));
+        let mut tx = Tx::new(Conn::Sqlite(Box::new(conn)), Arc::clone(&context));
         let queue = Arc::clone(&read_queue);
         spawn("store-reader", move || {
             while let Some(work) = next(&queue) {

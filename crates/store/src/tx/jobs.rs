@@ -5,7 +5,7 @@
 
 use super::{Tx, page, statements};
 use crate::{
-    dialect::Sql::Same,
+    dialect::{NOTIFY_JOBS, Sql::Same},
     error::StoreError,
     value::{Row, json, vals},
 };
@@ -87,6 +87,7 @@ statements! {
     TAKE_OVER = Same("UPDATE job SET owner = $1, handed = 0 WHERE owner <> $1 AND owner NOT IN (SELECT o.owner FROM job_owner o) RETURNING seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at");
     HANDED = Same("UPDATE job SET handed = 0 WHERE owner = $1 AND handed = 1 RETURNING seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at");
     OWN = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job WHERE owner = $1");
+    NOTIFY = NOTIFY_JOBS;
     END_LEASE = Same("DELETE FROM job_owner WHERE owner = $1");
 }
 
@@ -139,6 +140,8 @@ impl Tx {
                 created_at: now,
                 seq,
             }));
+        } else {
+            self.execute(NOTIFY, vals![owner.as_str()])?;
         }
         Ok(id)
     }

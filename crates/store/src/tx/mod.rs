@@ -16,6 +16,7 @@ pub mod offers;
 pub mod participants;
 pub mod peers;
 pub mod products;
+mod savepoint;
 pub mod sessions;
 pub mod settings;
 pub mod token_use;

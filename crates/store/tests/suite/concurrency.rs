@@ -1,0 +1,150 @@
+//! Many at the same instant: one wins, or as many as the limit says.
+
+use crate::{on_both, samples::slug, world::World};
+use fondaco_core::time::{Clock, Micros};
+use fondaco_store::{Idempotency, LoginAttempt, StoreError, Tx};
+use std::sync::Arc;
+use tokio::sync::Barrier;
+
+on_both!(
+    a_token_is_used_once,
+    reads_stop_at_the_limit,
+    attempts_stop_at_the_limit,
+    one_request_answers_all_copies,
+    versions_are_given_once,
+);
+
+/// Calls `body` from `n` tasks that start together.
+async fn together<T, F>(world: &World, n: usize, body: F) -> Vec<Result<T, StoreError>>
+where
+    T: Send + 'static,
+    F: Fn(&mut Tx) -> Result<T, StoreError> + Send + Sync + 'static,
+{
+    let (barrier, body) = (Arc::new(Barrier::new(n)), Arc::new(body));
+    let mut tasks = Vec::new();
+    for _ in 0..n {
+        let (store, barrier, body) = (world.store.clone(), Arc::clone(&barrier), Arc::clone(&body));
+        tasks.push(tokio::spawn(async move {
+            barrier.wait().await;
+            store.tx("together", move |tx: &mut Tx| body(tx)).await
+        }));
+    }
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.expect("task"));
+    }
+    results
+}
+
+fn successes<T>(results: Vec<Result<T, StoreError>>) -> Vec<T> {
+    results.into_iter().map(|r| r.expect("no call fails")).collect()
+}
+
+async fn a_token_is_used_once(world: World) {
+    let expires = world.clock.now().plus(Micros::from_secs(300));
+    let firsts = successes(together(&world, 100, move |tx| tx.token_use("did:web:peer.example", "jti-1", expires)).await);
+    assert_eq!(firsts.iter().filter(|first| **first).count(), 1);
+    let (other, forgotten, again) = world
+        .store
+        .tx("more", move |tx: &mut Tx| {
+            let other = tx.token_use("did:web:another.example", "jti-1", expires)?;
+            let forgotten = tx.tokens_forget(expires)?;
+            Ok::<_, StoreError>((other, forgotten, tx.token_use("did:web:peer.example", "jti-1", expires)?))
+        })
+        .await
+        .expect("more");
+    assert!(other && again);
+    assert_eq!(forgotten, 2);
+}
+
+async fn reads_stop_at_the_limit(world: World) {
+    let counts = successes(together(&world, 200, |tx| tx.reads_admit(&slug("acme"), "agr_1", Some(10))).await);
+    let mut admitted: Vec<u64> = counts.into_iter().flatten().collect();
+    admitted.sort_unstable();
+    assert_eq!(admitted, (1..=10).collect::<Vec<_>>());
+    world
+        .store
+        .tx("after", |tx: &mut Tx| {
+            tx.reads_give_back(&slug("acme"), "agr_1")?;
+            assert_eq!(tx.reads_used(&slug("acme"), "agr_1")?, 9);
+            assert_eq!(tx.reads_admit(&slug("acme"), "agr_1", Some(10))?, Some(10));
+            assert_eq!(tx.reads_admit(&slug("acme"), "agr_1", Some(10))?, None);
+            assert_eq!(tx.reads_admit(&slug("acme"), "agr_1", None)?, Some(11));
+            assert_eq!(tx.reads_admit(&slug("acme"), "agr_2", Some(0))?, None);
+            assert_eq!(tx.reads_used(&slug("other"), "agr_1")?, 0, "counted by participant");
+            tx.reads_give_back(&slug("acme"), "agr_2")?;
+            assert_eq!(tx.reads_used(&slug("acme"), "agr_2")?, 0);
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .expect("after");
+}
+
+async fn attempts_stop_at_the_limit(world: World) {
+    let (now, window) = (world.clock.now(), Micros::from_secs(60));
+    let attempts = successes(together(&world, 40, move |tx| tx.login_attempt("anna", now, window, 5)).await);
+    assert_eq!(attempts.iter().filter(|a| **a == LoginAttempt::Allowed).count(), 5);
+    let throttled = LoginAttempt::Throttled { until: now.plus(window) };
+    assert_eq!(attempts.iter().filter(|a| **a == throttled).count(), 35);
+    world
+        .store
+        .tx("after", move |tx: &mut Tx| {
+            assert_eq!(tx.login_attempt("berta", now, window, 5)?, LoginAttempt::Allowed);
+            assert_eq!(tx.login_attempt("nobody", now, window, 0)?, throttled);
+            let later = now.plus(window);
+            for _ in 0..5 {
+                assert_eq!(tx.login_attempt("anna", later, window, 5)?, LoginAttempt::Allowed);
+            }
+            assert_eq!(tx.login_attempt("anna", later, window, 5)?, LoginAttempt::Throttled { until: later.plus(window) });
+            tx.login_clear("anna")?;
+            assert_eq!(tx.login_attempt("anna", later, window, 5)?, LoginAttempt::Allowed);
+            assert_eq!(tx.login_attempts_forget(later)?, 2);
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .expect("after");
+}
+
+async fn one_request_answers_all_copies(world: World) {
+    let now = world.clock.now();
+    let answers = successes(
+        together(&world, 30, move |tx| {
+            let known = tx.idempotency_check("tok_1", "key-1", "POST /offers", "abc")?;
+            if known == Idempotency::Fresh {
+                tx.idempotency_save("tok_1", "key-1", "POST /offers", "abc", 201, "{\"id\":1}", now)?;
+            }
+            Ok(known)
+        })
+        .await,
+    );
+    assert_eq!(answers.iter().filter(|a| **a == Idempotency::Fresh).count(), 1);
+    let replay = Idempotency::Replay { status: 201, body: "{\"id\":1}".into() };
+    assert_eq!(answers.iter().filter(|a| **a == replay).count(), 29);
+    world
+        .store
+        .tx("after", move |tx: &mut Tx| {
+            assert_eq!(tx.idempotency_check("tok_1", "key-1", "POST /offers", "other")?, Idempotency::Mismatch);
+            assert_eq!(tx.idempotency_check("tok_1", "key-1", "POST /peers", "abc")?, Idempotency::Mismatch);
+            assert_eq!(tx.idempotency_check("tok_2", "key-1", "POST /offers", "abc")?, Idempotency::Fresh);
+            assert_eq!(tx.idempotency_forget(now)?, 2);
+            assert_eq!(tx.idempotency_check("tok_1", "key-1", "POST /offers", "other")?, Idempotency::Fresh);
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .expect("after");
+}
+
+async fn versions_are_given_once(world: World) {
+    let versions = successes(
+        together(&world, 20, |tx| {
+            let mut product = crate::samples::product("flights", 1);
+            product.reference.version = tx.product_next_version(&slug("acme"), &product.reference.id)?;
+            tx.product_insert(&product)?;
+            Ok(product.reference.version)
+        })
+        .await,
+    );
+    let mut versions = versions;
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=20).collect::<Vec<_>>());
+}

@@ -1,0 +1,208 @@
+//! Jobs: durable, in order by key, at least once, and woken by commits.
+
+use crate::{on_both, samples::slug, world::World};
+use fondaco_core::{
+    entropy::SeededEntropy,
+    ids::JobId,
+    time::{Clock, Micros, SystemClock, Timestamp},
+};
+use fondaco_store::{Job, JobFeed, JobStats, NewJob, Store, StoreConfig, StoreError, Tx};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+on_both!(
+    jobs_of_a_key_come_in_order,
+    a_job_put_off_holds_its_key,
+    what_was_rolled_back_is_never_handed_out,
+    a_commit_wakes_the_feed,
+    dropped_jobs_do_not_come,
+    unfinished_jobs_come_again_after_a_restart,
+    one_feed_per_store,
+    payloads_have_a_limit,
+    a_job_waits_for_its_time,
+);
+
+/// How long a test waits for something that must happen; only a failure takes this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn next(feed: &mut JobFeed) -> Job {
+    tokio::time::timeout(PATIENCE, feed.next()).await.expect("a job comes")
+}
+
+/// Whether nothing is due. Commits reach the feed before they are answered, so there is nothing to wait for.
+async fn idle(feed: &mut JobFeed) -> bool {
+    tokio::time::timeout(Duration::ZERO, feed.next()).await.is_err()
+}
+
+fn job(key: &str, n: u32, run_at: Timestamp) -> NewJob {
+    NewJob { participant: slug("acme"), kind: "send".into(), key: key.into(), payload: json!({"n": n}), run_at }
+}
+
+async fn enqueue(store: &Store, jobs: Vec<NewJob>) -> Vec<JobId> {
+    store
+        .tx("enqueue", move |tx: &mut Tx| jobs.iter().map(|j| tx.job_enqueue(j)).collect::<Result<_, StoreError>>())
+        .await
+        .expect("enqueued")
+}
+
+async fn finish(store: &Store, job: &Job) -> bool {
+    let id = job.id.clone();
+    store.tx("finish", move |tx: &mut Tx| tx.job_finish(&id)).await.expect("finished")
+}
+
+fn told(job: &Job) -> (&str, u64) {
+    (&job.key, job.payload["n"].as_u64().expect("n"))
+}
+
+async fn jobs_of_a_key_come_in_order(world: World) {
+    let (store, now) = (&world.store, world.clock.now());
+    let mut feed = store.job_feed().await.expect("feed");
+    let ids = enqueue(store, vec![job("a", 1, now), job("a", 2, now), job("b", 1, now)]).await;
+    let first = next(&mut feed).await;
+    assert_eq!((told(&first), &first.id), (("a", 1), &ids[0]));
+    let other = next(&mut feed).await;
+    assert_eq!(told(&other), ("b", 1));
+    assert!(idle(&mut feed).await, "the second of a waits for the first");
+    assert!(finish(store, &first).await);
+    let second = next(&mut feed).await;
+    assert_eq!(told(&second), ("a", 2));
+    assert!(finish(store, &second).await && finish(store, &other).await);
+    assert!(!finish(store, &other).await, "once");
+    assert!(idle(&mut feed).await);
+    let stats = store.read("stats", Tx::job_stats).await.expect("stats");
+    assert_eq!(stats, JobStats { count: 0, oldest: None });
+}
+
+async fn a_job_put_off_holds_its_key(world: World) {
+    let (store, now) = (&world.store, world.clock.now());
+    let mut feed = store.job_feed().await.expect("feed");
+    enqueue(store, vec![job("a", 1, now), job("a", 2, now)]).await;
+    let first = next(&mut feed).await;
+    let (id, later) = (first.id.clone(), now.plus(Micros::from_secs(3_600)));
+    assert!(store.tx("retry", move |tx: &mut Tx| tx.job_retry(&id, later, "peer is away")).await.expect("retry"));
+    assert!(idle(&mut feed).await, "held");
+    let pending = store.read("pending", |tx: &mut Tx| tx.jobs_pending(10)).await.expect("pending");
+    assert_eq!(pending.iter().map(told).collect::<Vec<_>>(), [("a", 2), ("a", 1)], "by time");
+    world.clock.advance(Micros::from_secs(3_600));
+    feed.wake();
+    let again = next(&mut feed).await;
+    assert_eq!((told(&again), again.attempts, again.last_error.as_deref()), (("a", 1), 1, Some("peer is away")));
+    finish(store, &again).await;
+    assert_eq!(told(&next(&mut feed).await), ("a", 2));
+}
+
+async fn what_was_rolled_back_is_never_handed_out(world: World) {
+    let (store, now) = (&world.store, world.clock.now());
+    let mut feed = store.job_feed().await.expect("feed");
+    let refused = store.tx("refuse", move |tx: &mut Tx| {
+        tx.job_enqueue(&job("a", 1, now))?;
+        Err::<(), _>(StoreError::Limit("on purpose".into()))
+    });
+    refused.await.expect_err("refused");
+    assert!(idle(&mut feed).await);
+    enqueue(store, vec![job("a", 2, now)]).await;
+    let two = next(&mut feed).await;
+    assert_eq!(told(&two), ("a", 2));
+    let id = two.id.clone();
+    let refused = store.tx("refuse", move |tx: &mut Tx| {
+        tx.job_finish(&id)?;
+        Err::<(), _>(StoreError::Limit("on purpose".into()))
+    });
+    refused.await.expect_err("refused");
+    assert!(finish(store, &two).await, "finishing was undone");
+}
+
+async fn a_commit_wakes_the_feed(world: World) {
+    let mut feed = world.store.job_feed().await.expect("feed");
+    let (store, now) = (world.store.clone(), world.clock.now());
+    let (job, ()) = tokio::join!(next(&mut feed), async {
+        enqueue(&store, vec![job("a", 1, now)]).await;
+    });
+    assert_eq!(told(&job), ("a", 1));
+}
+
+async fn dropped_jobs_do_not_come(world: World) {
+    let (store, now) = (&world.store, world.clock.now());
+    let mut feed = store.job_feed().await.expect("feed");
+    enqueue(store, vec![job("a", 1, now), job("a", 2, now), job("b", 1, now)]).await;
+    let first = next(&mut feed).await;
+    let dropped =
+        store.tx("drop", |tx: &mut Tx| Ok::<_, StoreError>((tx.jobs_drop(&slug("other"), "a")?, tx.jobs_drop(&slug("acme"), "a")?)));
+    assert_eq!(dropped.await.expect("dropped"), (0, 2));
+    assert_eq!(told(&next(&mut feed).await), ("b", 1));
+    enqueue(store, vec![job("a", 3, now)]).await;
+    assert_eq!(told(&next(&mut feed).await), ("a", 3), "the key is free");
+    let id = first.id.clone();
+    assert!(!store.tx("retry", move |tx: &mut Tx| tx.job_retry(&id, now, "late")).await.expect("retry"), "the dropped job is gone");
+    assert!(idle(&mut feed).await);
+}
+
+async fn unfinished_jobs_come_again_after_a_restart(world: World) {
+    let now = world.clock.now();
+    let mut feed = world.store.job_feed().await.expect("feed");
+    enqueue(&world.store, vec![job("a", 1, now), job("a", 2, now), job("b", 1, now)]).await;
+    let done = next(&mut feed).await;
+    finish(&world.store, &done).await;
+    let begun = next(&mut feed).await;
+    assert_eq!((told(&done), told(&begun)), (("a", 1), ("a", 2)));
+    // As if killed: nothing is told to the database.
+    drop(feed);
+    let after = world.another().await.expect("opens");
+    if world.is_postgres() {
+        let mut too_early = after.job_feed().await.expect("feed");
+        assert!(idle(&mut too_early).await, "the other process has a lease");
+        drop(too_early);
+        world.clock.advance(Micros::from_secs(31));
+    }
+    let mut feed = after.job_feed().await.expect("feed");
+    let mut keys = [next(&mut feed).await, next(&mut feed).await].map(|j| (j.key, j.payload["n"].as_u64()));
+    keys.sort();
+    assert_eq!(keys, [("a".to_owned(), Some(2)), ("b".to_owned(), Some(1))]);
+    assert!(idle(&mut feed).await);
+}
+
+async fn one_feed_per_store(world: World) {
+    let feed = world.store.job_feed().await.expect("feed");
+    assert!(matches!(world.store.job_feed().await, Err(StoreError::Conflict(_))));
+    enqueue(&world.store, vec![job("a", 1, world.clock.now())]).await;
+    feed.stop().await.expect("stops");
+    let mut feed = world.store.job_feed().await.expect("again");
+    assert_eq!(told(&next(&mut feed).await), ("a", 1), "what was not handed out is still there");
+    feed.stop().await.expect("stops");
+    let other = world.another().await.expect("opens");
+    let mut feed = other.job_feed().await.expect("another process");
+    assert_eq!(told(&next(&mut feed).await), ("a", 1), "stopping leaves the jobs to others at once");
+}
+
+async fn payloads_have_a_limit(world: World) {
+    let mut large = job("a", 1, world.clock.now());
+    large.payload = json!("x".repeat(20_000));
+    let result = world.store.tx("enqueue", move |tx: &mut Tx| tx.job_enqueue(&large)).await;
+    assert!(matches!(result, Err(StoreError::Limit(_))), "{result:?}");
+}
+
+async fn a_job_waits_for_its_time(world: World) {
+    let store = Store::open(&StoreConfig::new(&world.url), Arc::new(SystemClock), Arc::new(SeededEntropy::new(77))).await.expect("opens");
+    let mut feed = store.job_feed().await.expect("feed");
+    let due = SystemClock.now().plus(Micros::from_millis(100));
+    enqueue(&store, vec![job("a", 1, due)]).await;
+    assert!(idle(&mut feed).await);
+    assert_eq!(told(&next(&mut feed).await), ("a", 1));
+    assert!(SystemClock.now() >= due, "not before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_leaves_a_key_to_its_owner() {
+    let Some(world) = World::postgres().await else { return };
+    let now = world.clock.now();
+    let mut feed = world.store.job_feed().await.expect("feed");
+    enqueue(&world.store, vec![job("a", 1, now)]).await;
+    let first = next(&mut feed).await;
+    let other = world.another().await.expect("opens");
+    let mut others = other.job_feed().await.expect("feed");
+    enqueue(&other, vec![job("a", 2, now), job("b", 1, now)]).await;
+    assert_eq!(told(&next(&mut others).await), ("b", 1));
+    assert!(idle(&mut others).await, "a belongs to the first process");
+    finish(&world.store, &first).await;
+    assert_eq!(told(&next(&mut feed).await), ("a", 2), "its sweep finds the job");
+}
