@@ -220,7 +220,16 @@ fn value_of(term: &Term, value: &Value, scope: &Scope<'_>, path: &str) -> Result
                 Value::Array(items) if items.len() == 1 => &items[0],
                 other => other,
             };
-            return Ok(Some(plain_keywords(literal, scope, path)?.into_owned()).filter(|v| !v.is_null()));
+            if let Value::Object(map) = literal {
+                let words = Keywords::of(map, scope, path)?;
+                if let (Some(value), Some(Value::String(data_type)), false) = (words.value, words.data_type, words.more)
+                    && data_type == "@json"
+                {
+                    return Ok(Some(json!({"@type": "@json", "@value": value})));
+                }
+            }
+            // Not a JSON literal: whatever it is, it is kept as it is.
+            return Ok(Some(value.clone()).filter(|v| !v.is_null()));
         }
         _ => {}
     }
@@ -237,12 +246,10 @@ fn value_of(term: &Term, value: &Value, scope: &Scope<'_>, path: &str) -> Result
 }
 
 fn one_of_term(kind: Kind, item: &Value, scope: &Scope<'_>, path: &str) -> Result<Option<Value>, WireError> {
-    let item = &*plain_keywords(item, scope, path)?;
     // A text: bare, as a literal, or as an identifier.
     let text = match item {
         Value::String(text) => Some(text.as_str()),
-        Value::Object(map) if map.contains_key("@value") => map.get("@value").and_then(Value::as_str),
-        Value::Object(map) if map.len() == 1 => map.get("@id").and_then(Value::as_str),
+        Value::Object(map) => Keywords::of(map, scope, path)?.text(),
         _ => None,
     };
     Ok(match (kind, text) {
@@ -258,20 +265,48 @@ fn one_of_term(kind: Kind, item: &Value, scope: &Scope<'_>, path: &str) -> Resul
     })
 }
 
-/// An object with its keywords under their own names, where the document gave them others.
-fn plain_keywords<'v>(value: &'v Value, scope: &Scope<'_>, path: &str) -> Result<Cow<'v, Value>, WireError> {
-    let Value::Object(map) = value else { return Ok(Cow::Borrowed(value)) };
-    if !map.keys().any(|key| scope.keyword(key).is_some()) {
-        return Ok(Cow::Borrowed(value));
+/// The keywords of an object that may be a literal or a reference, whatever names the document gives them.
+#[derive(Default)]
+struct Keywords<'v> {
+    value: Option<&'v Value>,
+    id: Option<&'v Value>,
+    data_type: Option<&'v Value>,
+    language: Option<&'v Value>,
+    /// Whether there is anything else besides.
+    more: bool,
+}
+
+impl<'v> Keywords<'v> {
+    fn of(map: &'v Map<String, Value>, scope: &Scope<'_>, path: &str) -> Result<Self, WireError> {
+        let mut out = Self::default();
+        for (key, value) in map {
+            let keyword = scope.keyword(key).unwrap_or(key);
+            let slot = match keyword {
+                "@value" => &mut out.value,
+                "@id" => &mut out.id,
+                "@type" => &mut out.data_type,
+                "@language" => &mut out.language,
+                "@direction" | "@index" => continue,
+                _ => {
+                    out.more = true;
+                    continue;
+                }
+            };
+            if slot.replace(value).is_some() {
+                return Err(twice(keyword, path));
+            }
+        }
+        Ok(out)
     }
-    let mut out = Map::new();
-    for (key, member) in map {
-        let name = scope.keyword(key).unwrap_or(key);
-        if out.insert(name.to_owned(), member.clone()).is_some() {
-            return Err(twice(name, path));
+
+    /// The text of a literal, or of a reference that says nothing else.
+    fn text(&self) -> Option<&'v str> {
+        match (self.value, self.id) {
+            (Some(value), _) => value.as_str(),
+            (None, Some(id)) if !self.more && self.data_type.is_none() => id.as_str(),
+            _ => None,
         }
     }
-    Ok(Cow::Owned(Value::Object(out)))
 }
 
 /// The items of nested lists and sets.
@@ -289,38 +324,44 @@ fn flatten<'v>(value: &'v Value, out: &mut Vec<&'v Value>) {
 
 /// Any value: literals bare where nothing is lost, lists of one expanded value as that value.
 fn any(value: &Value, scope: &Scope<'_>, path: &str) -> Result<Option<Value>, WireError> {
-    let value = &*plain_keywords(value, scope, path)?;
     match value {
         Value::Null => Ok(None),
-        Value::Object(map) if map.contains_key("@value") => literal(map, scope, path),
-        Value::Object(map) if map.len() == 1 && (map.contains_key("@set") || map.contains_key("@list")) => {
-            match map.get("@set").or_else(|| map.get("@list")) {
-                Some(inner @ Value::Array(_)) => any(inner, scope, path),
-                Some(one) => any(&json!([one]), scope, path),
-                None => Ok(None),
+        Value::Object(map) => {
+            if map.len() == 1
+                && let Some(items) = map.get("@set").or_else(|| map.get("@list"))
+            {
+                return any_list(if let Value::Array(items) = items { items } else { std::slice::from_ref(items) }, scope, path);
+            }
+            let words = Keywords::of(map, scope, path)?;
+            match words.value {
+                Some(value) => literal(value, &words, scope, path),
+                None => node(map, scope, path).map(|m| Some(Value::Object(m))),
             }
         }
-        Value::Object(map) => node(map, scope, path).map(|m| Some(Value::Object(m))),
-        Value::Array(items) => {
-            let mut out = Vec::with_capacity(items.len());
-            for (i, item) in items.iter().enumerate() {
-                out.extend(any(item, scope, &join(path, i))?);
-            }
-            let expanded = matches!(items.as_slice(), [Value::Object(map)] if map.contains_key("@value"))
-                || matches!(out.as_slice(), [Value::Object(map)] if map.keys().any(|k| k.starts_with('@')));
-            Ok(if expanded && out.len() <= 1 { out.pop() } else { Some(Value::Array(out)) })
-        }
+        Value::Array(items) => any_list(items, scope, path),
         scalar => Ok(Some(scalar.clone())),
     }
 }
 
+fn any_list(items: &[Value], scope: &Scope<'_>, path: &str) -> Result<Option<Value>, WireError> {
+    let mut out = Vec::with_capacity(items.len());
+    for (i, item) in items.iter().enumerate() {
+        out.extend(any(item, scope, &join(path, i))?);
+    }
+    let expanded = match (items, out.as_slice()) {
+        (_, [Value::Object(map)]) => map.keys().any(|k| k.starts_with('@')),
+        ([Value::Object(map)], _) => Keywords::of(map, scope, path)?.value.is_some(),
+        _ => false,
+    };
+    Ok(if expanded { out.pop() } else { Some(Value::Array(out)) })
+}
+
 /// A `@value` object: bare when its type says no more than JSON does.
-fn literal(map: &Map<String, Value>, scope: &Scope<'_>, path: &str) -> Result<Option<Value>, WireError> {
-    if map.keys().any(|k| !matches!(k.as_str(), "@value" | "@type" | "@language" | "@direction" | "@index")) {
+fn literal(value: &Value, words: &Keywords<'_>, scope: &Scope<'_>, path: &str) -> Result<Option<Value>, WireError> {
+    if words.more || words.id.is_some() {
         return Err(WireError::new(path, "A literal has no members besides \"@value\", \"@type\" and \"@language\"."));
     }
-    let value = map.get("@value").unwrap_or(&Value::Null);
-    let data_type = match map.get("@type") {
+    let data_type = match words.data_type {
         None | Some(Value::Null) => None,
         Some(Value::String(t)) if t == "@json" => return Ok(Some(json!({"@type": "@json", "@value": value}))),
         Some(Value::String(t)) => Some(scope.absolute(t)),
@@ -332,7 +373,7 @@ fn literal(map: &Map<String, Value>, scope: &Scope<'_>, path: &str) -> Result<Op
     if value.is_array() || value.is_object() {
         return Err(WireError::new(path, "\"@value\" must be a text, a number or a truth value."));
     }
-    if let Some(language) = map.get("@language").and_then(Value::as_str) {
+    if let Some(language) = words.language.and_then(Value::as_str) {
         return Ok(Some(json!({"@value": value, "@language": language})));
     }
     let Some(data_type) = data_type else { return Ok(Some(value.clone())) };
@@ -349,4 +390,96 @@ fn literal(map: &Map<String, Value>, scope: &Scope<'_>, path: &str) -> Result<Op
         (Some(local), _) => json!({"@type": format!("xsd:{local}"), "@value": value}),
         (None, _) => json!({"@type": data_type, "@value": value}),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_context(mut value: Value) -> Value {
+        value["@context"] = json!([CONTEXT]);
+        value
+    }
+
+    #[test]
+    fn the_usual_message_takes_the_short_way() {
+        let compact = |value: &Value| is_compact(value.as_object().expect("object"), true);
+        let message = with_context(json!({"@type": "ContractRequestMessage", "@id": "urn:uuid:1", "consumerPid": "urn:c", "offer": {
+            "@type": "Offer", "@id": "o", "target": "d", "permission": [{"action": "use", "constraint": [
+                {"leftOperand": "spatial", "operator": "isAnyOf", "rightOperand": ["CN"]}]}]}}));
+        assert!(compact(&message));
+        assert_eq!(normalise(&message).as_ref(), Ok(&message));
+        for (pointer, other) in [
+            ("/@type", json!("dspace:ContractRequestMessage")),
+            ("/@context", json!(["https://evil.example"])),
+            ("/@context", json!([])),
+            ("/consumerPid", json!({"@id": "c"})),
+            ("/offer/permission", json!({"action": "use"})),
+            ("/offer/permission/0/action", json!("odrl:use")),
+            ("/offer/permission/0/constraint/0/rightOperand", json!(null)),
+            ("/offer/permission/0/constraint/0/rightOperand", json!({"@value": 1})),
+        ] {
+            let mut long = message.clone();
+            *long.pointer_mut(pointer).expect("pointer") = other.clone();
+            assert!(!compact(&long), "{pointer} {other}");
+        }
+    }
+
+    #[test]
+    fn literals_lose_only_what_json_says_by_itself() {
+        for (long, short) in [
+            (json!({"@value": "a"}), json!("a")),
+            (json!([{"@value": "a"}]), json!("a")),
+            (json!(["a"]), json!(["a"])),
+            (json!([{"@value": "a"}, {"@value": "b"}]), json!(["a", "b"])),
+            (json!({"@list": [{"@value": "a"}]}), json!("a")),
+            (json!({"@value": "7", "@type": "xsd:integer"}), json!(7)),
+            (json!({"@value": 7, "@type": "http://www.w3.org/2001/XMLSchema#integer"}), json!(7)),
+            (
+                json!({"@value": "99999999999999999999", "@type": "xsd:integer"}),
+                json!({"@type": "xsd:integer", "@value": "99999999999999999999"}),
+            ),
+            (json!({"@value": "true", "@type": "xsd:boolean"}), json!(true)),
+            (json!({"@value": 0.5, "@type": "xsd:double"}), json!(0.5)),
+            (json!({"@value": "0.50", "@type": "xsd:decimal"}), json!({"@type": "xsd:decimal", "@value": "0.50"})),
+            (json!({"@value": "x", "@type": "xsd:string"}), json!("x")),
+            (
+                json!({"@value": "2027-01-01T00:00:00Z", "@type": "http://www.w3.org/2001/XMLSchema#dateTime"}),
+                json!({"@type": "xsd:dateTime", "@value": "2027-01-01T00:00:00Z"}),
+            ),
+            (json!({"@value": "nein", "@language": "de"}), json!({"@value": "nein", "@language": "de"})),
+            (json!({"@id": "urn:x"}), json!({"@id": "urn:x"})),
+        ] {
+            let found = normalise(&with_context(json!({"rightOperand": long}))).expect("normalised");
+            assert_eq!(found["rightOperand"], short, "{long}");
+        }
+        for bad in
+            [json!({"@value": [1]}), json!({"@value": 1, "@type": 5}), json!({"@value": 1, "x": 2}), json!({"@value": 1, "@id": "x"})]
+        {
+            assert!(normalise(&with_context(json!({"rightOperand": bad}))).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_without_meaning_stay_and_foreign_properties_keep_their_iri() {
+        let found = normalise(&json!({
+            "@context": [CONTEXT, {"edc": "https://w3id.org/edc/v0.0.1/ns/", "gone": null}],
+            "@type": ["https://w3id.org/edc/v0.0.1/ns/Asset", "dcat:Dataset"],
+            "edc:originator": "x", "gone": 1, "unit": "CNY", "nothing": null, "dct:format": {"@id": "HttpData-PULL"},
+            "dspace:dataset": "elsewhere"
+        }));
+        let wanted = json!({
+            "@context": [CONTEXT], "@type": "Dataset", "https://w3id.org/edc/v0.0.1/ns/originator": "x", "unit": "CNY",
+            "format": "HttpData-PULL", "https://w3id.org/dspace/2025/1/dataset": "elsewhere"
+        });
+        assert_eq!(found, Ok(wanted));
+    }
+
+    #[test]
+    fn a_document_is_one_object() {
+        for bad in [json!(1), json!([]), json!([1]), json!([{}, {}]), json!({"@graph": []}), json!({"@graph": [{}], "@id": "x"})] {
+            assert!(normalise(&bad).is_err(), "{bad}");
+        }
+        assert_eq!(normalise(&json!([{}])), Ok(json!({"@context": [CONTEXT]})));
+    }
 }

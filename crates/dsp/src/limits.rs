@@ -44,8 +44,9 @@ pub struct Limits {
 impl Limits {
     /// Negotiation and transfer messages, requests and errors.
     pub const MESSAGE: Self = Self { bytes: 1024 * 1024, depth: 32, nodes: 10_000, text: 65_536 };
-    /// Catalogues and datasets: thousands of datasets with their columns on one page.
-    pub const CATALOG: Self = Self { bytes: 32 * 1024 * 1024, depth: 32, nodes: 2_000_000, text: 65_536 };
+    /// Catalogues and datasets: a thousand datasets with a hundred columns each on one page, and no more memory for a
+    /// hostile one than a few hundred megabytes for a moment.
+    pub const CATALOG: Self = Self { bytes: 16 * 1024 * 1024, depth: 32, nodes: 500_000, text: 65_536 };
     /// DID documents.
     pub const DID: Self = Self { bytes: 64 * 1024, depth: 16, nodes: 5_000, text: 16_384 };
     /// `/.well-known/dspace-version`.

@@ -7,6 +7,7 @@
 //! and the same digest.
 
 use crate::{
+    CONTEXT,
     error::{WireError, clip, join},
     limits::{ID_MAX_CHARS, NAME_MAX_CHARS},
 };
@@ -17,6 +18,23 @@ const OPERATORS: &[&str] =
     &["eq", "gt", "gteq", "hasPart", "isA", "isAllOf", "isAnyOf", "isNoneOf", "isPartOf", "lt", "lteq", "neq", "term-lteq"];
 /// Members of a policy or rule that hold rules or constraints.
 const LISTS: &[&str] = &["permission", "prohibition", "obligation", "duty", "constraint", "and", "andSequence", "or", "xone"];
+
+/// A policy from elsewhere (an offer file) in the short form that messages carry; the DSP context is assumed if it
+/// names none. Whoever makes agreements from it first brings it here: what is already short arrives unchanged at the
+/// other side, so both compute one digest.
+pub fn short_form(policy: &Value) -> Result<Value, WireError> {
+    let mut document = policy.clone();
+    if let Some(map) = document.as_object_mut()
+        && !map.contains_key("@context")
+    {
+        map.insert("@context".to_owned(), json!([CONTEXT]));
+    }
+    let mut out = crate::normalise(&document)?;
+    if let Some(map) = out.as_object_mut() {
+        map.shift_remove("@context");
+    }
+    Ok(out)
+}
 
 /// An offer in a message: `@type`, `@id`, `target`, and at least one permission or prohibition.
 pub fn check_message_offer(offer: &Value, path: &str) -> Result<(), WireError> {
@@ -195,6 +213,17 @@ mod tests {
         assert_eq!(to_wire(&wired), wired);
         assert!(to_catalog(&offer()).get("target").is_none());
         assert_eq!(to_wire(&json!({"permission": {"action": "use"}})), json!({"permission": [{"action": "use"}]}));
+    }
+
+    #[test]
+    fn policies_from_elsewhere_become_short() {
+        let long = json!({"@type": "odrl:Offer", "@id": "o", "odrl:target": {"@id": "d"}, "odrl:permission": {"odrl:action": {"@id": "odrl:use"},
+            "odrl:constraint": {"odrl:leftOperand": {"@id": "odrl:count"}, "odrl:operator": {"@id": "odrl:lteq"},
+                "odrl:rightOperand": {"@type": "xsd:integer", "@value": "100"}}}});
+        assert_eq!(short_form(&long).as_ref(), Ok(&offer()));
+        assert_eq!(short_form(&offer()).as_ref(), Ok(&offer()));
+        assert_eq!(short_form(&to_wire(&offer())).as_ref(), Ok(&offer()));
+        assert!(short_form(&json!([])).is_err());
     }
 
     #[test]

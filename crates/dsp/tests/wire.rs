@@ -59,9 +59,9 @@ fn the_schemas_do_refuse() {
         let validator = validator(sample.schema);
         let mut untyped = sample.json.clone();
         let map = untyped.as_object_mut().expect("object");
-        let required = ["@type", "@id", "protocolVersions"].into_iter().find(|key| map.remove(*key).is_some());
-        // Of a Dataset the published schema requires no type and of a Catalog's members it requires the id.
-        if !matches!(sample.name, "Dataset" | "DatasetEmbedded") {
+        let required = ["@type", "protocolVersions"].into_iter().find(|key| map.remove(*key).is_some());
+        // Of a Dataset the published schema requires no type.
+        if sample.name != "Dataset" {
             assert!(!validator.is_valid(&untyped), "{} without {required:?}", sample.name);
         }
     }
@@ -139,6 +139,21 @@ fn the_specifications_own_examples_are_read() {
         read += 1;
     }
     assert_eq!(read, parsers.len());
+}
+
+#[test]
+fn the_catalogue_service_of_a_did_document_is_valid() {
+    use fondaco_dsp::did::{CATALOG_SERVICE, DidDocument, Service};
+    // The published schema wants every service to end in `/catalog`, so only this one can satisfy it.
+    let service = Service {
+        id: "did:web:p.example#catalog".to_owned(),
+        service_type: CATALOG_SERVICE.to_owned(),
+        service_endpoint: "https://p.example/p/acme/dsp/2025-1/catalog".to_owned(),
+    };
+    let printed = DidDocument { id: "did:web:p.example".to_owned(), services: vec![service], ..DidDocument::default() }.to_json();
+    let mut entry = printed["service"][0].clone();
+    entry["@context"] = printed["@context"].clone();
+    validate("common/did-service-schema.json", &entry);
 }
 
 #[test]
