@@ -44,7 +44,7 @@ pub struct Limits {
 impl Limits {
     /// Negotiation and transfer messages, requests and errors.
     pub const MESSAGE: Self = Self { bytes: 1024 * 1024, depth: 32, nodes: 10_000, text: 65_536 };
-    /// Catalogues and datasets: a thousand datasets with a hundred columns each on one page, and no more memory for a
+    /// Catalogues and datasets: a thousand datasets with fifty columns each on one page, and no more memory for a
     /// hostile one than a few hundred megabytes for a moment.
     pub const CATALOG: Self = Self { bytes: 16 * 1024 * 1024, depth: 32, nodes: 500_000, text: 65_536 };
     /// DID documents.
