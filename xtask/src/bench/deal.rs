@@ -186,7 +186,7 @@ async fn serve_table(provider: &mut Node, consumer: &Node, http: &reqwest::Clien
     let file = cache.join("large-1gib.parquet");
     if !file.is_file() {
         eprintln!("writing {}", file.display());
-        write_large(&file)?;
+        write_table(&file, ROW_GROUPS)?;
     }
     eprintln!("publishing 1 GiB");
     let begun = Instant::now();
@@ -248,8 +248,8 @@ async fn file_urls(http: &reqwest::Client, access: &Value) -> Result<Vec<String>
     Ok(urls)
 }
 
-/// Writes the large table, whole or not at all.
-fn write_large(file: &Path) -> Result<()> {
+/// Writes so many row groups of random numbers, whole or not at all.
+fn write_table(file: &Path, row_groups: usize) -> Result<()> {
     let fields: Vec<_> = (0..COLUMNS).map(|i| Field::new(format!("value_{i}"), DataType::Int64, false)).collect();
     let schema = Arc::new(Schema::new(fields));
     let properties = WriterProperties::builder()
@@ -261,7 +261,7 @@ fn write_large(file: &Path) -> Result<()> {
     let part = file.with_extension("part");
     let mut writer = ArrowWriter::try_new(fs::File::create(&part)?, Arc::clone(&schema), Some(properties))?;
     let random = SeededEntropy::new(1);
-    for _ in 0..ROW_GROUPS * ROWS_PER_GROUP / ROWS_PER_BATCH {
+    for _ in 0..row_groups * ROWS_PER_GROUP / ROWS_PER_BATCH {
         let columns = (0..COLUMNS)
             .map(|_| Arc::new(Int64Array::from_iter_values((0..ROWS_PER_BATCH).map(|_| random.next_u64().cast_signed()))) as ArrayRef)
             .collect();
@@ -270,4 +270,24 @@ fn write_large(file: &Path) -> Result<()> {
     writer.close()?;
     fs::rename(part, file)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+
+    #[test]
+    fn the_large_table_is_as_large_as_it_says() {
+        assert_eq!(COLUMNS * ROW_GROUPS * ROWS_PER_GROUP * size_of::<i64>(), 1 << 30);
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("one.parquet");
+        write_table(&file, 1).expect("written");
+        let share = 1 << 30;
+        let size = fs::metadata(&file).expect("size").len();
+        assert!(size >= share / ROW_GROUPS as u64, "{size} bytes for one of {ROW_GROUPS} row groups");
+        let reader = SerializedFileReader::new(fs::File::open(&file).expect("file")).expect("parquet");
+        assert_eq!(reader.metadata().num_row_groups(), 1);
+        assert_eq!(reader.metadata().file_metadata().num_rows(), i64::try_from(ROWS_PER_GROUP).expect("fits"));
+    }
 }
