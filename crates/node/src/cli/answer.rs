@@ -74,7 +74,7 @@ pub(super) fn print(outcome: &Result<Answer, Failure>, context: &Context, out: &
         }
         Err(failure) => {
             if context.json {
-                let json = serde_json::to_value(&failure.problem).map_err(io::Error::other)?;
+                let json = serde_json::to_value(&*failure.problem).map_err(io::Error::other)?;
                 write_json(out, &json)?;
                 out.flush()?;
             }
@@ -96,21 +96,21 @@ mod tests {
     use fondaco_core::Code;
     use serde_json::json;
 
-    fn printed(outcome: Result<Answer, Failure>, json: bool) -> (u8, String, String) {
+    fn printed(outcome: &Result<Answer, Failure>, json: bool) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let context = Context { json, ..Context::default() };
-        let status = print(&outcome, &context, &mut out, &mut err).expect("print");
+        let status = print(outcome, &context, &mut out, &mut err).expect("print");
         (status, String::from_utf8(out).expect("utf-8"), String::from_utf8(err).expect("utf-8"))
     }
 
     #[test]
     fn json_is_one_document_on_stdout_in_success_and_failure() {
         let answer = || Answer::new(json!({"id": "x"}), "x\n").then("fondaco next").note("a note");
-        let (status, out, err) = printed(Ok(answer()), true);
+        let (status, out, err) = printed(&Ok(answer()), true);
         assert_eq!((status, err.as_str()), (0, "a note\n"));
         assert_eq!(serde_json::from_str::<Value>(&out).expect("json"), json!({"id": "x"}));
 
-        let (status, out, err) = printed(Err(Failure::new(Code::NotFound, "No such product.")), true);
+        let (status, out, err) = printed(&Err(Failure::new(Code::NotFound, "No such product.")), true);
         assert_eq!(status, 1);
         let problem: Value = serde_json::from_str(&out).expect("json");
         assert_eq!((problem["code"].as_str(), problem["detail"].as_str()), (Some("FDC-1004"), Some("No such product.")));
@@ -120,15 +120,15 @@ mod tests {
     #[test]
     fn text_goes_to_stdout_and_hints_to_stderr() {
         let answer = Answer::new(json!({}), "done\n").then("fondaco next");
-        assert_eq!(printed(Ok(answer), false), (0, "done\n".into(), "\nNext:\n  fondaco next\n".into()));
-        let (status, out, _) = printed(Err(Failure::usage("Say which.")), false);
+        assert_eq!(printed(&Ok(answer), false), (0, "done\n".into(), "\nNext:\n  fondaco next\n".into()));
+        let (status, out, _) = printed(&Err(Failure::usage("Say which.")), false);
         assert_eq!((status, out.as_str()), (2, ""));
     }
 
     #[test]
     fn an_unmet_answer_is_printed_and_fails() {
         let answer = Answer { unmet: Some("not finalised".into()), ..Answer::new(json!({"state": "TERMINATED"}), "TERMINATED\n") };
-        let (status, out, err) = printed(Ok(answer), true);
+        let (status, out, err) = printed(&Ok(answer), true);
         assert_eq!((status, err.as_str()), (1, "not finalised\n"));
         assert!(out.contains("TERMINATED"));
     }

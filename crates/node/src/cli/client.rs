@@ -3,10 +3,14 @@
 //! redirects and uses no proxy, so that the token goes nowhere else.
 
 use super::failure::{Failure, Result};
-use crate::{config::Config, http::problem::Problem};
+use crate::{
+    config::Config,
+    http::problem::Problem,
+    init::TOKEN_FILE,
+    node::{RUN_FILE, RunInfo},
+};
 use fondaco_core::{Code, Error};
 use reqwest::{Method, Response, header};
-use serde::Deserialize;
 use serde_json::Value;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -18,10 +22,6 @@ use zeroize::Zeroizing;
 
 /// The environment variable with an API token; wins over the file.
 pub(super) const TOKEN_VARIABLE: &str = "FONDACO_TOKEN";
-/// The file with the first API token.
-pub(super) const TOKEN_FILE: &str = "admin.token";
-/// The file in which a running node says where it listens.
-pub(super) const RUN_FILE: &str = "run.json";
 /// A node on the same machine accepts at once or not at all.
 const CONNECT_SECONDS_MAX: u64 = 3;
 /// Silence after which a call is given up. The longest wait the API offers is 60 s; one step of a publication
@@ -38,26 +38,13 @@ const PAGE_ITEMS: &str = "200";
 /// Longest small local file (token, run.json).
 const SMALL_FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// Where a running node listens, as it wrote it.
-#[derive(Debug, Deserialize)]
-pub(super) struct RunFile {
-    /// Its process id.
-    pub(super) pid: u32,
-    /// The public listener.
-    pub(super) public: String,
-    /// The admin listener.
-    pub(super) admin: String,
-}
-
-impl RunFile {
-    /// Reads it. `None` when there is none: the node is not running, or starting.
-    pub(super) fn read(dir: &Path) -> Result<Option<Self>> {
-        let path = dir.join(RUN_FILE);
-        let Some(text) = read_small(&path)? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|e| {
-            Failure::new(Code::Invalid, format!("{} is damaged ({e}). Restart the node; it writes the file anew.", path.display()))
-        })
-    }
+/// Where the node of a folder said it listens. `None` when it said nothing: it is not running, or starting.
+pub(super) fn run_info(dir: &Path) -> Result<Option<RunInfo>> {
+    let path = dir.join(RUN_FILE);
+    let Some(text) = read_small(&path)? else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|e| {
+        Failure::new(Code::Invalid, format!("{} is damaged ({e}). Restart the node; it writes the file anew.", path.display()))
+    })
 }
 
 /// Items of a list, and whether there are more.
@@ -81,7 +68,7 @@ pub(super) struct AdminClient {
 impl AdminClient {
     /// Finds the node of a folder. Nothing is sent yet.
     pub(super) fn open(dir: &Path) -> Result<Self> {
-        let base = match RunFile::read(dir)? {
+        let base = match run_info(dir)? {
             Some(run) => base_url(&run.admin)?,
             None => base_url(&Config::load(dir)?.admin.listen.to_string())?,
         };
@@ -105,11 +92,6 @@ impl AdminClient {
             .build()
             .map_err(Error::internal_failure)?;
         Ok(Self { base, bearer, http, dir: dir.to_owned() })
-    }
-
-    /// Where the API is.
-    pub(super) const fn base(&self) -> &Url {
-        &self.base
     }
 
     /// Reads one thing.
@@ -155,9 +137,7 @@ impl AdminClient {
         let key = idempotency_key()?;
         let first = match self.send(Method::POST, path, &[], Some(body), Some(&key)).await {
             Ok(response) => response,
-            Err(e) if e.problem.code == Code::Unavailable.as_str() => {
-                self.send(Method::POST, path, &[], Some(body), Some(&key)).await?
-            }
+            Err(e) if e.problem.code == Code::Unavailable.as_str() => self.send(Method::POST, path, &[], Some(body), Some(&key)).await?,
             Err(e) => return Err(e),
         };
         self.json(first).await
@@ -194,7 +174,8 @@ impl AdminClient {
     fn url(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Url> {
         let mut url = self.base.clone();
         {
-            let mut segments = url.path_segments_mut().map_err(|()| Failure::new(Code::Invalid, "The admin address is not an http address."))?;
+            let mut segments =
+                url.path_segments_mut().map_err(|()| Failure::new(Code::Invalid, "The admin address is not an http address."))?;
             segments.pop_if_empty().extend(["api", "v1"]);
             for segment in path {
                 // The URL standard drops these, and the call would go to another endpoint.
@@ -247,13 +228,17 @@ impl AdminClient {
         }
         let status = response.status();
         let body = self.bytes(response).await?;
-        let mut problem: Problem = serde_json::from_slice(&body)
-            .map_err(|_| self.unreadable(&format!("status {status} without a problem document")))?;
+        let mut problem: Problem =
+            serde_json::from_slice(&body).map_err(|_| self.unreadable(&format!("status {status} without a problem document")))?;
         if status == reqwest::StatusCode::UNAUTHORIZED {
             problem.detail = format!(
                 "{} The token was read from {}; a running node must use the same folder.",
                 problem.detail,
-                if std::env::var_os(TOKEN_VARIABLE).is_some() { TOKEN_VARIABLE.to_owned() } else { self.dir.join(TOKEN_FILE).display().to_string() }
+                if std::env::var_os(TOKEN_VARIABLE).is_some() {
+                    TOKEN_VARIABLE.to_owned()
+                } else {
+                    self.dir.join(TOKEN_FILE).display().to_string()
+                }
             );
         }
         Err(Failure::answered(problem))
@@ -280,7 +265,10 @@ impl AdminClient {
         if error.is_connect() {
             return Failure::new(
                 Code::NodeNotRunning,
-                format!("Nothing answers at {base}. Start it with: fondaco serve --dir {}", super::context::quoted(&self.dir.to_string_lossy())),
+                format!(
+                    "Nothing answers at {base}. Start it with: fondaco serve --dir {}",
+                    super::context::quoted(&self.dir.to_string_lossy())
+                ),
             );
         }
         let why = if error.is_timeout() { "did not answer in time" } else { "broke the connection off" };
@@ -343,10 +331,9 @@ pub(super) fn base_url(address: &str) -> Result<Url> {
         }
         Err(_) => address.to_owned(),
     };
-    Url::parse(&text)
-        .ok()
-        .filter(|u| u.scheme() == "http" && u.has_host())
-        .ok_or_else(|| Failure::new(Code::ConfigInvalid, format!("\"{address}\" is not an address of an admin listener (http://HOST:PORT).")))
+    Url::parse(&text).ok().filter(|u| u.scheme() == "http" && u.has_host()).ok_or_else(|| {
+        Failure::new(Code::ConfigInvalid, format!("\"{address}\" is not an address of an admin listener (http://HOST:PORT)."))
+    })
 }
 
 fn token_of(dir: &Path) -> Result<Zeroizing<String>> {
@@ -420,7 +407,10 @@ mod tests {
                     }
                 }),
             )
-            .route("/api/v1/participants/acme/products/{id}", routing::get(|axum::extract::Path(id): axum::extract::Path<String>| async move { Json(json!({"id": id})) }));
+            .route(
+                "/api/v1/participants/acme/products/{id}",
+                routing::get(|axum::extract::Path(id): axum::extract::Path<String>| async move { Json(json!({"id": id})) }),
+            );
         let acme = ParticipantClient::new(node(app).await, "acme".into());
         let found = acme.list("products", &[]).await.expect("list");
         assert_eq!((found.items, found.truncated), (vec![json!({"id": "a"}), json!({"id": "b"})], false));
@@ -461,16 +451,15 @@ mod tests {
 
     #[tokio::test]
     async fn problems_pass_through_and_silence_says_how_to_start() {
-        let app = Router::new().route(
-            "/api/v1/node",
-            routing::get(|| async { crate::http::problem::ApiError(Error::new(Code::Forbidden, "Read only.")) }),
-        );
+        let app = Router::new()
+            .route("/api/v1/node", routing::get(|| async { crate::http::problem::ApiError(Error::new(Code::Forbidden, "Read only.")) }));
         let client = node(app).await;
         let failed = client.get(&["node"], &[]).await.expect_err("403");
         assert_eq!((failed.problem.code.as_str(), failed.problem.detail.as_str()), ("FDC-1003", "Read only."));
         // The same client against a port that nothing listens on.
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address");
-        let gone = AdminClient::at(base_url(&free.to_string()).expect("url"), Zeroizing::new("t".into()), Path::new("/srv/n")).expect("client");
+        let gone =
+            AdminClient::at(base_url(&free.to_string()).expect("url"), Zeroizing::new("t".into()), Path::new("/srv/n")).expect("client");
         let failed = gone.get(&["node"], &[]).await.expect_err("nothing there");
         assert_eq!(failed.problem.code, "FDC-5004");
         assert!(failed.problem.detail.ends_with("Start it with: fondaco serve --dir /srv/n"), "{}", failed.problem.detail);

@@ -13,7 +13,7 @@ pub(super) const EXIT_USAGE: u8 = 2;
 #[derive(Debug)]
 pub(super) struct Failure {
     /// What is wrong and what to do, as RFC 9457.
-    pub(super) problem: Problem,
+    pub(super) problem: Box<Problem>,
     /// The exit status.
     pub(super) exit: u8,
 }
@@ -33,8 +33,8 @@ impl Failure {
     }
 
     /// What the node or a peer answered.
-    pub(super) const fn answered(problem: Problem) -> Self {
-        Self { problem, exit: EXIT_FAILED }
+    pub(super) fn answered(problem: Problem) -> Self {
+        Self { problem: Box::new(problem), exit: EXIT_FAILED }
     }
 
     /// A local file that could not be read or written.
@@ -61,7 +61,7 @@ impl From<Error> for Failure {
         if let Some(internal) = error.internal() {
             problem.detail = format!("{} ({internal})", problem.detail);
         }
-        Self { problem, exit: EXIT_FAILED }
+        Self::answered(problem)
     }
 }
 

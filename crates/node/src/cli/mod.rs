@@ -7,7 +7,7 @@ mod catalog;
 mod client;
 mod completions;
 mod context;
-mod demo;
+mod disk;
 mod doctor;
 mod failure;
 mod fetch;
@@ -43,7 +43,6 @@ use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
     arg_required_else_help = true,
     disable_help_subcommand = true,
     after_long_help = "First steps:
-  fondaco demo                                                 three nodes, with deals to look at
   fondaco init --dir mynode --participant acme --name \"Acme\"   a node of your own
   fondaco serve --dir mynode
   fondaco --dir mynode product add data.csv --id data --title \"Our data\"
@@ -64,8 +63,8 @@ struct Global {
     #[arg(long, global = true, value_name = "DIR", env = context::DIR_VARIABLE, hide_env_values = true)]
     dir: Option<PathBuf>,
     /// The participant to act for [default: the only one]
-    #[arg(long = "as", global = true, value_name = "SLUG")]
-    participant: Option<String>,
+    #[arg(id = "as", long = "as", global = true, value_name = "SLUG")]
+    acting_as: Option<String>,
     /// Print one JSON document on standard output; messages go to standard error
     #[arg(long, global = true)]
     json: bool,
@@ -78,7 +77,6 @@ struct Global {
 enum Command {
     Init(init::Args),
     Serve(serve::Args),
-    Demo(demo::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Product(product::Command),
@@ -108,7 +106,7 @@ pub fn main() -> ExitCode {
             let context = Context {
                 dir_from_environment: cli.global.dir.is_some() && !mentions(&args, "--dir"),
                 dir: cli.global.dir,
-                participant: cli.global.participant,
+                participant: cli.global.acting_as,
                 json: cli.global.json,
                 quiet: cli.global.quiet,
             };
@@ -151,7 +149,7 @@ fn mentions(args: &[OsString], option: &str) -> bool {
 /// A node gets a thread per core; a command that makes a few calls gets none.
 fn runtime(command: &Command) -> Result<tokio::runtime::Runtime> {
     let mut builder = match command {
-        Command::Serve(_) | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     builder.enable_all().build().map_err(|e| fondaco_core::Error::internal_failure(e).into())
@@ -161,7 +159,6 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
     match command {
         Command::Init(args) => init::run(context, args).await,
         Command::Serve(args) => serve::run(context, args).await,
-        Command::Demo(args) => demo::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Product(command) => product::run(context, command).await,
         Command::Catalog(args) => catalog::run(context, args).await,
@@ -185,12 +182,9 @@ fn command() -> clap::Command {
 /// A list as the answer of a command: `{"<plural>": […]}` and a table.
 fn list_answer(plural: &str, found: client::Items, text: String) -> Answer {
     let count = found.items.len();
-    let answer = Answer::new(serde_json::json!({ plural: found.items }), text);
-    if found.truncated {
-        answer.note(format!("Only the first {count} are shown; the API has the rest."))
-    } else {
-        answer
-    }
+    let members = serde_json::Map::from_iter([(plural.to_owned(), found.items.into())]);
+    let answer = Answer::new(members.into(), text);
+    if found.truncated { answer.note(format!("Only the first {count} are shown; the API has the rest.")) } else { answer }
 }
 
 #[cfg(test)]
@@ -211,8 +205,16 @@ mod tests {
         for line in ["fondaco --dir d --as acme --json product list", "fondaco product list --json --as acme --dir d"] {
             let cli = parse(line).expect(line);
             assert_eq!(cli.global.dir.as_deref(), Some(std::path::Path::new("d")));
-            assert_eq!((cli.global.participant.as_deref(), cli.global.json), (Some("acme"), true));
+            assert_eq!((cli.global.acting_as.as_deref(), cli.global.json), (Some("acme"), true));
         }
+    }
+
+    #[test]
+    fn a_commands_own_participant_is_not_the_one_acted_for() {
+        let cli = parse("fondaco init --dir d --participant acme --name Acme").expect("init");
+        assert_eq!(cli.global.acting_as, None);
+        let cli = parse("fondaco --as acme user add mei --participant beta").expect("user");
+        assert_eq!(cli.global.acting_as.as_deref(), Some("acme"));
     }
 
     #[test]
@@ -220,7 +222,6 @@ mod tests {
         for line in [
             "fondaco init --dir d --participant acme --name Acme --public http://127.0.0.1:7400 --admin 127.0.0.1:7401 --database sqlite:x",
             "fondaco serve --dir d",
-            "fondaco demo --dir d --nodes 11 --exit-when-done",
             "fondaco doctor --dir d",
             "fondaco --dir d product add a.parquet b.csv --kind table --id x --title T --offer o.json --offer p.json",
             "fondaco --dir d product list",

@@ -89,11 +89,7 @@ fn answer(context: &Context, id: &str, now: &Value, waited: u64) -> Answer {
     let state = text(now, "state");
     let agreement = now.get("agreementId").filter(|a| a.is_string()).cloned().unwrap_or(Value::Null);
     let json = json!({"negotiationId": id, "state": state, "agreementId": agreement});
-    let fields = Fields::default()
-        .add("Negotiation", id)
-        .add("State", state)
-        .add("Agreement", agreement.as_str().unwrap_or(""))
-        .render();
+    let fields = Fields::default().add("Negotiation", id).add("State", state).add("Agreement", agreement.as_str().unwrap_or("")).render();
     let mut answer = Answer::new(json, fields);
     match (state, agreement.as_str()) {
         ("FINALIZED", Some(agreement)) => {

@@ -62,7 +62,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let found = us.list("negotiations", &query).await?;
             let mut table = Table::new(&["ID", "ROLE", "STATE", "PRODUCT", "PEER", "UPDATED"], &[]);
             for n in &found.items {
-                table.row([text(n, "id"), text(n, "role"), text(n, "state"), text(n, "dataset"), text(n, "peer"), &when(text(n, "updatedAt"))]);
+                table.row([
+                    text(n, "id"),
+                    text(n, "role"),
+                    text(n, "state"),
+                    text(n, "dataset"),
+                    text(n, "peer"),
+                    &when(text(n, "updatedAt")),
+                ]);
             }
             let text = table.render("No negotiations. Begin one with: fondaco negotiate PEER PRODUCT");
             return Ok(list_answer("negotiations", found, text));

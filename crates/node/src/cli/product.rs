@@ -116,16 +116,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let us = context.participant().await?;
             let query: &[(&str, &str)] = if all { &[("all", "true")] } else { &[] };
             let found = us.list("products", query).await?;
-            let mut table = Table::new(&["ID", "VERSION", "STATE", "TITLE", "ROWS", "SIZE", "OFFERS"], &["VERSION", "ROWS", "SIZE", "OFFERS"]);
+            let mut table =
+                Table::new(&["ID", "VERSION", "STATE", "TITLE", "ROWS", "SIZE", "OFFERS"], &["VERSION", "ROWS", "SIZE", "OFFERS"]);
             for p in &found.items {
-                let content = p.get("content").unwrap_or(&Value::Null);
+                let table_facts = p.get("content").unwrap_or(&Value::Null);
                 table.row([
                     text(p, "id"),
                     &count(number(p, "version")),
                     text(p, "state"),
                     &short(text(p, "title"), TITLE_MAX_CHARS),
-                    &count(number(content, "rows")),
-                    &bytes(number(content, "sizeBytes")),
+                    &count(number(table_facts, "rows")),
+                    &bytes(number(table_facts, "sizeBytes")),
                     &list(p, "offers").len().to_string(),
                 ]);
             }
@@ -202,8 +203,8 @@ fn offer(path: &Path, stdin: &mut dyn Read) -> Result<Value> {
     if text.len() as u64 > OFFER_BYTES_MAX {
         return Err(Failure::new(Code::TooLarge, format!("The offer file {name} is larger than 1 MiB.")));
     }
-    let offer: Value = serde_json::from_slice(&text)
-        .map_err(|e| Failure::new(Code::Invalid, format!("The offer file {name} is not JSON: {e}.")))?;
+    let offer: Value =
+        serde_json::from_slice(&text).map_err(|e| Failure::new(Code::Invalid, format!("The offer file {name} is not JSON: {e}.")))?;
     if !offer.is_object() {
         return Err(Failure::new(Code::Invalid, format!("The offer file {name} must hold one JSON object, an ODRL offer.")));
     }
@@ -436,7 +437,9 @@ mod tests {
 
     #[test]
     fn a_refusal_in_the_stream_is_a_problem() {
-        let failed = refusal(json!({"type": "/errors/FDC-4002", "title": "The source is malformed", "status": 400, "code": "FDC-4002", "detail": "Line 3."}));
+        let failed = refusal(
+            json!({"type": "/errors/FDC-4002", "title": "The source is malformed", "status": 400, "code": "FDC-4002", "detail": "Line 3."}),
+        );
         assert_eq!((failed.problem.code.as_str(), failed.problem.detail.as_str()), ("FDC-4002", "Line 3."));
         assert_eq!(refusal(json!(1)).problem.code, "FDC-2007");
     }

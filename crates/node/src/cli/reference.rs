@@ -8,17 +8,22 @@ const WIDTH: usize = 110;
 /// The reference of all commands as Markdown.
 pub fn reference() -> String {
     let mut out = String::from(
-        "# Commands\n\nThe help of every command, as `--help` prints it. Generated; the test `docs_cli_md_is_current` of fondaco-node checks it\nand writes it anew when run with `BLESS=1`.\n",
+        "# Commands\n\nThe help of every command, as `--help` prints it; the options of every command are shown\nonce, under `fondaco`. Generated: the test `docs_cli_md_is_current` of fondaco-node checks it and writes it anew when run\nwith `BLESS=1`.\n",
     );
     let mut root = super::command().term_width(WIDTH);
     root.build();
-    section(&root, &mut out);
+    section(&root, true, &mut out);
     out
 }
 
-fn section(command: &clap::Command, out: &mut String) {
+fn section(command: &clap::Command, with_global: bool, out: &mut String) {
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
-    let help = command.clone().term_width(WIDTH).render_long_help().to_string();
+    // The options of every command are shown once, at the top.
+    let mut shown = command.clone().term_width(WIDTH).mut_args(|arg| {
+        let repeated = !with_global && (arg.is_global_set() || arg.get_id() == "help");
+        arg.hide(repeated)
+    });
+    let help = shown.render_long_help().to_string();
     // Writing to a String cannot fail.
     let _ = write!(out, "\n## {name}\n\n```text\n");
     for line in help.trim_end().lines() {
@@ -26,7 +31,7 @@ fn section(command: &clap::Command, out: &mut String) {
     }
     out.push_str("```\n");
     for sub in command.get_subcommands() {
-        section(sub, out);
+        section(sub, false, out);
     }
 }
 
@@ -42,7 +47,10 @@ mod tests {
             std::fs::write(&path, &made).expect("write docs/cli.md");
         }
         let kept = std::fs::read_to_string(&path).expect("docs/cli.md");
-        assert!(kept == made, "docs/cli.md is not what the commands say now. Write it anew with: BLESS=1 cargo test -p fondaco-node docs_cli_md");
+        assert!(
+            kept == made,
+            "docs/cli.md is not what the commands say now. Write it anew with: BLESS=1 cargo test -p fondaco-node docs_cli_md"
+        );
     }
 
     #[test]

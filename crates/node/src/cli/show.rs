@@ -143,7 +143,8 @@ impl Fields {
     /// The lines.
     pub(super) fn render(&self) -> String {
         let width = self.0.iter().map(|(name, _)| name.width()).max().unwrap_or(0) + GAP;
-        self.0.iter().map(|(name, value)| format!("{name:width$}{value}\n")).collect()
+        let line = |(name, value): &(&'static str, String)| format!("{name:width$}{value}\n");
+        self.0.iter().map(line).collect()
     }
 }
 

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_transfer_in_words() {
-        let t = json!({"id": "trf_1", "state": "SUSPENDED", "role": "provider", "ending": {"by": "provider", "reasons": ["Invoice open."]}});
+        let t =
+            json!({"id": "trf_1", "state": "SUSPENDED", "role": "provider", "ending": {"by": "provider", "reasons": ["Invoice open."]}});
         assert_eq!(one(&t), "Transfer  trf_1\nState     SUSPENDED\nRole      provider\nReason    By the provider. Invoice open.\n");
     }
 }
