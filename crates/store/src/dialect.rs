@@ -49,6 +49,9 @@ pub(crate) const JOBS_CHANNEL: &str = "fondaco_jobs";
 /// Tells the process `$1` at this transaction's commit. SQLite has one process.
 pub(crate) const NOTIFY_JOBS: Sql = Sql::Each("SELECT 1 WHERE $1 = ''", "SELECT pg_notify('fondaco_jobs', $1)");
 
+/// One process at a time begins, renews or takes over leases on jobs: the rows they touch overlap.
+pub(crate) const LEASES_LOCK: Sql = Sql::Each("SELECT 1", "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7401)) AS locked");
+
 /// Before the first migration: is there a table of migrations?
 pub(crate) const MIGRATIONS_EXIST: Sql = Sql::Each(
     "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migration'",

@@ -31,7 +31,7 @@ const FEED_MAX: usize = 100_000;
 /// How long a process may be silent before others take over its jobs.
 const LEASE: Micros = Micros::from_secs(30);
 /// How often it renews its lease and looks for jobs left to it: several times within a lease.
-const SWEEP_EVERY: Duration = Duration::from_secs(2);
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Longest sleep before the clock is looked at again: clocks get set.
 const SLEEP_MAX: Duration = Duration::from_mins(1);
 
@@ -292,6 +292,8 @@ async fn begin(store: &Store) -> Result<(), StoreError> {
 async fn sweep(store: Store) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // After a sweep whose outcome is unknown, what it may have taken over is read again.
+    let mut everything = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -299,12 +301,16 @@ async fn sweep(store: Store) {
         }
         store.context.feed.begin_loading();
         let swept = store
-            .tx("jobs_sweep", |tx: &mut Tx| {
+            .tx("jobs_sweep", move |tx: &mut Tx| {
                 let Some(mut jobs) = tx.jobs_renew(tx.now().plus(LEASE))? else { return Ok(None) };
                 jobs.extend(tx.jobs_handed()?);
+                if everything {
+                    jobs.extend(tx.jobs_own()?);
+                }
                 Ok::<_, StoreError>(Some(jobs))
             })
             .await;
+        everything = swept.is_err();
         match swept {
             Ok(Some(jobs)) => store.context.feed.end_loading(jobs),
             Ok(None) => {

@@ -16,7 +16,7 @@ use crate::{
 };
 use postgres::{NoTls, config::SslMode, fallible_iterator::FallibleIterator};
 use std::{
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
@@ -53,15 +53,14 @@ pub(crate) async fn open(
         config.application_name("fondaco");
     }
     let (sender, receiver) = mpsc::channel::<Box<dyn Work>>(queue);
-    let receiver = Arc::new(Mutex::new(receiver));
+    let server =
+        Arc::new(Server { config: config.clone(), queue: Mutex::new(receiver), context: Arc::clone(&context), away: Mutex::default() });
     let (opened, answer) = oneshot::channel();
-    let (first_config, first_context) = (config.clone(), Arc::clone(&context));
-    let first_queue = Arc::clone(&receiver);
+    let first_server = Arc::clone(&server);
     spawn("store-postgres", move || {
-        let first = connect(&first_config).and_then(|client| {
-            let mut conn = Conn::Postgres(Box::new(PostgresConn::new(client)));
-            migrate(&mut conn, first_context.clock.now())?;
-            Ok(Tx::new(conn, Arc::clone(&first_context)))
+        let first = first_server.connect().and_then(|mut tx| {
+            migrate(tx.conn(), first_server.context.clock.now())?;
+            Ok(tx)
         });
         match first {
             Err(error) => {
@@ -69,16 +68,19 @@ pub(crate) async fn open(
             }
             Ok(tx) => {
                 let _ = opened.send(Ok(()));
-                serve(&first_config, &first_queue, &first_context, Some(tx));
+                first_server.serve(Some(tx));
             }
         }
     })?;
     answer.await.map_err(|_| StoreError::Unavailable("the connecting thread ended".into()))??;
     let (listen_config, listener) = (config.clone(), Arc::downgrade(&context));
-    spawn("store-listener", move || listen(&listen_config, &listener))?;
+    let (listening, heard) = oneshot::channel();
+    spawn("store-listener", move || listen(&listen_config, &listener, listening))?;
+    // If it cannot listen now, it tries again, and the sweep does without it meanwhile.
+    let _ = heard.await;
     for _ in 1..connections.max(1) {
-        let (config, queue, context) = (config.clone(), Arc::clone(&receiver), Arc::clone(&context));
-        spawn("store-postgres", move || serve(&config, &queue, &context, None))?;
+        let server = Arc::clone(&server);
+        spawn("store-postgres", move || server.serve(None))?;
     }
     Ok(sender)
 }
@@ -98,9 +100,17 @@ fn connect(config: &postgres::Config) -> Result<postgres::Client, StoreError> {
 /// Hears of jobs that other processes leave to this one, until the store is gone. What is missed while the connection
 /// is away, the feed's sweep finds.
 #[expect(clippy::disallowed_methods, reason = "a thread of its own waits for a server to come back")]
-fn listen(config: &postgres::Config, context: &Weak<Context>) {
+fn listen(config: &postgres::Config, context: &Weak<Context>, listening: oneshot::Sender<()>) {
+    let mut listening = Some(listening);
     while context.strong_count() > 0 {
-        match connect(config).and_then(|mut client| hear(&mut client, context)) {
+        let outcome = connect(config).and_then(|mut client| {
+            client.batch_execute(&format!("LISTEN {JOBS_CHANNEL}"))?;
+            // Only the first time somebody waits for this.
+            let _ = listening.take().map(|sender| sender.send(()));
+            hear(&mut client, context)
+        });
+        listening = None;
+        match outcome {
             Ok(()) => return,
             Err(error) => tracing::debug!(%error, "not listening for jobs of other processes"),
         }
@@ -108,9 +118,8 @@ fn listen(config: &postgres::Config, context: &Weak<Context>) {
     }
 }
 
-/// Listens on one connection. `Ok` when the store is gone.
+/// Hears on one connection. `Ok` when the store is gone.
 fn hear(client: &mut postgres::Client, context: &Weak<Context>) -> Result<(), StoreError> {
-    client.batch_execute(&format!("LISTEN {JOBS_CHANNEL}"))?;
     loop {
         let heard = client.notifications().timeout_iter(LISTEN_SLICE).next()?;
         let Some(context) = context.upgrade() else { return Ok(()) };
@@ -124,55 +133,81 @@ fn hear(client: &mut postgres::Client, context: &Weak<Context>) -> Result<(), St
     }
 }
 
-/// Takes work from the queue until the store is gone.
-fn serve(config: &postgres::Config, queue: &Mutex<mpsc::Receiver<Box<dyn Work>>>, context: &Arc<Context>, mut tx: Option<Tx>) {
-    let mut backoff = BACKOFF_FIRST;
-    let mut retry_at: Option<Instant> = None;
-    while let Some(work) = next(queue) {
-        let now = Instant::now();
-        if work.deadline() <= now {
-            work.answer(Some(StoreError::Unavailable("the database is overloaded".into())));
-            continue;
+/// What the threads share.
+struct Server {
+    config: postgres::Config,
+    queue: Mutex<mpsc::Receiver<Box<dyn Work>>>,
+    context: Arc<Context>,
+    away: Mutex<Option<Away>>,
+}
+
+/// The server did not answer: since it is one server, all threads wait before they try again, and none once it is back.
+struct Away {
+    retry_at: Instant,
+    backoff: Duration,
+}
+
+impl Server {
+    fn away(&self) -> MutexGuard<'_, Option<Away>> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new connection, unless the last attempt failed just now.
+    fn connect(&self) -> Result<Tx, StoreError> {
+        if self.away().as_ref().is_some_and(|away| Instant::now() < away.retry_at) {
+            return Err(StoreError::Unavailable("the database server is away".into()));
         }
-        // A connection that went away since the last use is noticed at BEGIN, before the closure has run.
-        let begun = match tx.as_mut().map(|tx| begin(tx, work.read_only())) {
-            Some(Ok(())) => true,
-            Some(Err(error)) => {
-                tracing::warn!(%error, "lost a connection to the database");
-                metrics::counter!("fondaco_store_retries").increment(1);
-                tx = None;
-                false
+        let client = connect(&self.config);
+        let mut away = self.away();
+        match client {
+            Ok(client) => {
+                *away = None;
+                drop(away);
+                Ok(Tx::new(Conn::Postgres(Box::new(PostgresConn::new(client))), Arc::clone(&self.context)))
             }
-            None => false,
-        };
-        if !begun {
-            if retry_at.is_some_and(|at| now < at) {
-                work.answer(Some(StoreError::Unavailable("the database server is away".into())));
+            Err(error) => {
+                tracing::warn!(%error, "the database server is away");
+                let now = Instant::now();
+                // Attempts of several threads that failed together count once.
+                if away.as_ref().is_none_or(|away| away.retry_at <= now) {
+                    let backoff = away.as_ref().map_or(BACKOFF_FIRST, |away| (away.backoff * 2).min(BACKOFF_LONGEST));
+                    *away = Some(Away { retry_at: now + backoff, backoff });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A connection with a transaction just begun. One that went away since its last use is noticed here, before the
+    /// closure has run, and replaced.
+    fn begin(&self, kept: Option<Tx>, read_only: bool) -> Result<Tx, StoreError> {
+        if let Some(mut tx) = kept {
+            match begin(&mut tx, read_only) {
+                Ok(()) => return Ok(tx),
+                Err(error) => tracing::warn!(%error, "lost a connection to the database"),
+            }
+            metrics::counter!("fondaco_store_retries").increment(1);
+        }
+        let mut tx = self.connect()?;
+        begin(&mut tx, read_only)?;
+        Ok(tx)
+    }
+
+    /// Takes work from the queue until the store is gone.
+    fn serve(&self, mut kept: Option<Tx>) {
+        while let Some(work) = next(&self.queue) {
+            if work.deadline() <= Instant::now() {
+                work.answer(Some(StoreError::Unavailable("the database is overloaded".into())));
                 continue;
             }
-            let fresh = connect(config).and_then(|client| {
-                let mut fresh = Tx::new(Conn::Postgres(Box::new(PostgresConn::new(client))), Arc::clone(context));
-                begin(&mut fresh, work.read_only())?;
-                Ok(fresh)
-            });
-            match fresh {
-                Ok(fresh) => {
-                    tx = Some(fresh);
-                    (backoff, retry_at) = (BACKOFF_FIRST, None);
+            match self.begin(kept.take(), work.read_only()) {
+                Ok(mut tx) => {
+                    if run(&mut tx, work) {
+                        kept = Some(tx);
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "the database server is away");
-                    retry_at = Some(Instant::now() + backoff);
-                    backoff = (backoff * 2).min(BACKOFF_LONGEST);
-                    work.answer(Some(error));
-                    continue;
-                }
+                Err(error) => work.answer(Some(error)),
             }
-        }
-        if let Some(open) = tx.as_mut()
-            && !run(open, work)
-        {
-            tx = None;
         }
     }
 }

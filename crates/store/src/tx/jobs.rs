@@ -5,7 +5,7 @@
 
 use super::{Tx, page, statements};
 use crate::{
-    dialect::{NOTIFY_JOBS, Sql::Same},
+    dialect::{LEASES_LOCK, NOTIFY_JOBS, Sql::Same},
     error::StoreError,
     value::{Row, json, vals},
 };
@@ -81,6 +81,7 @@ statements! {
     DROP = Same("DELETE FROM job WHERE participant = $1 AND key = $2 RETURNING id");
     PENDING = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job ORDER BY run_at, seq LIMIT $1");
     STATS = Same("SELECT COUNT(*), MIN(created_at) FROM job");
+    LOCK = LEASES_LOCK;
     LEASE = Same("UPDATE job_owner SET lease_until = $2 WHERE owner = $1");
     FIRST_LEASE = Same("INSERT INTO job_owner (owner, lease_until) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until");
     END_LEASES = Same("DELETE FROM job_owner WHERE lease_until <= $1");
@@ -187,6 +188,7 @@ impl Tx {
     /// Begins this process's lease; what is its own, or nobody's any more.
     pub(crate) fn jobs_begin(&mut self, lease_until: Timestamp, alone: bool) -> Result<Vec<Job>, StoreError> {
         let (me, now) = (self.context.owner.clone(), self.now());
+        self.first(LOCK, vals![], |_| Ok(()))?;
         // Alone, whoever else has a lease is an earlier process that is gone.
         let ended = if alone { Timestamp::from_micros(i64::MAX) } else { now };
         self.execute(END_LEASES, vals![ended])?;
@@ -200,6 +202,7 @@ impl Tx {
     /// Renews the lease and takes over what is nobody's. `None`: the lease was lost.
     pub(crate) fn jobs_renew(&mut self, lease_until: Timestamp) -> Result<Option<Vec<Job>>, StoreError> {
         let (me, now) = (self.context.owner.clone(), self.now());
+        self.first(LOCK, vals![], |_| Ok(()))?;
         if self.execute(LEASE, vals![me.as_str(), lease_until])? == 0 {
             return Ok(None);
         }
@@ -211,6 +214,12 @@ impl Tx {
     pub(crate) fn jobs_handed(&mut self) -> Result<Vec<Job>, StoreError> {
         let me = self.context.owner.clone();
         self.list(HANDED, vals![me.as_str()], read)
+    }
+
+    /// All of this process's jobs.
+    pub(crate) fn jobs_own(&mut self) -> Result<Vec<Job>, StoreError> {
+        let me = self.context.owner.clone();
+        self.list(OWN, vals![me.as_str()], read)
     }
 
     /// Ends the lease: others take over at once.

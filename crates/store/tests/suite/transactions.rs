@@ -164,7 +164,7 @@ fn world_now(world: &World) -> fondaco_core::time::Timestamp {
 
 async fn a_database_from_the_future_is_refused(world: World) {
     world.raw("INSERT INTO schema_migration (version, name, checksum, applied_at) VALUES (999, 'later', 'x', 1)");
-    let error = world.another().await.err().expect("refused");
+    let error = world.another().await.expect_err("refused");
     assert!(matches!(error, StoreError::FromFuture { found: 999, .. }), "{error:?}");
     assert_eq!(Error::from(error).code(), Code::DatabaseFromFuture);
     world.raw("DELETE FROM schema_migration WHERE version = 999");
@@ -187,13 +187,98 @@ async fn a_server_that_is_away_is_said_to_be() {
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
+/// Passes connections on to the server until it is stopped; then the server is away.
+struct Link {
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Link {
+    async fn on(port: u16, server: &::postgres::Config) -> (Self, u16) {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
+        let port = listener.local_addr().expect("address").port();
+        let server_port = server.get_ports().first().copied().unwrap_or(5432);
+        let host = match server.get_hosts().first() {
+            Some(::postgres::config::Host::Tcp(name)) => name.clone(),
+            other => panic!("the test server must be reached by TCP, not {other:?}"),
+        };
+        let accepting = tokio::spawn(async move {
+            // Dropped, and with it every connection, when this task is aborted.
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut upstream = tokio::net::TcpStream::connect((host.as_str(), server_port)).await.expect("the server");
+                connections.spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut upstream).await });
+            }
+        });
+        (Self { accepting }, port)
+    }
+
+    async fn cut(self) {
+        self.accepting.abort();
+        assert!(self.accepting.await.expect_err("aborted").is_cancelled());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_server_is_away_calls_fail_and_then_go_on() {
+    let Some(world) = World::postgres().await else { return };
+    let server: ::postgres::Config = world.url.parse().expect("address");
+    let (link, port) = Link::on(0, &server).await;
+    let store = crate::world::open(&world.url_at(port), Arc::clone(&world.clock)).await.expect("opens through the link");
+    let write = |name: &'static str| {
+        let store = store.clone();
+        async move { store.tx("write", move |tx: &mut Tx| tx.participant_insert(&participant(name))).await }
+    };
+    write("before").await.expect("written");
+    link.cut().await;
+    let started = std::time::Instant::now();
+    for _ in 0..20 {
+        let result = write("during").await;
+        assert!(matches!(result, Err(StoreError::Unavailable(_))), "{result:?}");
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(10), "refused at once, not hung");
+    let (link, _) = Link::on(port, &server).await;
+    let back = async {
+        // The threads wait a little between attempts to connect.
+        while let Err(error) = write("after").await {
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), back).await.expect("goes on by itself");
+    assert!(exists(&store, "before").await && exists(&store, "after").await && !exists(&store, "during").await);
+    link.cut().await;
+}
+
+#[tokio::test]
+async fn a_database_in_memory_does_the_same() {
+    let clock = Arc::new(fondaco_core::time::SystemClock);
+    let entropy = Arc::new(fondaco_core::entropy::SeededEntropy::new(1));
+    let store = Store::open(&StoreConfig::new("sqlite::memory:"), clock, entropy).await.expect("opens");
+    store.tx("write", |tx: &mut Tx| tx.participant_insert(&participant("real"))).await.expect("written");
+    let sneaked = store.read("sneak", |tx: &mut Tx| tx.participant_insert(&participant("ghost"))).await;
+    assert!(matches!(sneaked, Err(StoreError::Database(_))), "{sneaked:?}");
+    assert!(exists(&store, "real").await && !exists(&store, "ghost").await);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::sqlite().await;
+    let path = world.url.strip_prefix("sqlite:").expect("a file");
+    for file in [path.to_owned(), format!("{path}-wal")] {
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
 #[tokio::test]
 async fn a_lost_connection_is_replaced() {
     let Some(world) = World::postgres().await else { return };
     assert!(world.is_postgres());
     for round in 0..3 {
         world.raw(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = current_schema() AND pid <> pg_backend_pid()",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = current_schema() AND pid <> pg_backend_pid()",
         );
         // More calls than connections, so that each meets its lost one.
         for n in 0..20 {

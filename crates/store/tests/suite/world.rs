@@ -82,6 +82,16 @@ impl World {
         matches!(self.place, Place::Postgres { .. })
     }
 
+    /// The same database (Postgres), reached at another port of this machine.
+    pub(crate) fn url_at(&self, port: u16) -> String {
+        let config: postgres::Config = self.url.parse().expect("address");
+        let query = self.url.split_once('?').map_or("", |(_, query)| query);
+        let user = config.get_user().expect("user");
+        let password = config.get_password().map_or_else(String::new, |p| format!(":{}", String::from_utf8_lossy(p)));
+        let database = config.get_dbname().expect("database");
+        format!("postgres://{user}{password}@127.0.0.1:{port}/{database}?{query}")
+    }
+
     /// Another process on the same database.
     pub(crate) async fn another(&self) -> Result<Store, StoreError> {
         open(&self.url, Arc::clone(&self.clock)).await
