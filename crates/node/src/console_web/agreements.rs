@@ -1,0 +1,212 @@
+//! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `POST …/{id}/end`, `GET …/{id}/profile`.
+
+use super::{
+    answer::{self, Answer},
+    flash::Notice,
+    guard::{Form, Room},
+    products::After,
+    shape, words,
+};
+use crate::app::{App, access::facts, agreements::AgreementView, views::ProcessesAsked};
+use axum::{
+    extract::{Path, Query, State},
+    http::{HeaderValue, header},
+    response::IntoResponse,
+};
+use fondaco_console::{
+    format::Count,
+    pages::{Access, AgreementPage, AgreementRow, AgreementsPage, Uses},
+    states::AgreementState,
+};
+use fondaco_core::{
+    Code, Error,
+    negotiation::Role,
+    participant::Did,
+    policy::{Permit, Verdict},
+    product::ProductRef,
+    time::{Micros, Timestamp},
+    transfer::{State as S, Transfer},
+};
+use fondaco_store as store;
+use std::time::Duration;
+
+/// How long a page waits for the provider's share to name its table.
+const TABLE_WAIT: Duration = Duration::from_secs(2);
+/// Longest name of a profile file, without its ending.
+const FILE_NAME_MAX_CHARS: usize = 80;
+
+/// All agreements.
+pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>) -> Answer {
+    let slug = &room.participant.slug;
+    let listed = app.list_agreements(slug, ProcessesAsked { after: asked.after, ..ProcessesAsked::default() }).await?;
+    let names = app.names(slug, listed.items.iter().map(|(a, _)| (a.role, a.dataset.as_str()))).await?;
+    let now = app.now();
+    let agreements = listed.items.iter().map(|(a, reads)| AgreementRow {
+        id: a.agreement.id.clone(),
+        product: names.title(a.role, &a.dataset).to_owned(),
+        peer: shape::party(&room, &names, peer(a)),
+        role: shape::role(a.role),
+        state: state(a, *reads, now),
+        signed: words::when(a.agreement.timestamp),
+    });
+    let agreements = agreements.collect();
+    answer::html(&AgreementsPage { layout: room.layout, agreements, after: listed.next })
+}
+
+/// One agreement.
+pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    let slug = &room.participant.slug;
+    let view = app.agreement(slug, &id).await?;
+    let AgreementView { row: a, reads, transfers } = &view;
+    let names = app.names(slug, [(a.role, a.dataset.as_str())]).await?;
+    let state = state(a, *reads, app.now());
+    let uses = Uses { used: Count(*reads), limit: permit(a).reads_max.map(Count) };
+    answer::html(&AgreementPage {
+        id: a.agreement.id.clone(),
+        product: shape::product_of_deal(&room, &names, a.role, peer(a), &a.dataset),
+        provider: shape::party(&room, &names, &a.agreement.assigner),
+        consumer: shape::party(&room, &names, &a.agreement.assignee),
+        role: shape::role(a.role),
+        state,
+        signed: words::when(a.agreement.timestamp),
+        ended: a.ended_at.map(|at| (words::when(at), a.end_reason.clone())),
+        digest: a.agreement.digest.clone(),
+        terms: shape::terms(&a.agreement.document),
+        document_json: shape::pretty(&a.agreement.document),
+        negotiation_id: Some(a.negotiation_id.to_string()),
+        access: access(&app, &room, &view, state).await,
+        // Reads are counted where they happen, at the provider.
+        uses: (a.role == Role::Provider).then_some(uses),
+        transfers: transfers.iter().map(|t| shape::transfer_row(&room, &names, t)).collect(),
+        can_end: a.role == Role::Provider && a.ended_at.is_none(),
+        layout: room.layout.clone(),
+    })
+}
+
+/// Asks the provider for access.
+pub async fn request_access(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    let view = app.agreement(&room.participant.slug, &id).await?;
+    // Two clicks are one wish.
+    if !view.transfers.iter().any(|t| !t.state.is_final()) {
+        app.transfer_begin(&room.participant, &id, None, None).await?;
+    }
+    answer::see_other(&app, &path(&room, &id), Some(Notice::AccessRequested))
+}
+
+/// Ends it, as the provider.
+pub async fn end(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
+    app.agreement_end(&room.participant.slug, &id, form.get("reason").map(str::to_owned)).await?;
+    answer::see_other(&app, &path(&room, &id), Some(Notice::AgreementEnded))
+}
+
+/// The profile file of the transfer that is open. A GET must not begin one: that is what the form is for.
+pub async fn profile(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    let view = app.agreement(&room.participant.slug, &id).await?;
+    if !view.transfers.iter().any(is_readable) {
+        return Err(Error::new(Code::NotYet, "Access is not open. Ask for it on the agreement's page first.").into());
+    }
+    let access = app.access_profile(&room.participant, &id, Micros(0)).await?;
+    let body = serde_json::to_string_pretty(&access.profile).map_err(Error::internal_failure)?;
+    let disposition = format!("attachment; filename=\"{}\"", file_name(&view.row.dataset));
+    let disposition = HeaderValue::from_str(&disposition).map_err(Error::internal_failure)?;
+    let kind = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
+}
+
+fn path(room: &Room, id: &str) -> String {
+    format!("{}/agreements/{}", room.base(), shape::segment(id))
+}
+
+/// The other side.
+const fn peer(a: &store::AgreementRow) -> &Did {
+    match a.role {
+        Role::Provider => &a.agreement.assignee,
+        Role::Consumer => &a.agreement.assigner,
+    }
+}
+
+fn is_readable(t: &Transfer) -> bool {
+    t.role == Role::Consumer && t.state.is_open() && t.is_delta_sharing()
+}
+
+/// Whether it is in force: ended by its provider, used up, or over by its own terms.
+fn state(a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementState {
+    let used_up = || a.role == Role::Provider && matches!(verdict(a, reads), Some(Verdict::Deny(d)) if d.constraint == "count");
+    if a.ended_at.is_some() {
+        AgreementState::Ended
+    } else if permit(a).until.is_some_and(|until| until <= now) || used_up() {
+        AgreementState::Expired
+    } else {
+        AgreementState::Active
+    }
+}
+
+/// What the terms said when the agreement was made, after some reads.
+///
+/// A consumer keeps no record of what it declared; the provider agreed, so what it asks for held then.
+fn verdict(a: &store::AgreementRow, reads: u64) -> Option<Verdict> {
+    let policy = a.policy.as_ref()?;
+    let made = a.agreement.timestamp;
+    Some(policy.evaluate(&facts(policy, &a.agreement.assignee, &a.declared, made, made, reads).as_facts()))
+}
+
+/// The bounds of the terms.
+fn permit(a: &store::AgreementRow) -> Permit {
+    match verdict(a, 0) {
+        Some(Verdict::Permit(permit)) => permit,
+        Some(Verdict::Deny(_)) | None => Permit::default(),
+    }
+}
+
+async fn access(app: &App, room: &Room, view: &AgreementView, state: AgreementState) -> Access {
+    if view.row.role != Role::Consumer || state != AgreementState::Active {
+        return Access::None;
+    }
+    let has = |wanted: fn(&S) -> bool| view.transfers.iter().any(|t| wanted(&t.state));
+    if view.transfers.iter().any(is_readable) {
+        Access::Ready {
+            file_name: file_name(&view.row.dataset),
+            table: table(app, room, view).await,
+            expires: permit(&view.row).until.map(words::when),
+        }
+    } else if has(|s| matches!(s, S::Requested)) {
+        Access::Requested
+    } else if has(|s| matches!(s, S::Suspended { .. })) {
+        Access::Suspended
+    } else {
+        Access::Available
+    }
+}
+
+/// The table's name in the provider's share: as the share lists it; while that cannot be asked, as a Fondaco node would.
+async fn table(app: &App, room: &Room, view: &AgreementView) -> String {
+    let asked = app.access_profile(&room.participant, &view.row.agreement.id, Micros(0));
+    if let Ok(Ok(access)) = tokio::time::timeout(TABLE_WAIT, asked).await
+        && let Some(table) = access.tables.into_iter().next()
+    {
+        return table;
+    }
+    let share = peer(&view.row).as_str().rsplit(':').next().unwrap_or_default();
+    let table = ProductRef::parse_dataset_id(&view.row.dataset).map_or_else(|| view.row.dataset.clone(), |p| p.id.to_string());
+    format!("{share}.{}.{table}", crate::share::SCHEMA)
+}
+
+/// The profile's file name: of the dataset's id what is safe in one everywhere.
+fn file_name(dataset: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
+    let name: String = dataset.chars().take(FILE_NAME_MAX_CHARS).map(safe).collect();
+    format!("{}.share", name.trim_matches('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_safe() {
+        assert_eq!(file_name("flights-2013"), "flights-2013.share");
+        assert_eq!(file_name("flights:2"), "flights-2.share");
+        assert_eq!(file_name("../../etc/passwd\r\n\""), "etc-passwd.share");
+        assert!(file_name(&"x".repeat(1_000)).len() < 100);
+    }
+}

@@ -1,0 +1,133 @@
+//! The console on the admin listener: routes and what they are made of. What people see is `fondaco-console`'s.
+//!
+//! Every route stands in one of two tables. [`open_routes`] can be reached by anybody; whatever is in [`room_routes`]
+//! passes [`guard`] first, which asks for a session, for the right to act for the participant in the address, and (for
+//! a POST) for the session's CSRF token. A handler cannot forget what it never had to do.
+
+mod agreements;
+mod answer;
+mod assets;
+mod catalog;
+mod cookies;
+mod events;
+mod flash;
+mod guard;
+mod headers;
+mod home;
+mod login;
+mod negotiations;
+mod node;
+mod peers;
+mod products;
+mod shape;
+mod tokens;
+mod transfers;
+mod words;
+
+use crate::app::App;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    handler::Handler,
+    http::Method,
+    middleware::{from_fn, from_fn_with_state},
+    routing::{MethodRouter, get, post},
+};
+
+/// Largest form: a reason of 500 characters and ids of 512, in percent-encoding, with room.
+pub const FORM_MAX_BYTES: usize = 64 * 1024;
+
+/// One route: what it answers to, and who answers.
+#[derive(Debug)]
+pub struct Route {
+    /// The method; GET also answers HEAD.
+    pub method: Method,
+    /// The path, with `{…}` for its parameters.
+    pub path: &'static str,
+    handler: MethodRouter<App>,
+}
+
+fn page<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::GET, path, handler: get(handler) }
+}
+
+fn action<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::POST, path, handler: post(handler) }
+}
+
+/// What anybody reaches: the way in, and the files of its page.
+pub fn open_routes() -> Vec<Route> {
+    vec![page("/login", login::form), action("/login", login::sign_in), page("/assets/{hash}/{name}", assets::file)]
+}
+
+/// What only somebody signed in reaches, and below `/p/{slug}` only who may act for that participant.
+pub fn room_routes() -> Vec<Route> {
+    vec![
+        page("/", home::start),
+        action("/logout", login::sign_out),
+        page("/p/{slug}", home::overview),
+        page("/p/{slug}/products", products::list),
+        page("/p/{slug}/products/{id}", products::show),
+        action("/p/{slug}/products/{id}/withdraw", products::withdraw),
+        page("/p/{slug}/peers", peers::list),
+        page("/p/{slug}/catalog", catalog::list),
+        page("/p/{slug}/catalog/product", catalog::show),
+        page("/p/{slug}/negotiations", negotiations::list),
+        action("/p/{slug}/negotiations", negotiations::begin),
+        page("/p/{slug}/negotiations/{id}", negotiations::show),
+        action("/p/{slug}/negotiations/{id}/agree", negotiations::agree),
+        action("/p/{slug}/negotiations/{id}/accept", negotiations::accept),
+        action("/p/{slug}/negotiations/{id}/terminate", negotiations::terminate),
+        page("/p/{slug}/agreements", agreements::list),
+        page("/p/{slug}/agreements/{id}", agreements::show),
+        action("/p/{slug}/agreements/{id}/transfers", agreements::request_access),
+        action("/p/{slug}/agreements/{id}/end", agreements::end),
+        page("/p/{slug}/agreements/{id}/profile", agreements::profile),
+        page("/p/{slug}/transfers", transfers::list),
+        page("/p/{slug}/transfers/{id}", transfers::show),
+        action("/p/{slug}/transfers/{id}/suspend", transfers::suspend),
+        action("/p/{slug}/transfers/{id}/resume", transfers::resume),
+        action("/p/{slug}/transfers/{id}/complete", transfers::complete),
+        action("/p/{slug}/transfers/{id}/terminate", transfers::terminate),
+        page("/p/{slug}/tokens", tokens::list),
+        action("/p/{slug}/tokens", tokens::create),
+        action("/p/{slug}/tokens/{id}/revoke", tokens::revoke),
+        page("/p/{slug}/node", node::show),
+        page("/p/{slug}/events", events::follow),
+    ]
+}
+
+fn router_of(routes: Vec<Route>) -> Router<App> {
+    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+}
+
+/// All of the console. Its fallback is the page for what does not exist (a problem document below `/api`), so merge it
+/// into a router without one.
+pub fn router(app: &App) -> Router<App> {
+    router_of(room_routes())
+        .method_not_allowed_fallback(answer::method_not_allowed)
+        .route_layer(from_fn_with_state(app.clone(), guard::guard))
+        .merge(router_of(open_routes()).method_not_allowed_fallback(answer::method_not_allowed))
+        .fallback(answer::not_found)
+        .layer(from_fn_with_state(app.clone(), answer::finish))
+        .layer(from_fn(headers::secure))
+        .layer(DefaultBodyLimit::max(FORM_MAX_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_route_stands_in_one_table_once() {
+        let mut seen = HashSet::new();
+        for route in open_routes().into_iter().chain(room_routes()) {
+            assert!(seen.insert((route.method.clone(), route.path)), "{} {} twice", route.method, route.path);
+        }
+        for route in room_routes() {
+            let ours = matches!(route.path, "/" | "/logout") || route.path.starts_with("/p/{slug}");
+            assert!(ours, "{}: the guard reads the participant from /p/{{slug}}", route.path);
+        }
+    }
+}
