@@ -1,7 +1,10 @@
 //! Many at the same instant: one wins, or as many as the limit says.
 
 use crate::{on_both, samples::slug, world::World};
-use fondaco_core::time::{Clock, Micros};
+use fondaco_core::{
+    ids::NegotiationId,
+    time::{Clock, Micros},
+};
 use fondaco_store::{Idempotency, LoginAttempt, StoreError, Tx};
 use std::sync::Arc;
 use tokio::sync::Barrier;
@@ -12,6 +15,8 @@ on_both!(
     attempts_stop_at_the_limit,
     one_request_answers_all_copies,
     versions_are_given_once,
+    a_lock_keeps_changes_in_turn,
+    without_a_lock_the_revision_tells,
 );
 
 /// Calls `body` from `n` tasks that start together.
@@ -147,4 +152,34 @@ async fn versions_are_given_once(world: World) {
     let mut versions = versions;
     versions.sort_unstable();
     assert_eq!(versions, (1..=20).collect::<Vec<_>>());
+}
+
+async fn a_lock_keeps_changes_in_turn(world: World) {
+    let made = crate::samples::negotiation("neg_1", Some("pid-1"));
+    world.store.tx("make", move |tx: &mut Tx| tx.negotiation_insert(&made)).await.expect("made");
+    let changes = together(&world, 40, |tx| {
+        let id = NegotiationId::from_stored("neg_1");
+        let mut found = tx.negotiation_lock(&slug("acme"), &id)?.expect("stored");
+        let before = found.revision;
+        found.revision += 1;
+        tx.negotiation_update(&found, before)
+    });
+    successes(changes.await);
+    let found = world.store.read("read", |tx: &mut Tx| tx.negotiation_get(&slug("acme"), &NegotiationId::from_stored("neg_1")));
+    assert_eq!(found.await.expect("read").map(|n| n.revision), Some(41));
+}
+
+async fn without_a_lock_the_revision_tells(world: World) {
+    let made = crate::samples::transfer("trf_1", Some("pid-1"));
+    let stale = made.clone();
+    world.store.tx("make", move |tx: &mut Tx| tx.transfer_insert(&made)).await.expect("made");
+    // All hold the same old value: one may write it.
+    let changes = together(&world, 40, move |tx| {
+        let mut changed = stale.clone();
+        changed.revision += 1;
+        tx.transfer_update(&changed, stale.revision)
+    });
+    let results = changes.await;
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
+    assert_eq!(results.iter().filter(|r| matches!(r, Err(StoreError::Conflict(_)))).count(), 39);
 }

@@ -250,6 +250,14 @@ async fn while_the_server_is_away_calls_fail_and_then_go_on() {
 }
 
 #[tokio::test]
+async fn a_connection_that_must_be_encrypted_is_never_plain() {
+    let Some(world) = World::postgres().await else { return };
+    // The test server speaks no TLS, or has a certificate that no public root signed.
+    let error = crate::world::open(&format!("{}&sslmode=require", world.url), Arc::clone(&world.clock)).await.expect_err("refused");
+    assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("TLS")), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_database_in_memory_does_the_same() {
     let clock = Arc::new(fondaco_core::time::SystemClock);
     let entropy = Arc::new(fondaco_core::entropy::SeededEntropy::new(1));
