@@ -72,8 +72,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
     }
 }
 
-/// `3` or `3 of 100`.
+/// `3` or `3 of 100`. Only the provider counts.
 fn reads(agreement: &Value) -> String {
+    if text(agreement, "role") != "provider" {
+        return String::new();
+    }
     match (number(agreement, "reads"), number(agreement, "readsMax")) {
         (Some(n), Some(max)) => format!("{n} of {max}"),
         (Some(n), None) => n.to_string(),
@@ -92,6 +95,7 @@ fn one(a: &Value) -> String {
         .add("Signed", when(text(a, "timestamp")))
         .add("Digest", text(a, "digest"))
         .add_lines("Terms", texts(a, "terms"))
+        .add("Purpose", a.get("declared").map(|d| texts(d, "purpose").join(", ")).unwrap_or_default())
         .add("Reads", reads(a))
         .add("Ended", when(text(a, "endedAt")))
         .add("Reason", text(a, "endReason"))

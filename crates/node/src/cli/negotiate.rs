@@ -32,7 +32,7 @@ pub(super) struct Args {
     peer: String,
     /// The product's id in the peer's catalogue
     product: String,
-    /// Which of the product's offers [default: the first]
+    /// Which of the product's offers [default: the only one]
     #[arg(long, value_name = "ID")]
     offer: Option<String>,
     /// A purpose you declare; it is recorded with the agreement. May be given several times
@@ -102,9 +102,11 @@ fn answer(context: &Context, id: &str, now: &Value, waited: u64) -> Answer {
             answer.unmet = Some(format!("The negotiation was terminated; there is no agreement. {}", negotiation::ending(now)));
         }
         _ if waited > 0 => {
-            answer.unmet = Some(format!(
-                "Not final after {waited} s; it is {state} and goes on by itself. A person on the other side may have to approve it."
-            ));
+            let why = match text(now, "deliveryProblem") {
+                "" => "A person on the other side may have to approve it.".to_owned(),
+                problem => format!("Our last message has not arrived: {problem}"),
+            };
+            answer.unmet = Some(format!("Not final after {waited} s; it is {state} and goes on by itself. {why}"));
         }
         _ => {}
     }
@@ -130,6 +132,8 @@ mod tests {
         assert!(refused.unmet.expect("unmet").contains("Only for members."));
         let late = answer(&Context::default(), "neg_1", &json!({"state": "REQUESTED"}), 30);
         assert!(late.unmet.expect("unmet").contains("REQUESTED"));
+        let stuck = answer(&Context::default(), "neg_1", &json!({"state": "REQUESTED", "deliveryProblem": "It is down."}), 5);
+        assert!(stuck.unmet.expect("unmet").ends_with("Our last message has not arrived: It is down."));
         let asked = answer(&Context::default(), "neg_1", &json!({"state": "REQUESTED", "agreementId": null}), 0);
         assert_eq!((asked.unmet, asked.json.expect("json")["agreementId"].clone()), (None, Value::Null));
     }

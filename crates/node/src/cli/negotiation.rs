@@ -137,7 +137,7 @@ fn one(n: &Value) -> String {
     if n.get("ending").is_some_and(Value::is_object) {
         fields.add("Ended", ending(n));
     }
-    fields.add_lines("History", events(n)).render()
+    fields.add("Not delivered", text(n, "deliveryProblem")).add_lines("History", events(n)).render()
 }
 
 #[cfg(test)]

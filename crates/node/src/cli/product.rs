@@ -94,10 +94,8 @@ pub(super) struct AddArgs {
     /// Let the catalogue show the profile: nulls, smallest, largest, number of distinct values of each column
     #[arg(long)]
     publish_profile: bool,
-    /// CSV: what separates the columns [default: found out]
-    #[arg(long, value_name = "CHAR")]
-    delimiter: Option<char>,
-    /// CSV: a text that stands for a missing value, besides the empty one [default: NA]; may be given several times
+    /// CSV: a text that stands for a missing value, besides the empty one [default: NA]; may be given
+    /// several times
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
 }
@@ -177,15 +175,8 @@ fn add_body(args: &AddArgs, stdin: &mut dyn Read) -> Result<Value> {
     if !offers.is_empty() {
         body["offers"] = offers.into();
     }
-    let mut csv = serde_json::Map::new();
-    if let Some(delimiter) = args.delimiter {
-        csv.insert("delimiter".into(), delimiter.to_string().into());
-    }
     if !args.nulls.is_empty() {
-        csv.insert("nullValues".into(), args.nulls.clone().into());
-    }
-    if !csv.is_empty() {
-        body["csv"] = csv.into();
+        body["csv"] = json!({"nullValues": args.nulls});
     }
     Ok(body)
 }
@@ -366,7 +357,6 @@ mod tests {
             keywords: vec![],
             offers: vec![],
             publish_profile: false,
-            delimiter: None,
             nulls: vec![],
         }
     }
@@ -383,14 +373,13 @@ mod tests {
 
         let full = AddArgs {
             offers: vec![dir.path().join("o.json"), "-".into()],
-            delimiter: Some(';'),
             nulls: vec!["NA".into(), "-".into()],
             keywords: vec!["pm2.5".into()],
             ..args(dir.path())
         };
         let body = add_body(&full, &mut "{\"uid\":\"x\"}".as_bytes()).expect("body");
         assert_eq!(body["offers"], json!([{"@type": "Offer"}, {"uid": "x"}]));
-        assert_eq!(body["csv"], json!({"delimiter": ";", "nullValues": ["NA", "-"]}));
+        assert_eq!(body["csv"], json!({"nullValues": ["NA", "-"]}));
     }
 
     #[test]

@@ -42,11 +42,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
     match command {
         Command::Create { name, scope } => {
             let made = us.create(&["tokens"], &json!({"name": name, "scope": scope})).await?;
-            let text = Fields::default()
-                .add("Id", text(&made, "id"))
-                .add("Scope", text(&made, "scope"))
-                .add("Token", format!("{}   (shown only now)", text(&made, "token")))
-                .render();
+            let secret = match text(&made, "token") {
+                // The answer got lost and the call was repeated: the node keeps no secret it could show again.
+                "" => "made, but it cannot be shown again; revoke it and make another".to_owned(),
+                token => format!("{token}   (shown only now)"),
+            };
+            let text = Fields::default().add("Id", text(&made, "id")).add("Scope", text(&made, "scope")).add("Token", secret).render();
             Ok(Answer::new(made, text))
         }
         Command::List => {
