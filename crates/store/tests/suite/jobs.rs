@@ -20,6 +20,7 @@ on_both!(
     one_feed_per_store,
     payloads_have_a_limit,
     a_job_waits_for_its_time,
+    every_job_comes_in_turn_while_others_are_written,
 );
 
 /// How long a test waits for something that must happen; only a failure takes this long.
@@ -189,6 +190,55 @@ async fn a_job_waits_for_its_time(world: World) {
     assert!(idle(&mut feed).await);
     assert_eq!(told(&next(&mut feed).await), ("a", 1));
     assert!(SystemClock.now() >= due, "not before");
+}
+
+/// Writers, workers and failures at random: each key's jobs are finished in order, one at a time, none twice.
+async fn every_job_comes_in_turn_while_others_are_written(world: World) {
+    const KEYS: u32 = 8;
+    const JOBS: u32 = 20;
+    let seed = std::env::var("FONDACO_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or_else(|| u64::from(std::process::id()));
+    eprintln!("FONDACO_TEST_SEED={seed}");
+    let random = SeededEntropy::new(seed);
+    let now = world.clock.now();
+    let mut feed = world.store.job_feed().await.expect("feed");
+    let mut tasks = tokio::task::JoinSet::new();
+    for key in 0..KEYS {
+        let store = world.store.clone();
+        tasks.spawn(async move {
+            for n in 0..JOBS {
+                enqueue(&store, vec![job(&format!("k{key}"), n, now)]).await;
+            }
+        });
+    }
+    let mut finished = std::collections::HashMap::<String, u64>::new();
+    let in_progress = Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+    for _ in 0..100_000 {
+        if finished.values().sum::<u64>() == u64::from(KEYS * JOBS) {
+            break;
+        }
+        let job = next(&mut feed).await;
+        let (key, n) = (job.key.clone(), job.payload["n"].as_u64().expect("n"));
+        assert!(in_progress.lock().expect("lock").insert(key.clone()), "{key} has two jobs in progress");
+        let done = finished.entry(key.clone()).or_default();
+        assert_eq!(n, *done, "{key} in order");
+        let fails = random.next_u64().is_multiple_of(3);
+        *done += u64::from(!fails);
+        let (store, in_progress) = (world.store.clone(), Arc::clone(&in_progress));
+        tasks.spawn(async move {
+            let work = move |tx: &mut Tx| {
+                // Before the commit: after it the next job of the key may be handed out.
+                in_progress.lock().expect("lock").remove(&job.key);
+                if fails { tx.job_retry(&job.id, now, "on purpose") } else { tx.job_finish(&job.id) }
+            };
+            assert!(store.tx("work", work).await.expect("done"), "none is finished twice");
+        });
+    }
+    while let Some(task) = tasks.join_next().await {
+        task.expect("no task fails");
+    }
+    assert_eq!(finished.values().copied().collect::<Vec<_>>(), vec![u64::from(JOBS); KEYS as usize]);
+    assert!(idle(&mut feed).await);
+    assert_eq!(world.store.read("stats", Tx::job_stats).await.expect("stats").count, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

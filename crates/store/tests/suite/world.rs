@@ -114,7 +114,9 @@ impl Drop for World {
         if let Place::Postgres { server, schema } = &self.place
             && !std::thread::panicking()
         {
-            run_on(server, &format!("DROP SCHEMA {schema} CASCADE"));
+            // A sweep of jobs may still run, and would lock the tables in another order.
+            let end = format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = '{schema}'");
+            run_on(server, &format!("{end}; DROP SCHEMA {schema} CASCADE"));
         }
     }
 }
