@@ -112,6 +112,8 @@ pub struct Identity {
     /// For `static`: the exact `Authorization` header of each peer, to its participant id.
     #[serde(rename = "static")]
     pub static_peers: BTreeMap<String, String>,
+    /// For `static`: the `Authorization` header of our own calls.
+    pub static_outgoing: String,
 }
 
 /// The authenticators of the node.
@@ -230,6 +232,11 @@ impl Config {
             Some(path) => format!("sqlite:{}", self.dir.join(path).display()),
             None => self.database.url.clone(),
         }
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn database_kind(&self) -> &'static str {
+        if self.database.url.starts_with("postgres") { "postgres" } else { "sqlite" }
     }
 
     /// Where published data is kept.

@@ -1,4 +1,21 @@
-//! The node.
+//! The node: use cases ([`app`]), HTTP surfaces ([`dsp`], [`share`], [`api`], [`console_web`]), [`jobs`], configuration
+//! and telemetry; and the `fondaco` command ([`cli`]).
+//!
+//! Only this crate knows axum, and only it maps wire types to core types and core errors to HTTP.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod console_web;
+pub mod demo;
+pub mod dsp;
+pub mod http;
 pub mod identity;
+pub mod init;
+pub mod jobs;
 pub mod net;
+pub mod node;
 pub mod secrets;
+pub mod share;
+pub mod telemetry;

@@ -1,7 +1,6 @@
 //! Access to data: from a bearer token to a grant, call by call.
 
-use super::{App, gate::Watch};
-use crate::identity::access_token;
+use super::{App, agreements::peer_of, gate::Watch};
 use fondaco_core::{
     Code, Error, Result,
     ids::TransferId,
@@ -81,8 +80,7 @@ impl App {
     /// [`Code::Unauthenticated`] for a token that is not ours; [`Code::AccessEnded`] or [`Code::PolicyDenied`] when
     /// access is not open now.
     pub async fn grant_by_token(&self, slug: &Slug, token: &str) -> Result<Grant> {
-        let transfer = access_token::verify(&self.sealer, slug, token)
-            .ok_or_else(|| Error::new(Code::Unauthenticated, "The bearer token is not valid here. Fetch a new profile file."))?;
+        let transfer = self.access_tokens.verify(slug, token)?;
         self.grant(slug, &transfer).await
     }
 
@@ -125,7 +123,7 @@ impl App {
             .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
         // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
         let counted = reads.saturating_sub(1);
-        let facts = facts(policy, &agreement.peer, &agreement.declared, agreement.agreement.timestamp, now, counted);
+        let facts = facts(policy, peer_of(&agreement), &agreement.declared, agreement.agreement.timestamp, now, counted);
         match policy.evaluate(&facts.as_facts()) {
             Verdict::Permit(permit) => {
                 let watch = Watch::new(closed, permit.until);

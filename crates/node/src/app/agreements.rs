@@ -67,7 +67,6 @@ impl App {
                     actor: row.agreement.assigner.to_string(),
                     text: format!("The agreement was ended: {reason}"),
                     detail: json!({"agreement": id}),
-                    at: now,
                 })?;
                 let mut after = Vec::new();
                 for t in tx.transfers_of_agreement(&slug, &id)? {
@@ -81,5 +80,13 @@ impl App {
             .await?;
         self.after_commit(done.after);
         Ok(())
+    }
+}
+
+/// The other party of an agreement.
+pub const fn peer_of(row: &AgreementRow) -> &fondaco_core::participant::Did {
+    match row.role {
+        Role::Provider => &row.agreement.assignee,
+        Role::Consumer => &row.agreement.assigner,
     }
 }

@@ -6,7 +6,9 @@
 pub mod access;
 pub mod agreements;
 pub mod catalog;
+pub mod consumer_access;
 pub mod gate;
+pub mod idempotency;
 pub mod negotiations;
 pub mod participants;
 pub mod peers;
@@ -14,22 +16,26 @@ pub mod people;
 pub mod products;
 pub mod received;
 pub mod transfers;
+pub mod views;
+pub mod waiting;
 
 use crate::{
     config::Config,
-    identity::{authenticator::Authenticator, resolver::DidResolver},
-    net::client::Outbound,
-    secrets::seal::Sealer,
+    identity::{AccessTokens, Authenticator, DidResolver, SigningKey, password::Passwords, session::SessionCookie},
+    net::Outbound,
+    secrets::Sealer,
 };
 use fondaco_core::{
     Error, Result,
     entropy::Entropy,
     ids::TransferId,
+    participant::{Did, Slug},
     time::{Clock, Timestamp},
 };
 use fondaco_store::Store;
 use gate::Gate;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Everything a use case may reach.
 #[derive(Clone)]
@@ -53,8 +59,20 @@ pub struct Inner {
     pub resolver: DidResolver,
     /// How nodes recognise each other.
     pub authenticator: Authenticator,
+    /// Bearer tokens of transfers.
+    pub access_tokens: AccessTokens,
+    /// Passwords of people.
+    pub passwords: Passwords,
+    /// The console's cookie.
+    pub session_cookie: SessionCookie,
+    /// Opened signing keys.
+    pub keys: moka::future::Cache<Slug, SigningKey>,
+    /// Peers found lately.
+    pub remotes: moka::future::Cache<Did, peers::Remote>,
     /// Streams in flight.
     pub gate: Gate,
+    /// Cancelled when the node begins to stop: long answers end.
+    pub stopping: CancellationToken,
     /// When this process began to serve.
     pub started_at: Timestamp,
 }

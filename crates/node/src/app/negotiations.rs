@@ -3,7 +3,11 @@
 //! [`follow`] is the heart: it turns the effects of a pure step into rows (messages to send, decisions to take later,
 //! agreements, events) inside the transaction that stores the new state. Decisions without delay are taken right there.
 
-use super::{App, Done, access, peers::Remote};
+use super::{
+    App, Done, access,
+    idempotency::{Key, Once, once},
+    peers::Remote,
+};
 use crate::jobs::{self, NegotiationSend};
 use fondaco_core::{
     Code, Error, Result,
@@ -14,7 +18,7 @@ use fondaco_core::{
     participant::{Declarations, Participant, Slug},
     policy::{Policy, Verdict},
     product::{ProductRef, ProductState},
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
 use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
 use serde_json::json;
@@ -41,7 +45,7 @@ impl App {
     ///
     /// # Errors
     /// When the peer cannot be reached, or has no such product or offer.
-    pub async fn negotiation_begin(&self, participant: &Participant, begin: Begin) -> Result<Negotiation> {
+    pub async fn negotiation_begin(&self, participant: &Participant, begin: Begin, key: Option<Key>) -> Result<Negotiation> {
         let declared = Declarations { spatial: participant.country.clone(), purpose: begin.purpose.clone() };
         if !declared.within_limits() {
             return Err(Error::invalid("At most 20 purposes of at most 200 characters each can be declared."));
@@ -65,7 +69,7 @@ impl App {
             },
         };
         let terms = Terms { offer_id: offer.id.clone(), odrl: offer.odrl.clone() };
-        self.negotiation_request(participant, &remote, dataset.id.clone(), terms, declared).await
+        self.negotiation_request(participant, &remote, dataset.id.clone(), terms, declared, key).await
     }
 
     /// Asks for terms already known: stores the negotiation and the request to send.
@@ -79,6 +83,7 @@ impl App {
         dataset: String,
         terms: Terms,
         declared: Declarations,
+        key: Option<Key>,
     ) -> Result<Negotiation> {
         let now = self.now();
         let negotiation = Negotiation {
@@ -101,12 +106,18 @@ impl App {
         let app = self.clone();
         let done = self
             .store
-            .tx("negotiation.begin", move |tx| -> Result<_> {
-                record(tx, &negotiation, Role::Consumer, "Asked for the terms.")?;
-                follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
+            .tx("negotiation.begin", move |tx| {
+                let begin = |tx: &mut Tx| {
+                    record(tx, &negotiation, Role::Consumer, "Asked for the terms.")?;
+                    follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
+                };
+                once(tx, key.as_ref(), begin, |done| done.value.id.to_string())
             })
             .await?;
-        Ok(self.finish(done))
+        match done {
+            Once::Done(done) => Ok(self.finish(done)),
+            Once::Before(id) => self.negotiation_wait(&participant.slug, &NegotiationId::from_stored(id), Micros(0), |_| true).await,
+        }
     }
 
     /// Takes a step that a person (or a program) asked for.
@@ -175,7 +186,7 @@ impl App {
 }
 
 /// Takes one step of our own and follows its effects.
-fn act(app: &App, tx: &mut Tx<'_>, n: Negotiation, own: Own) -> Result<Done<Negotiation>> {
+fn act(app: &App, tx: &mut Tx, n: Negotiation, own: Own) -> Result<Done<Negotiation>> {
     let (before, words) = (n.revision, step_words(&own));
     let (after, effects) = n.act(own, app.now())?;
     record(tx, &after, after.role, &words)?;
@@ -188,7 +199,7 @@ fn act(app: &App, tx: &mut Tx<'_>, n: Negotiation, own: Own) -> Result<Done<Nego
 ///
 /// # Errors
 /// When the database fails, the negotiation changed meanwhile, or a rule asks for the impossible.
-pub fn follow(app: &App, tx: &mut Tx<'_>, mut n: Negotiation, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Negotiation>> {
+pub fn follow(app: &App, tx: &mut Tx, mut n: Negotiation, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Negotiation>> {
     let now = app.now();
     let mut queue = std::collections::VecDeque::from(effects);
     let mut steps = 0;
@@ -254,7 +265,7 @@ pub fn follow(app: &App, tx: &mut Tx<'_>, mut n: Negotiation, effects: Vec<Effec
 
 /// What was still to be sent is void once the process has been terminated. A peer whose pid is still unknown may
 /// have our request, though, and must be told of the end: then the request stays in line before the termination.
-fn drop_void_messages(tx: &mut Tx<'_>, n: &Negotiation) -> Result<()> {
+fn drop_void_messages(tx: &mut Tx, n: &Negotiation) -> Result<()> {
     if matches!(n.state, State::Terminated { .. }) && n.peer.pid.is_some() {
         tx.jobs_drop(&n.participant, &jobs::line(&n.id))?;
     }
@@ -262,7 +273,7 @@ fn drop_void_messages(tx: &mut Tx<'_>, n: &Negotiation) -> Result<()> {
 }
 
 /// The step an action means for this negotiation now.
-fn own_step(app: &App, tx: &mut Tx<'_>, n: &Negotiation, action: Action, reason: Option<String>) -> Result<Own> {
+fn own_step(app: &App, tx: &mut Tx, n: &Negotiation, action: Action, reason: Option<String>) -> Result<Own> {
     let ending = |default: &str| Ending::because(reason.clone().unwrap_or_else(|| default.to_owned()));
     Ok(match action {
         Action::Offer => Own::Offer(n.reference_terms.clone()),
@@ -285,7 +296,7 @@ fn own_step(app: &App, tx: &mut Tx<'_>, n: &Negotiation, action: Action, reason:
 }
 
 /// Whether the policy permits this consumer, as far as can be known when agreeing, and the product is still on offer.
-fn may_agree(app: &App, tx: &mut Tx<'_>, n: &Negotiation) -> Result<Result<(), Ending>> {
+fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Ending>> {
     let Some(terms) = n.state.terms() else { return Ok(Ok(())) };
     let product = ProductRef::parse_dataset_id(&n.dataset).and_then(|r| tx.product_get(&n.participant, &r).transpose()).transpose()?;
     if !product.is_some_and(|p| p.state == ProductState::Published) {
@@ -308,7 +319,7 @@ fn make_agreement(app: &App, n: &Negotiation) -> Result<Agreement> {
     Agreement::make(id.as_str(), &n.dataset, &n.own_did, &n.peer.did, now, &terms.odrl)
 }
 
-fn conclude(tx: &mut Tx<'_>, n: &Negotiation, agreement: Agreement, now: Timestamp) -> Result<()> {
+fn conclude(tx: &mut Tx, n: &Negotiation, agreement: Agreement, now: Timestamp) -> Result<()> {
     let policy = Policy::from_odrl(&agreement.document);
     // We never agree to what we cannot enforce; as a consumer we may hold terms that only the provider enforces.
     let policy = match n.role {
@@ -323,8 +334,6 @@ fn conclude(tx: &mut Tx<'_>, n: &Negotiation, agreement: Agreement, now: Timesta
     tx.agreement_insert(&AgreementRow {
         participant: n.participant.clone(),
         role: n.role,
-        peer: n.peer.did.clone(),
-        peer_address: n.peer.address.clone(),
         dataset: n.dataset.clone(),
         negotiation_id: n.id.clone(),
         agreement,
@@ -342,7 +351,6 @@ fn conclude(tx: &mut Tx<'_>, n: &Negotiation, agreement: Agreement, now: Timesta
         actor: n.own_did.to_string(),
         text: format!("The agreement about {} is in force.", n.dataset),
         detail: json!({"negotiation": n.id, "agreement": id}),
-        at: now,
     })?;
     Ok(())
 }
@@ -351,7 +359,7 @@ fn conclude(tx: &mut Tx<'_>, n: &Negotiation, agreement: Agreement, now: Timesta
 ///
 /// # Errors
 /// When the database fails.
-pub fn record(tx: &mut Tx<'_>, n: &Negotiation, by: Role, text: &str) -> Result<()> {
+pub fn record(tx: &mut Tx, n: &Negotiation, by: Role, text: &str) -> Result<()> {
     let actor = if by == n.role { &n.own_did } else { &n.peer.did };
     tx.event_append(&NewEvent {
         participant: n.participant.clone(),
@@ -360,7 +368,6 @@ pub fn record(tx: &mut Tx<'_>, n: &Negotiation, by: Role, text: &str) -> Result<
         actor: actor.to_string(),
         text: text.to_owned(),
         detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset}),
-        at: n.updated_at,
     })?;
     Ok(())
 }
@@ -381,7 +388,7 @@ fn step_words(own: &Own) -> String {
 ///
 /// # Errors
 /// [`Code::OfferUnknown`] when there is none, or it belongs to another product.
-pub fn published_offer(tx: &mut Tx<'_>, slug: &Slug, dataset: &str, offer_id: &str) -> Result<fondaco_core::product::Offer> {
+pub fn published_offer(tx: &mut Tx, slug: &Slug, dataset: &str, offer_id: &str) -> Result<fondaco_core::product::Offer> {
     let unknown = || Error::new(Code::OfferUnknown, "There is no such offer for this dataset. Read the catalogue again.");
     let reference = ProductRef::parse_dataset_id(dataset).ok_or_else(unknown)?;
     let offer = tx.offer_get(slug, &OfferId::from_stored(offer_id))?.ok_or_else(unknown)?;

@@ -1,13 +1,16 @@
 //! Participants of this node: made with a key of their own.
 
-use super::{App, bounded};
+use super::{
+    App, bounded,
+    idempotency::{Key, Once, once},
+};
 use crate::identity::keys::SigningKey;
 use fondaco_core::{
     Code, Error, Result,
-    decision::RuleSet,
+    decision::{DECISIONS_MAX, RuleSet},
     participant::{Did, NAME_MAX_CHARS, Participant, Slug},
 };
-use fondaco_store::KeyRow;
+use fondaco_store::{KeyRow, Tx};
 
 /// A new participant, as asked for.
 #[derive(Clone, Debug)]
@@ -41,7 +44,7 @@ impl App {
     ///
     /// # Errors
     /// [`Code::Conflict`] when the slug is taken.
-    pub async fn participant_add(&self, new: NewParticipant) -> Result<Participant> {
+    pub async fn participant_add(&self, new: NewParticipant, key: Option<Key>) -> Result<Participant> {
         let slug = Slug::parse(&new.slug)?;
         let name = new.name.trim().to_owned();
         if name.is_empty() {
@@ -53,28 +56,49 @@ impl App {
         }
         let now = self.now();
         let did = Did::web(&self.config.public.url, &slug)?;
-        let key = SigningKey::generate()?;
+        let signing = SigningKey::generate()?;
         let row = KeyRow {
             participant: slug.clone(),
-            kid: key.kid().to_owned(),
-            sealed_private: self.sealer.seal(&key_context(&slug), key.pkcs8()),
-            public_jwk: key.public_jwk().clone(),
+            kid: signing.public_jwk().thumbprint(),
+            sealed_private: self.sealer.seal(&key_context(&slug), signing.pkcs8(), &*self.entropy)?,
+            public_jwk: serde_json::to_value(signing.public_jwk()).map_err(Error::internal_failure)?,
             created_at: now,
             retired_at: None,
         };
         let participant = Participant { slug, did, name, country: new.country, rules: RuleSet::default(), created_at: now };
-        let stored = participant.clone();
-        self.store
-            .tx("participant.add", move |tx| -> Result<()> {
-                if tx.participant_get(&stored.slug)?.is_some() {
-                    return Err(Error::new(Code::Conflict, format!("The participant \"{}\" exists already.", stored.slug)));
-                }
-                tx.participant_insert(&stored)?;
-                tx.key_insert(&row)?;
-                Ok(())
+        let done = self
+            .store
+            .tx("participant.add", move |tx| {
+                let add = |tx: &mut Tx| {
+                    if tx.participant_get(&participant.slug)?.is_some() {
+                        return Err(Error::new(Code::Conflict, format!("The participant \"{}\" exists already.", participant.slug)));
+                    }
+                    tx.participant_insert(&participant)?;
+                    tx.key_insert(&row)?;
+                    Ok(participant)
+                };
+                once(tx, key.as_ref(), add, |p| p.slug.to_string())
             })
             .await?;
-        Ok(participant)
+        match done {
+            Once::Done(participant) => Ok(participant),
+            Once::Before(slug) => self.participant(&slug).await,
+        }
+    }
+
+    /// Sets what a participant does of its own accord as a consumer. Processes that run keep the rules they began with.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`] for a list that is too long.
+    pub async fn participant_set_rules(&self, participant: &Participant, rules: RuleSet) -> Result<Participant> {
+        let lists = rules.about.values().chain([&rules.default]).flat_map(|r| r.0.values());
+        if lists.into_iter().any(|list| list.is_empty() || list.len() > DECISIONS_MAX) {
+            return Err(Error::invalid(format!("A point has 1 to {DECISIONS_MAX} decisions.")));
+        }
+        let updated = Participant { rules, ..participant.clone() };
+        let stored = updated.clone();
+        self.store.tx("participant.rules", move |tx| -> Result<_> { Ok(tx.participant_update(&stored)?) }).await?;
+        Ok(updated)
     }
 
     /// A participant of this node.

@@ -1,27 +1,29 @@
 //! People and programs that use this node: sign-in, sessions, API tokens.
 
-use super::{App, bounded};
-use crate::identity::{api_token, password, session};
+use super::{
+    App, bounded,
+    idempotency::{Key, Once, once},
+};
+use crate::identity::{
+    api_token,
+    password::PASSWORD_MAX_BYTES,
+    session::{self, SESSION_LIFE},
+};
 use fondaco_core::{
     Code, Error, Result,
     ids::{TokenId, UserId},
     participant::Slug,
     time::Micros,
 };
-use fondaco_store::{ApiTokenRow, LoginAttempt, SessionRow, UserRow};
+use zeroize::Zeroizing;
+use fondaco_store::{ApiTokenRow, LoginAttempt, SessionRow, Tx, UserRow};
 
-/// How long a session lasts.
-pub const SESSION_LIFE: Micros = Micros::from_secs(12 * 3_600);
 /// Failed sign-ins per login name within [`LOGIN_WINDOW`]; the one after is refused unseen.
 pub const LOGIN_ATTEMPTS_MAX: u32 = 10;
 /// The window in which failed sign-ins count.
 pub const LOGIN_WINDOW: Micros = Micros::from_secs(15 * 60);
 /// Longest login name.
 pub const LOGIN_MAX_CHARS: usize = 100;
-/// Shortest password: what NIST SP 800-63B asks of one chosen by a person.
-pub const PASSWORD_MIN_CHARS: usize = 8;
-/// Longest password: hashing is not a way to keep us busy.
-pub const PASSWORD_MAX_CHARS: usize = 500;
 
 /// Somebody who signed in.
 #[derive(Clone, Debug)]
@@ -62,44 +64,41 @@ impl App {
     ///
     /// # Errors
     /// [`Code::Conflict`] when the login is taken.
-    pub async fn user_add(&self, login: &str, name: &str, secret: &str, admin: bool, participants: Vec<Slug>) -> Result<UserRow> {
+    pub async fn user_add(&self, login: &str, name: &str, secret: &str, admin: bool, participants: Vec<Slug>, key: Option<Key>) -> Result<Once<UserRow>> {
         let login = login.trim().to_lowercase();
         if login.is_empty() || login.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(Error::invalid("A login is a name or mail address without spaces."));
         }
         bounded("login", &login, LOGIN_MAX_CHARS)?;
         bounded("name", name, fondaco_core::participant::NAME_MAX_CHARS)?;
-        if secret.chars().count() < PASSWORD_MIN_CHARS {
-            return Err(Error::invalid(format!("A password has at least {PASSWORD_MIN_CHARS} characters.")));
-        }
-        bounded("password", secret, PASSWORD_MAX_CHARS)?;
-        let password_hash = password::hash(secret.to_owned()).await?;
+        let password_hash = self.passwords.hash(Zeroizing::new(secret.to_owned()), &*self.entropy).await?;
         let now = self.now();
         let user = UserRow {
             id: UserId::generate(now, &*self.entropy),
             login,
-            name: if name.trim().is_empty() { "".into() } else { name.trim().to_owned() },
+            name: name.trim().to_owned(),
             password_hash,
             admin,
             created_at: now,
         };
-        let stored = user.clone();
         self.store
-            .tx("user.add", move |tx| -> Result<()> {
-                if tx.user_by_login(&stored.login)?.is_some() {
-                    return Err(Error::new(Code::Conflict, format!("The login \"{}\" exists already.", stored.login)));
-                }
-                tx.user_insert(&stored)?;
-                for slug in participants {
-                    if tx.participant_get(&slug)?.is_none() {
-                        return Err(Error::not_found(format!("The participant {slug}")));
+            .tx("user.add", move |tx| {
+                let add = |tx: &mut Tx| {
+                    if tx.user_by_login(&user.login)?.is_some() {
+                        return Err(Error::new(Code::Conflict, format!("The login \"{}\" exists already.", user.login)));
                     }
-                    tx.membership_set(&stored.id, &slug)?;
-                }
-                Ok(())
+                    tx.user_insert(&user)?;
+                    for slug in participants {
+                        if tx.participant_get(&slug)?.is_none() {
+                            return Err(Error::not_found(format!("The participant {slug}")));
+                        }
+                        tx.membership_set(&user.id, &slug)?;
+                    }
+                    Ok(user)
+                };
+                once(tx, key.as_ref(), add, |u| u.login.clone())
             })
-            .await?;
-        Ok(user)
+            .await
     }
 
     /// Signs a person in. Unknown logins cost the same time as wrong passwords.
@@ -123,19 +122,19 @@ impl App {
             return Err(Error::new(Code::TooMany, format!("Too many attempts for this login. Try again in {minutes} minutes.")));
         }
         let wrong = || Error::new(Code::Unauthenticated, "The login or the password is wrong.");
-        if secret.chars().count() > PASSWORD_MAX_CHARS {
+        if secret.len() > PASSWORD_MAX_BYTES {
             return Err(wrong());
         }
-        let hash = user.as_ref().map(|u| u.password_hash.clone());
-        if !password::verify(secret.to_owned(), hash).await? {
+        let hash = user.as_ref().map(|u| u.password_hash.as_str());
+        if !self.passwords.verify(Zeroizing::new(secret.to_owned()), hash).await? {
             return Err(wrong());
         }
         let user = user.ok_or_else(wrong)?;
-        let secret = session::generate(&*self.entropy);
+        let begun = session::begin(&*self.entropy);
         let row = SessionRow {
-            id_hash: session::hash(&secret),
+            id_hash: begun.id_hash,
             user: user.id.clone(),
-            csrf: session::csrf(&*self.entropy),
+            csrf: begun.csrf,
             created_at: now,
             expires_at: now.plus(SESSION_LIFE),
         };
@@ -146,7 +145,7 @@ impl App {
                 Ok(())
             })
             .await?;
-        Ok(SignedIn { user, session: secret })
+        Ok(SignedIn { user, session: begun.id.to_string() })
     }
 
     /// The person a session belongs to.
@@ -154,7 +153,8 @@ impl App {
     /// # Errors
     /// When the database fails; `None` when the session is unknown or over.
     pub async fn person(&self, session: &str) -> Result<Option<Person>> {
-        let (hash, now) = (session::hash(session), self.now());
+        let Some(hash) = session::hash(session) else { return Ok(None) };
+        let now = self.now();
         self.store
             .read("session.get", move |tx| -> Result<_> {
                 let Some(row) = tx.session_get(&hash, now)? else { return Ok(None) };
@@ -174,15 +174,15 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn sign_out(&self, session: &str) -> Result<()> {
-        let hash = session::hash(session);
-        self.store.tx("session.delete", move |tx| -> Result<_> { Ok(tx.session_delete(&hash)?) }).await
+        let Some(hash) = session::hash(session) else { return Ok(()) };
+        self.store.tx("session.delete", move |tx| -> Result<_> { Ok(tx.session_delete(&hash)?) }).await.map(drop)
     }
 
     /// Makes an API token. The token itself is returned once and stored only as a hash.
     ///
     /// # Errors
     /// When the name is too long.
-    pub async fn token_create(&self, name: &str, participant: Option<Slug>, write: bool) -> Result<(ApiTokenRow, String)> {
+    pub async fn token_create(&self, name: &str, participant: Option<Slug>, write: bool, key: Option<Key>) -> Result<Once<(ApiTokenRow, String)>> {
         bounded("name", name, fondaco_core::participant::NAME_MAX_CHARS)?;
         if name.trim().is_empty() {
             return Err(Error::invalid("A token needs a name, so that you know later what it is for."));
@@ -191,7 +191,7 @@ impl App {
         let token = api_token::generate(&*self.entropy);
         let row = ApiTokenRow {
             id: TokenId::generate(now, &*self.entropy),
-            hash: api_token::hash(&token),
+            hash: token.hash,
             participant,
             write,
             name: name.trim().to_owned(),
@@ -199,9 +199,34 @@ impl App {
             revoked_at: None,
             last_used_at: None,
         };
-        let stored = row.clone();
-        self.store.tx("token.create", move |tx| -> Result<_> { Ok(tx.api_token_insert(&stored)?) }).await?;
-        Ok((row, token))
+        let made = (row, token.text.to_string());
+        self.store
+            .tx("token.create", move |tx| {
+                let create = |tx: &mut Tx| {
+                    tx.api_token_insert(&made.0)?;
+                    Ok(made)
+                };
+                once(tx, key.as_ref(), create, |(row, _)| row.id.to_string())
+            })
+            .await
+    }
+
+    /// Revokes a token of a participant.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when the participant has no such token.
+    pub async fn token_revoke(&self, slug: &Slug, id: &TokenId) -> Result<ApiTokenRow> {
+        let (slug, id, now) = (slug.clone(), id.clone(), self.now());
+        self.store
+            .tx("token.revoke", move |tx| -> Result<_> {
+                let find = |tx: &mut Tx| -> Result<_> { Ok(tx.api_token_list(Some(&slug))?.into_iter().find(|row| row.id == id)) };
+                if find(tx)?.is_none() {
+                    return Err(Error::not_found("The token"));
+                }
+                tx.api_token_revoke(&id, now)?;
+                find(tx)?.ok_or_else(|| Error::not_found("The token"))
+            })
+            .await
     }
 
     /// The program behind a token.
@@ -210,10 +235,8 @@ impl App {
     /// [`Code::Unauthenticated`].
     pub async fn program(&self, token: &str) -> Result<Program> {
         let wrong = || Error::new(Code::Unauthenticated, "The API token is not valid. Make one with: fondaco token create NAME");
-        if !api_token::is_well_formed(token) {
-            return Err(wrong());
-        }
-        let (hash, now) = (api_token::hash(token), self.now());
+        let hash = api_token::hash(token).ok_or_else(wrong)?;
+        let now = self.now();
         let row = self
             .store
             .read("token.get", move |tx| -> Result<_> { Ok(tx.api_token_by_hash(&hash)?) })

@@ -1,8 +1,8 @@
 //! Messages of peers about negotiations and transfers, after parsing: authenticated, applied and answered in one
 //! transaction. The answer carries the state right after the message; what our rules decide comes after it.
 
-use super::{App, Done, access, negotiations, transfers};
-use crate::identity::authenticator::Caller;
+use super::{App, Done, access, agreements::peer_of, negotiations, transfers};
+use crate::identity::Caller;
 use fondaco_core::{
     Code, Error, Result,
     decision::Trigger,
@@ -52,9 +52,9 @@ pub struct TransferRequest {
 ///
 /// # Errors
 /// [`Code::TokenReplayed`].
-pub fn use_token(tx: &mut Tx<'_>, caller: &Caller) -> Result<()> {
-    if let Some((jti, expires_at)) = &caller.replay
-        && !tx.token_use(caller.did.as_str(), jti, *expires_at)?
+pub fn use_token(tx: &mut Tx, caller: &Caller) -> Result<()> {
+    if let Some(replay) = &caller.replay
+        && !tx.token_use(caller.did.as_str(), &replay.jti, replay.expires_at)?
     {
         return Err(Error::new(Code::TokenReplayed, "This token was used before. Make a fresh one for every request."));
     }
@@ -112,7 +112,6 @@ impl App {
         &self,
         slug: &Slug,
         id: &NegotiationId,
-        role: Role,
         envelope: Envelope,
         message: negotiation::Received,
     ) -> Result<Negotiation> {
@@ -121,7 +120,7 @@ impl App {
             .store
             .tx("negotiation.received", move |tx| -> Result<_> {
                 use_token(tx, &envelope.caller)?;
-                let mut n = match find_negotiation(tx, &slug, &id, role, &envelope) {
+                let mut n = match find_negotiation(tx, &slug, &id, &envelope) {
                     Ok(n) => n,
                     Err(e) => return Ok(Done::just(Err(e))),
                 };
@@ -151,13 +150,13 @@ impl App {
     ///
     /// # Errors
     /// [`Code::NotFound`].
-    pub async fn negotiation_seen_by(&self, slug: &Slug, id: &NegotiationId, role: Role, caller: Caller) -> Result<Negotiation> {
+    pub async fn negotiation_seen_by(&self, slug: &Slug, id: &NegotiationId, caller: Caller) -> Result<Negotiation> {
         let (slug, id) = (slug.clone(), id.clone());
         self.store
             .tx("negotiation.seen", move |tx| -> Result<_> {
                 use_token(tx, &caller)?;
                 let envelope = Envelope { caller, message_id: None, sender_pid: None };
-                Ok(find_negotiation(tx, &slug, &id, role, &envelope))
+                Ok(find_negotiation(tx, &slug, &id, &envelope))
             })
             .await?
     }
@@ -183,13 +182,13 @@ impl App {
     ///
     /// # Errors
     /// As [`App::negotiation_received`].
-    pub async fn transfer_received(&self, slug: &Slug, id: &TransferId, role: Role, envelope: Envelope, message: transfer::Received) -> Result<Transfer> {
+    pub async fn transfer_received(&self, slug: &Slug, id: &TransferId, envelope: Envelope, message: transfer::Received) -> Result<Transfer> {
         let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
         let done = self
             .store
             .tx("transfer.received", move |tx| -> Result<_> {
                 use_token(tx, &envelope.caller)?;
-                let mut t = match find_transfer(tx, &slug, &id, role, &envelope) {
+                let mut t = match find_transfer(tx, &slug, &id, &envelope) {
                     Ok(t) => t,
                     Err(e) => return Ok(Done::just(Err(e))),
                 };
@@ -225,13 +224,13 @@ impl App {
     ///
     /// # Errors
     /// [`Code::NotFound`].
-    pub async fn transfer_seen_by(&self, slug: &Slug, id: &TransferId, role: Role, caller: Caller) -> Result<Transfer> {
+    pub async fn transfer_seen_by(&self, slug: &Slug, id: &TransferId, caller: Caller) -> Result<Transfer> {
         let (slug, id) = (slug.clone(), id.clone());
         self.store
             .tx("transfer.seen", move |tx| -> Result<_> {
                 use_token(tx, &caller)?;
                 let envelope = Envelope { caller, message_id: None, sender_pid: None };
-                Ok(find_transfer(tx, &slug, &id, role, &envelope))
+                Ok(find_transfer(tx, &slug, &id, &envelope))
             })
             .await?
     }
@@ -239,7 +238,7 @@ impl App {
 
 type Answer<T> = Result<Done<Result<T>>>;
 
-fn open_negotiation(app: &App, tx: &mut Tx<'_>, participant: &Participant, envelope: &Envelope, request: FirstRequest) -> Answer<Negotiation> {
+fn open_negotiation(app: &App, tx: &mut Tx, participant: &Participant, envelope: &Envelope, request: FirstRequest) -> Answer<Negotiation> {
     let slug = &participant.slug;
     let pid = envelope.sender_pid.clone().ok_or_else(|| Error::invalid("The request needs a \"consumerPid\"."))?;
     if let Some(known) = tx.negotiation_by_peer_pid(slug, Role::Provider, &envelope.caller.did, &pid)? {
@@ -273,7 +272,7 @@ fn open_negotiation(app: &App, tx: &mut Tx<'_>, participant: &Participant, envel
     Ok(Done { value: Ok(answer), after: done.after })
 }
 
-fn open_transfer(app: &App, tx: &mut Tx<'_>, participant: &Participant, envelope: &Envelope, request: TransferRequest) -> Answer<Transfer> {
+fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &Envelope, request: TransferRequest) -> Answer<Transfer> {
     let slug = &participant.slug;
     let pid = envelope.sender_pid.clone().ok_or_else(|| Error::invalid("The request needs a \"consumerPid\"."))?;
     if let Some(known) = tx.transfer_by_peer_pid(slug, Role::Provider, &envelope.caller.did, &pid)? {
@@ -281,7 +280,7 @@ fn open_transfer(app: &App, tx: &mut Tx<'_>, participant: &Participant, envelope
     }
     let row = tx
         .agreement_get(slug, &request.agreement_id)?
-        .filter(|row| row.role == Role::Provider && row.peer == envelope.caller.did)
+        .filter(|row| row.role == Role::Provider && *peer_of(row) == envelope.caller.did)
         .ok_or_else(|| Error::not_found("The agreement"))?;
     if row.ended_at.is_some() {
         return Err(Error::new(Code::AccessEnded, "The agreement was ended."));
@@ -290,7 +289,7 @@ fn open_transfer(app: &App, tx: &mut Tx<'_>, participant: &Participant, envelope
     let now = app.now();
     let reads = tx.reads_used(slug, &row.agreement.id)?;
     if let Some(policy) = &row.policy {
-        let facts = access::facts(policy, &row.peer, &row.declared, row.agreement.timestamp, now, reads);
+        let facts = access::facts(policy, peer_of(&row), &row.declared, row.agreement.timestamp, now, reads);
         if let Verdict::Deny(denial) = policy.evaluate(&facts.as_facts()) {
             return Err(Error::new(Code::PolicyDenied, denial.to_string()));
         }
@@ -318,28 +317,28 @@ fn open_transfer(app: &App, tx: &mut Tx<'_>, participant: &Participant, envelope
     Ok(Done { value: Ok(answer), after: done.after })
 }
 
-/// Unknown, of the other role, or somebody else's: all look alike from outside.
-fn find_negotiation(tx: &mut Tx<'_>, slug: &Slug, id: &NegotiationId, role: Role, envelope: &Envelope) -> Result<Negotiation> {
+/// Unknown or somebody else's: both look alike from outside. Our role decides what the message can mean.
+fn find_negotiation(tx: &mut Tx, slug: &Slug, id: &NegotiationId, envelope: &Envelope) -> Result<Negotiation> {
     tx.negotiation_lock(slug, id)?
-        .filter(|n| n.role == role && n.peer.did == envelope.caller.did)
+        .filter(|n| n.peer.did == envelope.caller.did)
         .ok_or_else(|| Error::not_found("The negotiation"))
 }
 
-fn find_transfer(tx: &mut Tx<'_>, slug: &Slug, id: &TransferId, role: Role, envelope: &Envelope) -> Result<Transfer> {
+fn find_transfer(tx: &mut Tx, slug: &Slug, id: &TransferId, envelope: &Envelope) -> Result<Transfer> {
     tx.transfer_lock(slug, id)?
-        .filter(|t| t.role == role && t.peer.did == envelope.caller.did)
+        .filter(|t| t.peer.did == envelope.caller.did)
         .ok_or_else(|| Error::not_found("The transfer"))
 }
 
 /// Whether this very message was applied before: its answer got lost, so it is answered again and nothing changes.
-fn is_redelivery(tx: &mut Tx<'_>, slug: &Slug, process: &str, envelope: &Envelope) -> Result<bool> {
+fn is_redelivery(tx: &mut Tx, slug: &Slug, process: &str, envelope: &Envelope) -> Result<bool> {
     match &envelope.message_id {
         Some(id) => Ok(tx.message_known(slug, process, id)?),
         None => Ok(false),
     }
 }
 
-fn remember(tx: &mut Tx<'_>, slug: &Slug, process: &str, envelope: &Envelope) -> Result<()> {
+fn remember(tx: &mut Tx, slug: &Slug, process: &str, envelope: &Envelope) -> Result<()> {
     if let Some(id) = &envelope.message_id {
         tx.message_seen(slug, process, id)?;
     }

@@ -1,6 +1,10 @@
 //! Transfers: ask for access, take a step, follow the rules. The counterpart of [`super::negotiations`].
 
-use super::{After, App, Done, access};
+use super::{
+    After, App, Done, access,
+    agreements::peer_of,
+    idempotency::{Key, Once, once},
+};
 use crate::jobs::{self, TransferSend};
 use fondaco_core::{
     Code, Error, Result,
@@ -10,6 +14,7 @@ use fondaco_core::{
     participant::{Participant, Slug},
     policy::Verdict,
     product::{FORMAT_DELTA_SHARING, ProductRef},
+    time::Micros,
     transfer::{Effect, Message, Own, State, Transfer},
 };
 use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
@@ -24,19 +29,26 @@ impl App {
     ///
     /// # Errors
     /// [`Code::NotFound`] when we hold no such agreement as consumer.
-    pub async fn transfer_begin(&self, participant: &Participant, agreement_id: &str, format: Option<String>) -> Result<Transfer> {
+    pub async fn transfer_begin(&self, participant: &Participant, agreement_id: &str, format: Option<String>, key: Option<Key>) -> Result<Transfer> {
         let (app, participant, agreement_id) = (self.clone(), participant.clone(), agreement_id.to_owned());
         let done = self
             .store
-            .tx("transfer.begin", move |tx| -> Result<_> {
+            .tx("transfer.begin", move |tx| {
+                let slug = participant.slug.clone();
+                let begin = |tx: &mut Tx| {
                 let row = consumer_agreement(tx, &participant.slug, &agreement_id)?;
                 let now = app.now();
+                // Where the provider is was learnt when the agreement was negotiated.
+                let address = tx
+                    .negotiation_get(&participant.slug, &row.negotiation_id)?
+                    .map(|n| n.peer.address)
+                    .ok_or_else(|| Error::not_found("The negotiation of the agreement"))?;
                 let t = Transfer {
                     id: TransferId::generate(now, &*app.entropy),
                     participant: participant.slug.clone(),
                     own_did: participant.did.clone(),
                     role: Role::Consumer,
-                    peer: Peer { did: row.peer.clone(), pid: None, address: row.peer_address.clone() },
+                    peer: Peer { did: peer_of(&row).clone(), pid: None, address },
                     agreement_id: row.agreement.id.clone(),
                     dataset: row.dataset.clone(),
                     format: format.unwrap_or_else(|| FORMAT_DELTA_SHARING.into()),
@@ -50,9 +62,14 @@ impl App {
                 };
                 record(tx, &t, Role::Consumer, "Asked for access.")?;
                 follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
+                };
+                once(tx, key.as_ref(), begin, |done| done.value.id.to_string()).map(|done| (done, slug))
             })
             .await?;
-        Ok(self.finish(done))
+        match done {
+            (Once::Done(done), _) => Ok(self.finish(done)),
+            (Once::Before(id), slug) => self.transfer_wait(&slug, &TransferId::from_stored(id), Micros(0), |_| true).await,
+        }
     }
 
     /// Takes a step that a person (or a program) asked for.
@@ -137,12 +154,12 @@ impl App {
 }
 
 /// The step an action means, taken.
-fn step(app: &App, tx: &mut Tx<'_>, t: Transfer, action: Action, reason: Option<String>) -> Result<Done<Transfer>> {
+fn step(app: &App, tx: &mut Tx, t: Transfer, action: Action, reason: Option<String>) -> Result<Done<Transfer>> {
     let own = own_step(app, tx, &t, action, reason)?;
     act(app, tx, t, own)
 }
 
-fn own_step(app: &App, tx: &mut Tx<'_>, t: &Transfer, action: Action, reason: Option<String>) -> Result<Own> {
+fn own_step(app: &App, tx: &mut Tx, t: &Transfer, action: Action, reason: Option<String>) -> Result<Own> {
     let ending = |default: &str| Ending::because(reason.clone().unwrap_or_else(|| default.to_owned()));
     Ok(match action {
         Action::Start => match may_open(app, tx, t)? {
@@ -159,7 +176,7 @@ fn own_step(app: &App, tx: &mut Tx<'_>, t: &Transfer, action: Action, reason: Op
     })
 }
 
-pub(super) fn act(app: &App, tx: &mut Tx<'_>, t: Transfer, own: Own) -> Result<Done<Transfer>> {
+pub(super) fn act(app: &App, tx: &mut Tx, t: Transfer, own: Own) -> Result<Done<Transfer>> {
     let (before, words) = (t.revision, step_words(&own, &t));
     let (after, effects) = t.act(own, app.now())?;
     record(tx, &after, after.role, &words)?;
@@ -172,7 +189,7 @@ pub(super) fn act(app: &App, tx: &mut Tx<'_>, t: Transfer, own: Own) -> Result<D
 ///
 /// # Errors
 /// When the database fails or the transfer changed meanwhile.
-pub fn follow(app: &App, tx: &mut Tx<'_>, mut t: Transfer, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Transfer>> {
+pub fn follow(app: &App, tx: &mut Tx, mut t: Transfer, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Transfer>> {
     let now = app.now();
     let mut queue = VecDeque::from(effects);
     let mut after_commit = Vec::new();
@@ -241,7 +258,7 @@ pub fn follow(app: &App, tx: &mut Tx<'_>, mut t: Transfer, effects: Vec<Effect>,
     Ok(Done { value: t, after: after_commit })
 }
 
-fn drop_void_messages(tx: &mut Tx<'_>, t: &Transfer) -> Result<()> {
+fn drop_void_messages(tx: &mut Tx, t: &Transfer) -> Result<()> {
     if t.state.is_final() && t.peer.pid.is_some() {
         tx.jobs_drop(&t.participant, &jobs::line(&t.id))?;
     }
@@ -249,13 +266,13 @@ fn drop_void_messages(tx: &mut Tx<'_>, t: &Transfer) -> Result<()> {
 }
 
 /// The provider's node ends the transfer by itself when the agreed time is over.
-fn expire_later(app: &App, tx: &mut Tx<'_>, t: &Transfer) -> Result<()> {
+fn expire_later(app: &App, tx: &mut Tx, t: &Transfer) -> Result<()> {
     if t.role != Role::Provider {
         return Ok(());
     }
     let Some(row) = tx.agreement_get(&t.participant, &t.agreement_id)? else { return Ok(()) };
     let Some(policy) = &row.policy else { return Ok(()) };
-    let facts = access::facts(policy, &row.peer, &row.declared, row.agreement.timestamp, app.now(), 0);
+    let facts = access::facts(policy, peer_of(&row), &row.declared, row.agreement.timestamp, app.now(), 0);
     if let Verdict::Permit(permit) = policy.evaluate(&facts.as_facts())
         && let Some(until) = permit.until
     {
@@ -276,7 +293,7 @@ fn expire_later(app: &App, tx: &mut Tx<'_>, t: &Transfer) -> Result<()> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn may_open(app: &App, tx: &mut Tx<'_>, t: &Transfer) -> Result<Result<()>> {
+pub fn may_open(app: &App, tx: &mut Tx, t: &Transfer) -> Result<Result<()>> {
     if t.role != Role::Provider {
         return Ok(Ok(()));
     }
@@ -290,7 +307,7 @@ pub fn may_open(app: &App, tx: &mut Tx<'_>, t: &Transfer) -> Result<Result<()>> 
         return Ok(Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node.")));
     };
     let reads = tx.reads_used(&t.participant, &t.agreement_id)?;
-    let facts = access::facts(policy, &row.peer, &row.declared, row.agreement.timestamp, app.now(), reads);
+    let facts = access::facts(policy, peer_of(&row), &row.declared, row.agreement.timestamp, app.now(), reads);
     Ok(match policy.evaluate(&facts.as_facts()) {
         Verdict::Permit(_) => Ok(()),
         Verdict::Deny(denial) => Err(Error::new(Code::PolicyDenied, denial.to_string())),
@@ -305,7 +322,7 @@ fn ending_of(error: &Error) -> Ending {
 ///
 /// # Errors
 /// [`Code::Invalid`] for another format.
-pub fn check_format(tx: &mut Tx<'_>, row: &AgreementRow, format: &str) -> Result<()> {
+pub fn check_format(tx: &mut Tx, row: &AgreementRow, format: &str) -> Result<()> {
     let product = ProductRef::parse_dataset_id(&row.dataset).and_then(|r| tx.product_get(&row.participant, &r).transpose()).transpose()?;
     let formats = product.map(|p| p.kind.formats()).unwrap_or_default();
     if formats.contains(&format) {
@@ -315,7 +332,7 @@ pub fn check_format(tx: &mut Tx<'_>, row: &AgreementRow, format: &str) -> Result
     }
 }
 
-fn consumer_agreement(tx: &mut Tx<'_>, slug: &Slug, id: &str) -> Result<AgreementRow> {
+fn consumer_agreement(tx: &mut Tx, slug: &Slug, id: &str) -> Result<AgreementRow> {
     let row = tx.agreement_get(slug, id)?.ok_or_else(|| Error::not_found(format!("The agreement {id:.80}")))?;
     if row.role != Role::Consumer {
         return Err(Error::invalid("You are the provider of this agreement; the consumer asks for access."));
@@ -334,7 +351,7 @@ fn consumer_rules(participant: &Participant, row: &AgreementRow) -> Rules {
 ///
 /// # Errors
 /// When the database fails.
-pub fn record(tx: &mut Tx<'_>, t: &Transfer, by: Role, text: &str) -> Result<()> {
+pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str) -> Result<()> {
     let actor = if by == t.role { &t.own_did } else { &t.peer.did };
     tx.event_append(&NewEvent {
         participant: t.participant.clone(),
@@ -343,7 +360,6 @@ pub fn record(tx: &mut Tx<'_>, t: &Transfer, by: Role, text: &str) -> Result<()>
         actor: actor.to_string(),
         text: text.trim().to_owned(),
         detail: json!({"transfer": t.id, "state": t.state.name(), "role": t.role, "peer": t.peer.did, "agreement": t.agreement_id}),
-        at: t.updated_at,
     })?;
     Ok(())
 }

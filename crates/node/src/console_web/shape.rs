@@ -7,7 +7,7 @@ use fondaco_console::{
     view::{self, EventView, NegotiationRow, Party, Subject, Terms, TransferRow},
 };
 use fondaco_core::{
-    negotiation::{self, Ending, Negotiation},
+    negotiation::{self, Negotiation},
     participant::Did,
     policy::Policy,
     product::{self, ProductRef},
@@ -197,11 +197,6 @@ fn reason(kind: &str, text: &str) -> Option<String> {
         _ => return None,
     };
     Some(said.unwrap_or(text).trim().to_owned()).filter(|r| !r.is_empty())
-}
-
-/// The reasons of an ending as one text.
-pub fn reasons(ending: &Ending) -> Option<String> {
-    Some(ending.reasons.join(" ")).filter(|r| !r.trim().is_empty())
 }
 
 /// A line of a timeline; `None` for an event without a message.

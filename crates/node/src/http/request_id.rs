@@ -5,7 +5,7 @@ use super::problem::{Cause, MEDIA_TYPE, Problem, REQUEST_ID};
 use crate::app::App;
 use axum::{
     body::{Body, to_bytes},
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderValue, header},
     middleware::Next,
     response::Response,
@@ -23,7 +23,7 @@ const PROBLEM_MAX_BYTES: usize = 64 * 1024;
 pub struct RequestId(pub String);
 
 /// The layer.
-pub async fn layer(State(app): State<App>, surface: &'static str, mut request: Request, next: Next) -> Response {
+pub async fn layer(app: App, surface: &'static str, mut request: Request, next: Next) -> Response {
     let id = request
         .headers()
         .get(&REQUEST_ID)

@@ -8,9 +8,10 @@ mod send;
 mod transfer_send;
 
 pub use negotiation_send::NegotiationSend;
-pub use transfer_send::TransferSend;
+pub use transfer_send::{ENDPOINT_TYPE_DELTA_SHARING, TransferSend};
 
-use fondaco_core::decision::Action;
+use crate::app::App;
+use fondaco_core::{decision::Action, participant::Slug};
 use serde::{Deserialize, Serialize};
 
 /// Sends a negotiation message.
@@ -27,6 +28,11 @@ pub const TRANSFER_EXPIRE: &str = "transfer.expire";
 /// The line in which the messages of one process wait: they arrive in the order in which they were decided.
 pub fn line(id: impl std::fmt::Display) -> String {
     format!("{id}:send")
+}
+
+/// The base of a participant's DSP endpoints, where peers also call back; without a trailing slash.
+pub fn dsp_base(app: &App, slug: &Slug) -> String {
+    format!("{}/dsp/{}", app.config.participant_base(slug), fondaco_dsp::VERSION)
 }
 
 /// A decision to take later, void if the process moves on first.

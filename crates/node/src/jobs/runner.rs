@@ -2,7 +2,11 @@
 
 use super::{Decide, Expire, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend};
 use crate::app::App;
-use fondaco_core::{Code, Error, Result, ids::JobId, time::Micros};
+use fondaco_core::{
+    Code, Error, Result,
+    ids::{JobId, NegotiationId, TransferId},
+    time::Micros,
+};
 use fondaco_store::{Job, JobFeed};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -53,7 +57,7 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
         NEGOTIATION_SEND => read::<NegotiationSend>(job)?.perform(app, job).await,
         TRANSFER_SEND => read::<TransferSend>(job)?.perform(app, job).await,
         NEGOTIATION_DECIDE => {
-            let due: Decide<_> = read(job)?;
+            let due: Decide<NegotiationId> = read(job)?;
             let id = due.id.clone();
             match app.negotiation_decide(slug, due, job.id.clone()).await {
                 Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), &id.to_string(), &e).await,
@@ -61,7 +65,7 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
             }
         }
         TRANSFER_DECIDE => {
-            let due: Decide<_> = read(job)?;
+            let due: Decide<TransferId> = read(job)?;
             let id = due.id.clone();
             match app.transfer_decide(slug, due, job.id.clone()).await {
                 Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), &id.to_string(), &e).await,
@@ -76,7 +80,7 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
 /// A decision that is not possible (a rule that does not fit the state): the process waits for a person instead.
 async fn give_up(app: &App, job: JobId, process: &str, error: &Error) -> Result<()> {
     tracing::warn!(process, "job.decision_not_possible {process}: {error}");
-    app.store.tx("job.give_up", move |tx| -> Result<_> { Ok(tx.job_finish(&job)?) }).await
+    app.store.tx("job.give_up", move |tx| -> Result<_> { Ok(tx.job_finish(&job)?) }).await.map(drop)
 }
 
 fn read<T: DeserializeOwned>(job: &Job) -> Result<T> {

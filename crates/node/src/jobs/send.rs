@@ -6,21 +6,37 @@ use crate::{
 };
 use fondaco_core::{
     Code, Error, Result,
-    ids::JobId,
     participant::{Declarations, Did, Slug},
-    time::{Micros, Timestamp},
+    time::Micros,
 };
+use fondaco_store::Job;
 use serde_json::Value;
 
 /// How long a peer may stay away before a process that waits for it ends.
 pub const GIVE_UP_AFTER: Micros = Micros::from_secs(24 * 3_600);
-/// Largest acknowledgement read.
-const ACK_MAX_BYTES: usize = 256 * 1024;
+/// Largest acknowledgement read, in bytes: a state and two pids.
+const ACK_MAX_BYTES: u64 = 256 * 1024;
+/// Most characters of the peer's own words that are kept.
+const WORDS_MAX_CHARS: usize = 500;
+
+/// Who sends to whom.
+#[derive(Clone, Copy)]
+pub struct Parties<'a> {
+    /// Our participant.
+    pub slug: &'a Slug,
+    /// Its DID.
+    pub own: &'a Did,
+    /// The peer.
+    pub peer: &'a Did,
+    /// What we declare of ourselves.
+    pub declared: &'a Declarations,
+}
 
 /// How a delivery went.
+#[derive(Debug)]
 pub enum Delivery {
-    /// Taken; the answer's body, if it was JSON.
-    Accepted(Option<Value>),
+    /// Taken; the answer's body.
+    Accepted(Vec<u8>),
     /// Refused for good, with the peer's words.
     Refused(String),
     /// Not now; worth another try.
@@ -28,9 +44,16 @@ pub enum Delivery {
 }
 
 /// Posts one message.
-pub async fn post(app: &App, slug: &Slug, own: &Did, peer: &Did, declared: &Declarations, url: &str, body: &Value) -> Result<Delivery> {
-    let authorization = app.authorization(slug, own, peer, declared).await?;
-    let request = OutRequest::post_json(url, body).authorization(&authorization).limit(ACK_MAX_BYTES);
+///
+/// # Errors
+/// When the message cannot be signed: our own failure.
+pub async fn post(app: &App, parties: Parties<'_>, url: &str, body: &Value) -> Result<Delivery> {
+    let authorization = app.authorization(parties.slug, parties.own, parties.peer, parties.declared).await?;
+    let url = match app.url(url) {
+        Ok(url) => url,
+        Err(e) => return Ok(Delivery::Refused(e.message().to_owned())),
+    };
+    let request = OutRequest::post_json(url, body.to_string()).with_authorization(&authorization)?.with_limit(ACK_MAX_BYTES);
     Ok(match app.outbound.send(request).await {
         Ok(response) => understand(&response),
         // An address we may not call will not become callable by waiting.
@@ -39,46 +62,45 @@ pub async fn post(app: &App, slug: &Slug, own: &Did, peer: &Did, declared: &Decl
     })
 }
 
-/// Reads the peer's view of a process: when it refused a message, perhaps only because it has it already.
-pub async fn peer_state(app: &App, slug: &Slug, own: &Did, peer: &Did, declared: &Declarations, url: &str) -> Option<String> {
-    let authorization = app.authorization(slug, own, peer, declared).await.ok()?;
-    let response = app.outbound.send(OutRequest::get(url).authorization(&authorization).limit(ACK_MAX_BYTES)).await.ok()?;
+/// The state a peer sees: when it refuses a message, that may be because it has it already and its answer got lost.
+pub async fn peer_state(app: &App, parties: Parties<'_>, url: &str) -> Option<String> {
+    let authorization = app.authorization(parties.slug, parties.own, parties.peer, parties.declared).await.ok()?;
+    let request = OutRequest::get(app.url(url).ok()?).with_authorization(&authorization).ok()?.with_limit(ACK_MAX_BYTES);
+    let response = app.outbound.send(request).await.ok().filter(|r| r.status.is_success())?;
     let body: Value = serde_json::from_slice(&response.body).ok()?;
-    let state = fondaco_dsp::jsonld::normalise(&body).ok()?.get("state")?.as_str()?.to_owned();
-    response.is_success().then_some(state)
+    Some(fondaco_dsp::normalise(&body).ok()?.get("state")?.as_str()?.to_owned())
 }
 
 fn understand(response: &OutResponse) -> Delivery {
-    let body = serde_json::from_slice::<Value>(&response.body).ok();
-    match response.status {
-        200..=299 => Delivery::Accepted(body),
-        408 | 425 | 429 | 500..=599 => Delivery::Later(format!("the peer answered {}", response.status)),
-        status => Delivery::Refused(format!("The peer refused the message ({status}). {}", peer_words(body.as_ref()))),
+    match response.status.as_u16() {
+        200..=299 => Delivery::Accepted(response.body.to_vec()),
+        status @ (408 | 425 | 429 | 500..=599) => Delivery::Later(format!("the peer answered {status}")),
+        status => Delivery::Refused(format!("The peer refused the message ({status}). {}", peer_words(&response.body)).trim_end().to_owned()),
     }
 }
 
-/// The reason in a protocol error, bounded and without control characters.
-fn peer_words(body: Option<&Value>) -> String {
-    let reasons = body.and_then(|b| b.get("reason").or_else(|| b.get("dspace:reason")));
-    let text = match reasons {
+/// The reasons in a protocol error, bounded and without control characters.
+fn peer_words(body: &[u8]) -> String {
+    let value = serde_json::from_slice::<Value>(body).ok().and_then(|v| fondaco_dsp::normalise(&v).ok());
+    let text = match value.as_ref().and_then(|v| v.get("reason")) {
         Some(Value::String(s)) => s.clone(),
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         _ => String::new(),
     };
-    text.chars().filter(|c| !c.is_control()).take(500).collect()
+    text.chars().filter(|c| !c.is_control()).take(WORDS_MAX_CHARS).collect()
 }
 
-/// Puts a job off after a failed delivery, or says that it has been tried long enough.
-pub async fn later(app: &App, job: &fondaco_store::Job, why: &str) -> Result<Option<Error>> {
+/// Puts a job off after a failed delivery; an error says that it has been tried long enough.
+///
+/// # Errors
+/// When the database fails (outer).
+pub async fn later(app: &App, job: &Job, why: &str) -> Result<Result<()>> {
     let now = app.now();
     if now.since(job.created_at) >= GIVE_UP_AFTER {
-        return Ok(Some(Error::new(Code::PeerUnreachable, format!("The peer could not be reached for 24 hours: {why}."))));
+        return Ok(Err(Error::new(Code::PeerUnreachable, format!("The peer could not be told for 24 hours. {why}"))));
     }
-    let run_at = now.plus(super::runner::backoff(job.attempts));
-    put_off(app, job.id.clone(), run_at, why.to_owned()).await?;
-    Ok(None)
-}
-
-async fn put_off(app: &App, id: JobId, run_at: Timestamp, why: String) -> Result<()> {
-    app.store.tx("job.put_off", move |tx| -> Result<_> { Ok(tx.job_retry(&id, run_at, &why)?) }).await
+    tracing::info!(job = %job.id, attempts = job.attempts, "job.later {}: {why}", job.id);
+    let (id, run_at, why) = (job.id.clone(), now.plus(super::runner::backoff(job.attempts)), why.to_owned());
+    app.store.tx("job.later", move |tx| -> Result<_> { Ok(tx.job_retry(&id, run_at, &why)?) }).await?;
+    Ok(Ok(()))
 }

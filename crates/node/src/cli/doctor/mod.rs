@@ -10,7 +10,7 @@ use super::{
     answer::Answer,
     context::Context,
     failure::Result,
-    show::{clean, count},
+    show::{clean, count, when},
 };
 use crate::config::Config;
 use fondaco_core::time::{Clock, SystemClock, Timestamp};
@@ -102,7 +102,7 @@ fn clock(now: Timestamp) -> Finding {
     // Years in which this program can plausibly run; a machine without a battery wakes up in 1970.
     let plausible = Timestamp::parse("2025-01-01T00:00:00Z").zip(Timestamp::parse("2100-01-01T00:00:00Z"));
     match plausible {
-        Some((first, last)) if first <= now && now < last => Finding::ok("clock", format!("It is {now}.")),
+        Some((first, last)) if first <= now && now < last => Finding::ok("clock", format!("It is {}.", when(&now.to_rfc3339()))),
         _ => {
             Finding::fail("clock", format!("The machine's clock says {now}: tokens would be refused and dates in agreements wrong."), MEND)
         }

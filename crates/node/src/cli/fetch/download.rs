@@ -7,7 +7,7 @@ use super::{
         failure::{Failure, Result},
         show,
     },
-    file_name::{ENDING, safe_name, safe_word},
+    file_name::{ENDING, part_name, safe_word},
     listing,
 };
 use crate::net::{OutRequest, OutStream, Outbound};
@@ -103,9 +103,8 @@ fn places(listed: Vec<(String, Vec<RemoteFile>)>, out: &Path) -> Result<Vec<Want
         } else {
             out.to_owned()
         };
-        let mut taken = HashSet::new();
         for (i, file) in files.into_iter().enumerate() {
-            let path = if single { out.to_owned() } else { folder.join(safe_name(&file.url, i, &mut taken)) };
+            let path = if single { out.to_owned() } else { folder.join(part_name(i)) };
             wanted.push(Wanted { table: table.clone(), file, path });
         }
     }
@@ -528,10 +527,10 @@ mod tests {
         let out = Path::new("/data/out");
         let two = vec![("a.b.c".to_owned(), vec![file("http://h/x.parquet"), file("http://h/../x.parquet")])];
         let paths: Vec<PathBuf> = places(two, out).expect("places").into_iter().map(|w| w.path).collect();
-        assert_eq!(paths, [out.join("x.parquet"), out.join("00001-0-x.parquet")]);
+        assert_eq!(paths, [out.join("part-00000.parquet"), out.join("part-00001.parquet")]);
         let tables = vec![("../up".to_owned(), vec![file("http://h/x.parquet")]), ("..".to_owned(), vec![file("http://h/x.parquet")])];
         let paths: Vec<PathBuf> = places(tables, out).expect("places").into_iter().map(|w| w.path).collect();
-        assert_eq!(paths, [out.join("_up/x.parquet"), out.join("table-00001/x.parquet")]);
+        assert_eq!(paths, [out.join("_up/part-00000.parquet"), out.join("table-00001/part-00000.parquet")]);
         let named = Path::new("/data/one.parquet");
         assert_eq!(places(vec![("t".to_owned(), vec![file("http://h/x")])], named).expect("one")[0].path, named);
         assert!(places(vec![("t".to_owned(), vec![file("http://h/x"), file("http://h/y")])], named).is_err());

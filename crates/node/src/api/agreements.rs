@@ -1,0 +1,131 @@
+//! `/api/v1/participants/{slug}/agreements…`.
+
+use super::{
+    Body, KeyHeader, Segments,
+    auth::Acting,
+    types::{AgreementBody, ListQuery, ReasonBody, TransferBody},
+};
+use crate::{
+    app::{App, views::ProcessesAsked},
+    http::problem::{ApiResult, Problem},
+};
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::StatusCode,
+};
+use fondaco_core::time::Micros;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// How long access is waited for, unless asked otherwise.
+const WAIT_SECS: u32 = 30;
+
+/// Agreements.
+#[derive(Serialize, ToSchema)]
+pub struct AgreementsBody {
+    agreements: Vec<AgreementBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A transfer to begin.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewTransferBody {
+    /// The distribution format; Delta Sharing when left out.
+    format: Option<String>,
+}
+
+/// How long to wait for access.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AccessQuery {
+    /// Seconds, at most 60.
+    wait_seconds: Option<u32>,
+}
+
+/// Access a client can use.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessBody {
+    transfer_id: String,
+    state: String,
+    /// A Delta Sharing profile. It holds a credential.
+    profile: Value,
+    /// `share.schema.table`.
+    tables: Vec<String>,
+}
+
+fn id(path: &Segments) -> &str {
+    path.get("id")
+}
+
+/// List agreements, newest first.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements", tag = "agreements", params(("slug" = String, Path), ListQuery),
+    responses((status = 200, body = AgreementsBody)))]
+pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<ListQuery>) -> ApiResult<Json<AgreementsBody>> {
+    let asked = ProcessesAsked { state: query.state, after: query.after, limit: query.limit };
+    let page = app.list_agreements(&acting.participant.slug, asked).await?;
+    let agreements = page.items.iter().map(|(row, reads)| AgreementBody::of_row(row, *reads)).collect();
+    Ok(Json(AgreementsBody { agreements, next: page.next }))
+}
+
+/// Show an agreement.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements/{id}", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)), responses((status = 200, body = AgreementBody), (status = 404, body = Problem)))]
+pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<Json<AgreementBody>> {
+    Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// End an agreement as its provider: its transfers are terminated at once.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/end", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)), request_body = ReasonBody,
+    responses((status = 200, body = AgreementBody), (status = 409, body = Problem)))]
+pub async fn end(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Body(reason): Body<ReasonBody>,
+) -> ApiResult<Json<AgreementBody>> {
+    app.agreement_end(&acting.participant.slug, id(&path), reason.checked()?).await?;
+    Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// Ask the provider for access.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/transfers", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = NewTransferBody,
+    responses((status = 201, body = TransferBody), (status = 404, body = Problem)))]
+pub async fn begin_transfer(
+    State(app): State<App>,
+    acting: Acting,
+    key: KeyHeader,
+    path: Segments,
+    Body(body): Body<NewTransferBody>,
+) -> ApiResult<(StatusCode, Json<TransferBody>)> {
+    let key = key.key(&acting.caller, "transfers.begin", &json!({"agreement": id(&path), "body": body}))?;
+    let t = app.transfer_begin(&acting.participant, id(&path), body.format, key).await?;
+    Ok((StatusCode::CREATED, Json(TransferBody::new(&t, &[], None))))
+}
+
+/// Get a profile file for the agreed data: of the transfer that runs, or of one begun now.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/access", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)), request_body = AccessQuery,
+    responses((status = 200, body = AccessBody), (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub async fn access(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Body(query): Body<AccessQuery>,
+) -> ApiResult<Json<AccessBody>> {
+    let wait = Micros::from_secs(i64::from(query.wait_seconds.unwrap_or(WAIT_SECS)));
+    let access = app.access_profile(&acting.participant, id(&path), wait).await?;
+    let profile = serde_json::from_str(&access.profile.to_json()).map_err(fondaco_core::Error::internal_failure)?;
+    Ok(Json(AccessBody {
+        transfer_id: access.transfer.id.to_string(),
+        state: access.transfer.state.name().into(),
+        profile,
+        tables: access.tables,
+    }))
+}

@@ -1,0 +1,91 @@
+//! Who calls the admin API, and how far they reach.
+
+use crate::{
+    app::{App, people::Program},
+    http::problem::ApiError,
+};
+use axum::{
+    extract::{FromRequestParts, Path},
+    http::{header, request::Parts},
+};
+use fondaco_core::{
+    Code, Error, Result,
+    participant::{Participant, Slug},
+};
+use std::collections::HashMap;
+
+/// A caller with a valid token; a writing method needs a token that may write.
+pub struct Caller {
+    program: Program,
+}
+
+impl Caller {
+    /// Its id, for the scope of idempotency keys.
+    pub fn id(&self) -> &str {
+        self.program.token.id.as_str()
+    }
+    /// Refuses a token that is for one participant only.
+    pub fn whole_node(&self) -> Result<()> {
+        match &self.program.token.participant {
+            None => Ok(()),
+            Some(slug) => Err(Error::new(Code::Forbidden, format!("This token is for the participant \"{slug}\" only."))),
+        }
+    }
+    /// The participant it is bound to, if it is.
+    pub fn bound_to(&self) -> Option<&Slug> {
+        self.program.token.participant.as_ref()
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let token = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|v| v.to_str().ok())
+            .and_then(|v| v.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(|| Error::new(Code::Unauthenticated, "Send an API token: Authorization: Bearer fdc_…"))?;
+        let program = app.program(token).await?;
+        if !parts.method.is_safe() && !program.token.write && !is_query(parts) {
+            return Err(ApiError(Error::new(Code::Forbidden, "This token may only read.")));
+        }
+        Ok(Self { program })
+    }
+}
+
+/// Reading a peer's catalogue is a POST that changes nothing here.
+fn is_query(parts: &Parts) -> bool {
+    parts.uri.path().ends_with("/catalog")
+}
+
+/// A caller and the participant of the path, which its token reaches.
+pub struct Acting {
+    /// The caller.
+    pub caller: Caller,
+    /// The participant.
+    pub participant: Participant,
+}
+
+impl FromRequestParts<App> for Acting {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Error::not_found("The participant"))?;
+        let slug = path.get("slug").map(String::as_str).unwrap_or_default();
+        // Somebody else's participant does not exist for this token.
+        let missing = || Error::not_found(format!("The participant \"{slug:.80}\""));
+        let parsed = Slug::parse(slug).map_err(|_| missing())?;
+        if !caller.program.reaches(&parsed) {
+            return Err(ApiError(missing()));
+        }
+        let participant = app.participant(slug).await?;
+        Ok(Self { caller, participant })
+    }
+}

@@ -1,0 +1,135 @@
+//! `/api/v1/participants/{slug}/negotiations…`.
+
+use super::{
+    Body, KeyHeader, Segments,
+    auth::Acting,
+    types::{ListQuery, NegotiationBody, ReasonBody, WaitQuery},
+};
+use crate::{
+    app::{App, negotiations::Begin, views::ProcessesAsked},
+    http::problem::{ApiResult, Problem},
+};
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::StatusCode,
+};
+use fondaco_core::{Error, Result, decision::Action, ids::NegotiationId, negotiation::State as Stage, time::Micros};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+/// Negotiations.
+#[derive(Serialize, ToSchema)]
+pub struct NegotiationsBody {
+    negotiations: Vec<NegotiationBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// What to negotiate about.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginBody {
+    /// A did:web, or an address that ends in `/p/{slug}`.
+    peer: String,
+    /// The product or dataset id.
+    product: String,
+    /// The offer; may be left out when there is one only.
+    #[serde(default)]
+    offer: Option<String>,
+    /// What it is for, declared to the provider.
+    #[serde(default)]
+    purpose: Vec<String>,
+}
+
+/// A negotiation that has begun.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BegunBody {
+    negotiation_id: String,
+    state: String,
+    agreement_id: Option<String>,
+}
+
+fn id(path: &Segments) -> NegotiationId {
+    NegotiationId::from_stored(path.get("id"))
+}
+
+/// List negotiations, newest first.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/negotiations", tag = "negotiations", params(("slug" = String, Path), ListQuery),
+    responses((status = 200, body = NegotiationsBody)))]
+pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<ListQuery>) -> ApiResult<Json<NegotiationsBody>> {
+    let asked = ProcessesAsked { state: query.state, after: query.after, limit: query.limit };
+    let page = app.list_negotiations(&acting.participant.slug, asked).await?;
+    let negotiations = page.items.iter().map(|n| NegotiationBody::new(n, &[], None)).collect();
+    Ok(Json(NegotiationsBody { negotiations, next: page.next }))
+}
+
+/// Begin a negotiation.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/negotiations", tag = "negotiations",
+    params(("slug" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = BeginBody,
+    responses((status = 201, body = BegunBody), (status = 502, body = Problem)))]
+pub async fn begin(
+    State(app): State<App>,
+    acting: Acting,
+    key: KeyHeader,
+    Body(body): Body<BeginBody>,
+) -> ApiResult<(StatusCode, Json<BegunBody>)> {
+    let key = key.key(&acting.caller, "negotiations.begin", &json!({"as": acting.participant.slug, "body": body}))?;
+    let begin = Begin { peer: body.peer, product: body.product, offer: body.offer, purpose: body.purpose };
+    let n = app.negotiation_begin(&acting.participant, begin, key).await?;
+    let agreement_id = match &n.state {
+        Stage::Finalized { agreement } => Some(agreement.id.clone()),
+        _ => None,
+    };
+    Ok((StatusCode::CREATED, Json(BegunBody { negotiation_id: n.id.to_string(), state: n.state.name().into(), agreement_id })))
+}
+
+async fn followed(app: &App, acting: &Acting, id: &NegotiationId) -> Result<NegotiationBody> {
+    let f = app.negotiation_followed(&acting.participant.slug, id).await?;
+    Ok(NegotiationBody::new(&f.process, &f.events, f.delivery_problem))
+}
+
+/// Show a negotiation with its timeline; with `wait`, once it is final.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/negotiations/{id}", tag = "negotiations",
+    params(("slug" = String, Path), ("id" = String, Path), WaitQuery),
+    responses((status = 200, body = NegotiationBody), (status = 404, body = Problem)))]
+pub async fn show(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Query(query): Query<WaitQuery>,
+) -> ApiResult<Json<NegotiationBody>> {
+    let id = id(&path);
+    if let Some(secs) = query.wait {
+        let wait = Micros::from_secs(i64::from(secs));
+        app.negotiation_wait(&acting.participant.slug, &id, wait, |n| n.state.is_final()).await?;
+    }
+    Ok(Json(followed(&app, &acting, &id).await?))
+}
+
+/// Take a step: `offer`, `agree`, `accept`, `counter`, `verify`, `finalize` or `terminate`.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/negotiations/{id}/{step}", tag = "negotiations",
+    params(("slug" = String, Path), ("id" = String, Path), ("step" = String, Path)), request_body = ReasonBody,
+    responses((status = 200, body = NegotiationBody), (status = 400, body = Problem)))]
+pub async fn act(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Body(reason): Body<ReasonBody>,
+) -> ApiResult<Json<NegotiationBody>> {
+    let action = match path.get("step") {
+        "offer" => Action::Offer,
+        "agree" => Action::Agree,
+        "accept" => Action::Accept,
+        "counter" => Action::Counter,
+        "verify" => Action::Verify,
+        "finalize" => Action::Finalize,
+        "terminate" => Action::Terminate,
+        _ => return Err(Error::not_found("This step of a negotiation").into()),
+    };
+    let id = id(&path);
+    app.negotiation_act(&acting.participant.slug, &id, action, reason.checked()?).await?;
+    Ok(Json(followed(&app, &acting, &id).await?))
+}

@@ -1,0 +1,409 @@
+//! What the API says: one type per thing, made from the core's values.
+
+use crate::app::{
+    agreements::{AgreementView, peer_of},
+    peers::RemoteDataset,
+    products::{Listing, shown_content},
+};
+use fondaco_core::{
+    negotiation::{Ending, Negotiation, Role, State},
+    participant::Participant,
+    policy::{Constraint, Policy},
+    time::Timestamp,
+    transfer::{self, Transfer},
+};
+use fondaco_store::{AgreementRow, Event};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// A participant.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantBody {
+    slug: String,
+    did: String,
+    name: String,
+    /// ISO 3166-1 alpha-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    created_at: String,
+}
+
+impl From<&Participant> for ParticipantBody {
+    fn from(p: &Participant) -> Self {
+        Self {
+            slug: p.slug.to_string(),
+            did: p.did.to_string(),
+            name: p.name.clone(),
+            country: p.country.clone(),
+            created_at: p.created_at.to_rfc3339(),
+        }
+    }
+}
+
+/// An offer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OfferBody {
+    id: String,
+    /// The ODRL rules.
+    odrl: Value,
+    /// The same in words.
+    terms: Vec<String>,
+}
+
+/// A product version of ours.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductBody {
+    id: String,
+    version: u32,
+    /// Its `@id` in catalogues.
+    dataset_id: String,
+    kind: String,
+    /// `published` or `withdrawn`.
+    state: String,
+    title: String,
+    description: String,
+    keywords: Vec<String>,
+    publish_profile: bool,
+    created_at: String,
+    /// For a table: `schema`, `rows`, `sizeBytes`, `files`, `profile`, and for CSV `inferred`.
+    content: Value,
+    offers: Vec<OfferBody>,
+}
+
+impl From<&Listing> for ProductBody {
+    fn from(listing: &Listing) -> Self {
+        let p = &listing.product;
+        let offers = listing
+            .offers
+            .iter()
+            .map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences() })
+            .collect();
+        Self {
+            id: p.reference.id.to_string(),
+            version: p.reference.version,
+            dataset_id: p.reference.dataset_id(),
+            kind: p.kind.as_str().into(),
+            state: match p.state {
+                fondaco_core::product::ProductState::Published => "published".into(),
+                fondaco_core::product::ProductState::Withdrawn => "withdrawn".into(),
+            },
+            title: p.title.clone(),
+            description: p.description.clone(),
+            keywords: p.keywords.clone(),
+            publish_profile: p.publish_profile,
+            created_at: p.created_at.to_rfc3339(),
+            content: shown_content(p),
+            offers,
+        }
+    }
+}
+
+/// A dataset in a peer's catalogue.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatasetBody {
+    id: String,
+    title: String,
+    description: String,
+    keywords: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<Value>,
+    formats: Vec<String>,
+    offers: Vec<OfferBody>,
+}
+
+impl From<RemoteDataset> for DatasetBody {
+    fn from(d: RemoteDataset) -> Self {
+        let value = |key: &str| d.extension.get(key).filter(|v| !v.is_null()).cloned();
+        Self {
+            kind: d.text("kind").map(str::to_owned),
+            rows: d.number("rows"),
+            size_bytes: d.number("sizeBytes"),
+            schema: value("schema"),
+            profile: value("profile"),
+            id: d.id,
+            title: d.title,
+            description: d.description,
+            keywords: d.keywords,
+            version: d.version,
+            formats: d.formats,
+            offers: d.offers.into_iter().map(|o| OfferBody { id: o.id, odrl: o.odrl, terms: o.terms }).collect(),
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventBody {
+    at: String,
+    /// A participant id.
+    actor: String,
+    kind: String,
+    text: String,
+}
+
+impl From<&Event> for EventBody {
+    fn from(e: &Event) -> Self {
+        Self { at: e.at.to_rfc3339(), actor: e.actor.clone(), kind: e.kind.clone(), text: e.text.clone() }
+    }
+}
+
+/// Why a process ended or is suspended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EndingBody {
+    /// `consumer` or `provider`.
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    reasons: Vec<String>,
+}
+
+fn ending(by: Role, ending: &Ending) -> EndingBody {
+    EndingBody { by: by.as_str().into(), code: ending.code.clone(), reasons: ending.reasons.clone() }
+}
+
+/// A negotiation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NegotiationBody {
+    id: String,
+    /// The same as `id`.
+    negotiation_id: String,
+    /// Our side.
+    role: String,
+    /// Its DSP state.
+    state: String,
+    peer: String,
+    peer_pid: Option<String>,
+    dataset: String,
+    /// The terms on the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offer: Option<OfferBody>,
+    /// Once the agreement is in force.
+    agreement_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ending: Option<EndingBody>,
+    created_at: String,
+    updated_at: String,
+    /// Why the next message has not been delivered yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_problem: Option<String>,
+    /// The timeline; in lists it is left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<EventBody>,
+}
+
+impl NegotiationBody {
+    /// With its timeline.
+    pub fn new(n: &Negotiation, events: &[Event], delivery_problem: Option<String>) -> Self {
+        let offer = n.state.terms().map(|t| OfferBody {
+            id: t.offer_id.clone(),
+            terms: Policy::from_odrl(&t.odrl).map(|p| p.sentences()).unwrap_or_default(),
+            odrl: t.odrl.clone(),
+        });
+        Self {
+            id: n.id.to_string(),
+            negotiation_id: n.id.to_string(),
+            role: n.role.as_str().into(),
+            state: n.state.name().into(),
+            peer: n.peer.did.to_string(),
+            peer_pid: n.peer.pid.clone(),
+            dataset: n.dataset.clone(),
+            offer,
+            agreement_id: match &n.state {
+                State::Finalized { agreement } => Some(agreement.id.clone()),
+                _ => None,
+            },
+            ending: match &n.state {
+                State::Terminated { by, ending: e } => Some(ending(*by, e)),
+                _ => None,
+            },
+            created_at: n.created_at.to_rfc3339(),
+            updated_at: n.updated_at.to_rfc3339(),
+            delivery_problem,
+            events: events.iter().map(EventBody::from).collect(),
+        }
+    }
+}
+
+/// A transfer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TransferBody {
+    id: String,
+    /// The same as `id`.
+    transfer_id: String,
+    role: String,
+    state: String,
+    peer: String,
+    peer_pid: Option<String>,
+    agreement_id: String,
+    dataset: String,
+    format: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ending: Option<EndingBody>,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delivery_problem: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<EventBody>,
+}
+
+impl TransferBody {
+    /// With its timeline.
+    pub fn new(t: &Transfer, events: &[Event], delivery_problem: Option<String>) -> Self {
+        Self {
+            id: t.id.to_string(),
+            transfer_id: t.id.to_string(),
+            role: t.role.as_str().into(),
+            state: t.state.name().into(),
+            peer: t.peer.did.to_string(),
+            peer_pid: t.peer.pid.clone(),
+            agreement_id: t.agreement_id.clone(),
+            dataset: t.dataset.clone(),
+            format: t.format.clone(),
+            ending: match &t.state {
+                transfer::State::Suspended { by, ending: e } | transfer::State::Terminated { by, ending: e } => Some(ending(*by, e)),
+                _ => None,
+            },
+            created_at: t.created_at.to_rfc3339(),
+            updated_at: t.updated_at.to_rfc3339(),
+            delivery_problem,
+            events: events.iter().map(EventBody::from).collect(),
+        }
+    }
+}
+
+/// An agreement.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgreementBody {
+    id: String,
+    role: String,
+    peer: String,
+    dataset: String,
+    assigner: String,
+    assignee: String,
+    /// When it was made.
+    timestamp: String,
+    /// SHA-256 of the document's RFC 8785 form: the same on both sides.
+    digest: String,
+    /// The agreement as it went over the wire.
+    document: Value,
+    terms: Vec<String>,
+    /// `active` or `ended`.
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_reason: Option<String>,
+    /// Reads counted (provider).
+    reads: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reads_max: Option<u64>,
+    negotiation_id: String,
+    /// What the consumer declared of itself: `spatial`, `purpose`.
+    declared: Value,
+    transfers: Vec<String>,
+    created_at: String,
+}
+
+impl AgreementBody {
+    /// From a row and its count, without transfers.
+    pub fn of_row(row: &AgreementRow, reads: u64) -> Self {
+        let policy = row.policy.clone().or_else(|| Policy::from_odrl(&row.agreement.document).ok());
+        Self {
+            id: row.agreement.id.clone(),
+            role: row.role.as_str().into(),
+            peer: peer_of(row).to_string(),
+            dataset: row.dataset.clone(),
+            assigner: row.agreement.assigner.to_string(),
+            assignee: row.agreement.assignee.to_string(),
+            timestamp: row.agreement.timestamp.to_rfc3339(),
+            digest: row.agreement.digest.clone(),
+            document: row.agreement.document.clone(),
+            terms: policy.as_ref().map(Policy::sentences).unwrap_or_default(),
+            state: if row.ended_at.is_some() { "ended".into() } else { "active".into() },
+            ended_at: row.ended_at.map(Timestamp::to_rfc3339),
+            end_reason: row.end_reason.clone(),
+            reads,
+            reads_max: policy.as_ref().and_then(reads_max),
+            negotiation_id: row.negotiation_id.to_string(),
+            declared: json!(row.declared),
+            transfers: Vec::new(),
+            created_at: row.created_at.to_rfc3339(),
+        }
+    }
+}
+
+impl From<&AgreementView> for AgreementBody {
+    fn from(view: &AgreementView) -> Self {
+        let transfers = view.transfers.iter().map(|t| t.id.to_string()).collect();
+        Self { transfers, ..Self::of_row(&view.row, view.reads) }
+    }
+}
+
+/// The reads a policy permits, when it limits them.
+pub fn reads_max(policy: &Policy) -> Option<u64> {
+    let counts = policy.permissions.iter().flat_map(|p| &p.constraints).filter_map(|c| match c {
+        Constraint::Count { limit } => Some(*limit),
+        _ => None,
+    });
+    counts.max()
+}
+
+/// The parameters of lists of processes.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+pub struct ListQuery {
+    /// Only in this state.
+    pub state: Option<String>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// Most rows, 1 to 200.
+    pub limit: Option<u32>,
+}
+
+/// How long to wait for a process to get somewhere.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+pub struct WaitQuery {
+    /// Answer once the process is settled, or after this many seconds (at most 60).
+    pub wait: Option<u32>,
+}
+
+/// Why.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReasonBody {
+    /// A reason for the other side.
+    pub reason: Option<String>,
+}
+
+impl ReasonBody {
+    /// The reason, bounded.
+    ///
+    /// # Errors
+    /// When it is too long.
+    pub fn checked(self) -> fondaco_core::Result<Option<String>> {
+        let reason = self.reason.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
+        if let Some(reason) = &reason {
+            crate::app::bounded("reason", reason, 2_000)?;
+        }
+        Ok(reason)
+    }
+}

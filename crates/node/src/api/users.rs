@@ -1,0 +1,107 @@
+//! `/api/v1/users`: people who sign in to the console.
+
+use super::{Body, KeyHeader, auth::Caller};
+use crate::{
+    app::{App, idempotency::Once},
+    http::problem::{ApiResult, Problem},
+    secrets::entropy::random_text,
+};
+use axum::{Json, extract::State, http::StatusCode};
+use fondaco_core::{Error, Result, participant::Slug};
+use fondaco_store::UserRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Most people listed.
+const USERS_MAX: u32 = 1_000;
+
+/// A person.
+#[derive(Serialize, ToSchema)]
+pub struct UserBody {
+    id: String,
+    login: String,
+    name: String,
+    admin: bool,
+    /// Participants they may act for; an administrator acts for all.
+    participants: Vec<String>,
+    /// Only in the answer that made them, and only when the node chose it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+fn body(user: &UserRow, participants: Vec<Slug>) -> UserBody {
+    UserBody {
+        id: user.id.to_string(),
+        login: user.login.clone(),
+        name: user.name.clone(),
+        admin: user.admin,
+        participants: participants.iter().map(ToString::to_string).collect(),
+        password: None,
+    }
+}
+
+/// People.
+#[derive(Serialize, ToSchema)]
+pub struct UsersBody {
+    users: Vec<UserBody>,
+}
+
+/// A person to add.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUserBody {
+    login: String,
+    #[serde(default)]
+    name: String,
+    /// At least 12 characters; chosen by the node when left out.
+    #[serde(default)]
+    password: Option<String>,
+    #[serde(default)]
+    admin: bool,
+    #[serde(default)]
+    participants: Vec<String>,
+}
+
+/// List people.
+#[utoipa::path(get, path = "/api/v1/users", tag = "users", responses((status = 200, body = UsersBody)))]
+pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<UsersBody>> {
+    caller.whole_node()?;
+    let users = app
+        .store
+        .read("user.list", |tx| -> Result<_> {
+            let users = tx.user_list(None, USERS_MAX)?;
+            users.iter().map(|u| Ok(body(u, tx.memberships(&u.id)?))).collect::<Result<Vec<_>>>()
+        })
+        .await?;
+    Ok(Json(UsersBody { users }))
+}
+
+/// Add a person.
+#[utoipa::path(post, path = "/api/v1/users", tag = "users", request_body = NewUserBody,
+    params(("Idempotency-Key" = Option<String>, Header)), responses((status = 201, body = UserBody), (status = 409, body = Problem)))]
+pub async fn add(
+    State(app): State<App>,
+    caller: Caller,
+    key: KeyHeader,
+    Body(new): Body<NewUserBody>,
+) -> ApiResult<(StatusCode, Json<UserBody>)> {
+    caller.whole_node()?;
+    let key = key.key(&caller, "users.add", &new)?;
+    let participants = new.participants.iter().map(|s| Slug::parse(s)).collect::<Result<Vec<_>>>()?;
+    let chosen = new.password.is_none().then(|| random_text::<12>(&*app.entropy));
+    let secret = new.password.as_deref().or(chosen.as_deref()).unwrap_or_default();
+    match app.user_add(&new.login, &new.name, secret, new.admin, participants.clone(), key).await? {
+        Once::Done(user) => Ok((StatusCode::CREATED, Json(UserBody { password: chosen, ..body(&user, participants) }))),
+        Once::Before(login) => {
+            let found = app
+                .store
+                .read("user.get", move |tx| -> Result<_> {
+                    let Some(user) = tx.user_by_login(&login)? else { return Ok(None) };
+                    let participants = tx.memberships(&user.id)?;
+                    Ok(Some(body(&user, participants)))
+                })
+                .await?;
+            Ok((StatusCode::CREATED, Json(found.ok_or_else(|| Error::not_found("The person"))?)))
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Our catalogue, as a caller may see it.
+
+use super::App;
+use crate::jobs::dsp_base;
+use fondaco_core::{
+    Error, Result,
+    participant::{Did, Participant},
+    policy::{Constraint, Policy},
+    product::{Offer, Product, ProductRef, ProductState},
+};
+use fondaco_dsp::messages::catalog::{AccessService, Catalog, DataService, Dataset, Distribution};
+use fondaco_store::ProductFilter;
+use serde_json::{Value, json};
+
+/// Datasets on one page of the catalogue.
+pub const PAGE: u32 = 500;
+
+/// A page of our catalogue.
+#[derive(Debug)]
+pub struct Page {
+    /// The catalogue.
+    pub catalog: Catalog,
+    /// The cursor of the next page.
+    pub next: Option<String>,
+}
+
+impl App {
+    /// A page of a participant's catalogue for a caller: what is published, with the offers that are not for others only.
+    ///
+    /// # Errors
+    /// When the database fails or the cursor is not ours.
+    pub async fn catalog(&self, participant: &Participant, caller: &Did, cursor: Option<&str>) -> Result<Page> {
+        let after = match cursor {
+            None => None,
+            Some(text) => Some(ProductRef::parse_dataset_id(text).ok_or_else(|| Error::invalid("The cursor is not one of ours; begin without it."))?),
+        };
+        let filter = ProductFilter { published_only: true, latest_only: true, query: None, after, limit: PAGE };
+        let slug = participant.slug.clone();
+        let (products, offers, next) = self
+            .store
+            .read("catalog.page", move |tx| -> Result<_> {
+                let products = tx.product_list(&slug, &filter)?;
+                let references: Vec<ProductRef> = products.iter().map(|p| p.reference.clone()).collect();
+                let offers = tx.offers_of_many(&slug, &references)?;
+                // A full page may be the last one; the next is then empty, which harms nobody.
+                let next = references.last().filter(|_| references.len() == PAGE as usize).map(ProductRef::dataset_id);
+                Ok((products, offers, next))
+            })
+            .await?;
+        let service = self.data_service(participant);
+        let datasets = products
+            .iter()
+            .filter_map(|product| {
+                let own = offers.iter().filter(|o| o.product == product.reference && is_for(&o.policy, caller));
+                let own: Vec<&Offer> = own.collect();
+                (!own.is_empty()).then(|| dataset(product, &own, &service, None))
+            })
+            .collect();
+        let catalog = Catalog {
+            id: format!("{}/catalog", dsp_base(self, &participant.slug)),
+            participant_id: Some(participant.did.to_string()),
+            title: Some(participant.name.clone()),
+            datasets,
+            services: vec![service],
+            ..Catalog::default()
+        };
+        Ok(Page { catalog, next })
+    }
+
+    /// One dataset for a caller.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::NotFound`].
+    pub async fn dataset(&self, participant: &Participant, caller: &Did, id: &str) -> Result<Dataset> {
+        let missing = || Error::not_found("The dataset");
+        let reference = ProductRef::parse_dataset_id(id).filter(|r| r.dataset_id() == id).ok_or_else(missing)?;
+        let slug = participant.slug.clone();
+        let found = self
+            .store
+            .read("catalog.dataset", move |tx| -> Result<_> {
+                let Some(product) = tx.product_get(&slug, &reference)?.filter(|p| p.state == ProductState::Published) else {
+                    return Ok(None);
+                };
+                let offers = tx.offers_of(&slug, &reference)?;
+                let latest = tx.product_latest(&slug, &reference.id)?.map(|p| p.reference.dataset_id());
+                Ok(Some((product, offers, latest)))
+            })
+            .await?;
+        let (product, offers, latest) = found.ok_or_else(missing)?;
+        let own: Vec<&Offer> = offers.iter().filter(|o| is_for(&o.policy, caller)).collect();
+        if own.is_empty() {
+            return Err(missing());
+        }
+        Ok(dataset(&product, &own, &self.data_service(participant), latest))
+    }
+
+    fn data_service(&self, participant: &Participant) -> DataService {
+        DataService {
+            id: format!("{}/service", dsp_base(self, &participant.slug)),
+            endpoint_url: dsp_base(self, &participant.slug),
+            endpoint_description: Some("dspace:connector".into()),
+        }
+    }
+}
+
+/// Whether an offer may concern a caller: offers for named others are not shown to anybody else.
+fn is_for(policy: &Policy, caller: &Did) -> bool {
+    policy.permissions.iter().any(|permission| {
+        permission.constraints.iter().all(|c| match c {
+            Constraint::Recipient { op, values } => op.holds(caller.as_str(), values),
+            _ => true,
+        })
+    })
+}
+
+fn dataset(product: &Product, offers: &[&Offer], service: &DataService, latest: Option<String>) -> Dataset {
+    let offers = offers
+        .iter()
+        .map(|offer| {
+            let mut odrl = offer.odrl.clone();
+            odrl["@id"] = json!(offer.id);
+            odrl["@type"] = json!("Offer");
+            odrl
+        })
+        .collect();
+    let distributions = product.kind.formats().iter().map(|format| Distribution {
+        format: (*format).to_owned(),
+        access_service: AccessService::Service(service.clone()),
+        offers: Vec::new(),
+    });
+    Dataset {
+        id: product.reference.dataset_id(),
+        title: Some(product.title.clone()),
+        description: Some(product.description.clone()).filter(|d| !d.is_empty()),
+        keywords: product.keywords.clone(),
+        version: Some(product.reference.version.to_string()),
+        issued: Some(product.created_at.to_rfc3339()),
+        offers,
+        distributions: distributions.collect(),
+        extension: Some(extension(product, latest)),
+    }
+}
+
+/// What a buyer wants to know of a table; the profile only if its publisher says so.
+fn extension(product: &Product, latest: Option<String>) -> Value {
+    let mut out = json!({"kind": product.kind.as_str()});
+    for key in ["rows", "sizeBytes", "schema"] {
+        if let Some(value) = product.content.get(key) {
+            out[key] = value.clone();
+        }
+    }
+    if let Some(files) = product.content.get("files").and_then(Value::as_array) {
+        out["files"] = json!(files.len());
+    }
+    if product.publish_profile
+        && let Some(profile) = product.content.get("profile")
+    {
+        out["profile"] = profile.clone();
+    }
+    if let Some(latest) = latest {
+        out["latest"] = json!(latest);
+    }
+    out
+}

@@ -1,0 +1,156 @@
+//! Access as a consumer: the provider's data address, kept sealed, and the profile file a client reads with.
+
+use super::App;
+use crate::jobs::ENDPOINT_TYPE_DELTA_SHARING;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use fondaco_core::{
+    Code, Error, Result,
+    ids::TransferId,
+    negotiation::Role,
+    participant::Participant,
+    time::Micros,
+    transfer::{State, Transfer},
+};
+use fondaco_dsp::messages::transfer::DataAddress;
+use fondaco_tables::delta_sharing::client::Profile;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What a sealed data address holds.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    endpoint_type: String,
+    endpoint: Option<String>,
+    authorization: Option<String>,
+}
+
+/// A listing of the Delta Sharing protocol.
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(default)]
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    name: String,
+    #[serde(default)]
+    share: String,
+    #[serde(default)]
+    schema: String,
+}
+
+/// Most shares looked into: a token of ours opens one.
+const SHARES_MAX: usize = 20;
+
+/// Access that a client can use.
+#[derive(Clone, Debug)]
+pub struct AccessProfile {
+    /// The transfer it belongs to.
+    pub transfer: Transfer,
+    /// The profile file.
+    pub profile: Profile,
+    /// The tables it opens, as `share.schema.table`.
+    pub tables: Vec<String>,
+}
+
+fn context(id: &TransferId) -> String {
+    format!("data-address:{id}")
+}
+
+impl App {
+    /// Seals the data address of a start message for storage.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn seal_address(&self, id: &TransferId, address: &DataAddress) -> Result<Value> {
+        let stored = Stored {
+            endpoint_type: address.endpoint_type.clone(),
+            endpoint: address.endpoint.clone(),
+            authorization: address.property("authorization").map(str::to_owned),
+        };
+        let text = serde_json::to_vec(&stored).map_err(Error::internal_failure)?;
+        let sealed = self.sealer.seal(&context(id), &text, &*self.entropy)?;
+        Ok(json!(STANDARD.encode(sealed)))
+    }
+
+    fn open_address(&self, t: &Transfer) -> Result<Stored> {
+        let none = || Error::new(Code::PeerAnsweredBadly, "The provider opened access but did not say where. Ask it, or start another transfer.");
+        let sealed = t.sealed_address.as_ref().and_then(Value::as_str).ok_or_else(none)?;
+        let sealed = STANDARD.decode(sealed).map_err(Error::internal_failure)?;
+        let text = self.sealer.open(&context(&t.id), &sealed)?;
+        serde_json::from_slice(&text).map_err(Error::internal_failure)
+    }
+
+    /// A profile file for an agreement: of the transfer that is running, or of one started now.
+    ///
+    /// # Errors
+    /// [`Code::NotYet`] when the provider has not opened access within `wait`; [`Code::AccessEnded`] with its reason
+    /// when it ended the transfer instead.
+    pub async fn access_profile(&self, participant: &Participant, agreement_id: &str, wait: Micros) -> Result<AccessProfile> {
+        let view = self.agreement(&participant.slug, agreement_id).await?;
+        if view.row.role != Role::Consumer {
+            return Err(Error::invalid("You are the provider of this agreement; the consumer reads the data."));
+        }
+        let usable = |t: &&Transfer| matches!(t.state, State::Started { .. }) && t.is_delta_sharing();
+        let waiting = |t: &&Transfer| matches!(t.state, State::Requested) && t.is_delta_sharing();
+        let suspended = |t: &&Transfer| matches!(t.state, State::Suspended { .. });
+        let transfer = if let Some(running) = view.transfers.iter().find(usable).or_else(|| view.transfers.iter().find(waiting)) {
+            running.clone()
+        } else if let Some(t) = view.transfers.iter().find(suspended) {
+            return Err(Error::new(Code::AccessEnded, format!("Access is suspended. Resume it first: fondaco transfer resume {}", t.id)));
+        } else {
+            self.transfer_begin(participant, agreement_id, None, None).await?
+        };
+        let transfer = self.transfer_wait(&participant.slug, &transfer.id, wait, |t| !matches!(t.state, State::Requested)).await?;
+        match &transfer.state {
+            State::Started { .. } => {}
+            State::Requested => {
+                return Err(Error::new(Code::NotYet, format!("The provider has not opened access yet. Look later: fondaco transfer list (transfer {})", transfer.id)));
+            }
+            State::Suspended { ending, .. } | State::Terminated { ending, .. } => {
+                let why = ending.reasons.join(" ");
+                return Err(Error::new(Code::AccessEnded, format!("The transfer is {}. {why}", transfer.state.name())));
+            }
+            State::Completed { .. } => return Err(Error::new(Code::AccessEnded, "The transfer is COMPLETED.")),
+        }
+        let address = self.open_address(&transfer)?;
+        if address.endpoint_type != ENDPOINT_TYPE_DELTA_SHARING {
+            return Err(Error::new(Code::PeerAnsweredBadly, "The provider delivers by another protocol than Delta Sharing."));
+        }
+        let (Some(endpoint), Some(token)) = (address.endpoint, address.authorization) else {
+            return Err(Error::new(Code::PeerAnsweredBadly, "The provider's data address lacks an endpoint or a token."));
+        };
+        let profile = Profile::new(&endpoint, &token, None);
+        let tables = self.shared_tables(&profile).await?;
+        Ok(AccessProfile { transfer, profile, tables })
+    }
+
+    /// What the provider's share lists for this token.
+    async fn shared_tables(&self, profile: &Profile) -> Result<Vec<String>> {
+        let mut tables = Vec::new();
+        for share in self.listed(profile, "/shares").await?.into_iter().take(SHARES_MAX) {
+            let mut path = url::Url::parse("http://x/shares").map_err(Error::internal_failure)?;
+            if let Ok(mut segments) = path.path_segments_mut() {
+                segments.push(&share.name).push("all-tables");
+            }
+            let listed = self.listed(profile, path.path()).await?;
+            tables.extend(listed.into_iter().map(|t| format!("{}.{}.{}", t.share, t.schema, t.name)));
+        }
+        Ok(tables)
+    }
+
+    async fn listed(&self, profile: &Profile, path: &str) -> Result<Vec<Item>> {
+        let url = self.url(&format!("{}{path}", profile.endpoint.trim_end_matches('/')))?;
+        let request = crate::net::OutRequest::get(url).with_authorization(&format!("Bearer {}", profile.bearer_token))?;
+        let response = self.outbound.send(request).await?;
+        if !response.status.is_success() {
+            let words = fondaco_tables::delta_sharing::client::parse_error(&response.body).map(|e| e.message).unwrap_or_default();
+            let status = response.status.as_u16();
+            return Err(Error::new(Code::PeerRefused, format!("The provider's share answered {status}. {words:.300}")));
+        }
+        let listed: Listed = serde_json::from_slice(&response.body)
+            .map_err(|e| Error::new(Code::PeerAnsweredBadly, "The provider's share cannot be listed.").with_internal(e))?;
+        Ok(listed.items)
+    }
+}

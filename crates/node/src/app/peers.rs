@@ -1,0 +1,352 @@
+//! Peers: from a DID or an address to the endpoints of its connector, and calls to its catalogue.
+
+use super::App;
+use crate::net::{address, client::OutRequest};
+use fondaco_core::{
+    Code, Error, Result,
+    participant::{Declarations, Did, Participant, Slug},
+    policy::Policy,
+};
+use fondaco_dsp::{WireError, limits::Limits, messages::catalog, messages::version::VersionResponse};
+use fondaco_store::PeerRow;
+use serde_json::Value;
+use url::Url;
+
+/// What version discovery lives under.
+const VERSION_PATH: &str = "/.well-known/dspace-version";
+/// Most catalogue pages read while looking for a product: a bound on what one command may cost.
+const PAGES_MAX: usize = 100;
+
+/// A peer we can talk to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Who it is.
+    pub did: Did,
+    /// The base of its DSP endpoints, without a trailing slash.
+    pub dsp: String,
+}
+
+/// A page of a peer's catalogue.
+#[derive(Clone, Debug)]
+pub struct RemoteCatalog {
+    /// Whose it is.
+    pub peer: Remote,
+    /// Its title: usually the participant's name.
+    pub title: Option<String>,
+    /// What is on offer.
+    pub datasets: Vec<RemoteDataset>,
+    /// Where the next page is, to be given back to us.
+    pub next: Option<String>,
+}
+
+/// A dataset in a peer's catalogue. All texts are the peer's.
+#[derive(Clone, Debug)]
+pub struct RemoteDataset {
+    /// Its id.
+    pub id: String,
+    /// Its title, or its id.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+    /// Search words.
+    pub keywords: Vec<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// When it was published.
+    pub issued: Option<String>,
+    /// What its provider says about it beyond DCAT: kind, schema, rows, size, profile.
+    pub extension: Value,
+    /// The formats it is delivered in.
+    pub formats: Vec<String>,
+    /// The offers for us.
+    pub offers: Vec<RemoteOffer>,
+}
+
+/// An offer in a peer's catalogue.
+#[derive(Clone, Debug)]
+pub struct RemoteOffer {
+    /// Its id.
+    pub id: String,
+    /// The ODRL as it came.
+    pub odrl: Value,
+    /// The terms in words; when we cannot read them, a warning that says so.
+    pub terms: Vec<String>,
+}
+
+impl RemoteDataset {
+    /// A number the provider states in its description.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        self.extension.get(key).and_then(Value::as_u64)
+    }
+    /// A text the provider states in its description.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.extension.get(key).and_then(Value::as_str)
+    }
+}
+
+fn answered_badly(what: &str, e: &WireError) -> Error {
+    Error::new(Code::PeerAnsweredBadly, format!("The peer's {what} cannot be used: {e}"))
+}
+
+impl App {
+    /// The `Authorization` header for a call to a peer.
+    ///
+    /// # Errors
+    /// When the participant has no usable key.
+    pub async fn authorization(&self, slug: &Slug, own: &Did, peer: &Did, declared: &Declarations) -> Result<String> {
+        let key = self.signing_key(slug).await?;
+        self.authenticator.outgoing(&key, own, peer, declared, self.now(), &*self.entropy)
+    }
+
+    /// Finds a peer by its DID or by an address that ends in `/p/{slug}`.
+    ///
+    /// # Errors
+    /// [`Code::DidUnresolvable`], [`Code::PeerUnreachable`], [`Code::AddressRefused`]… with what to do.
+    pub async fn remote(&self, participant: &Participant, peer: &str) -> Result<Remote> {
+        let found = self.find_remote(peer.trim()).await;
+        self.note_peer(participant, peer, &found).await?;
+        found
+    }
+
+    async fn find_remote(&self, peer: &str) -> Result<Remote> {
+        let did = if peer.starts_with("did:") { Did::parse(peer)? } else { self.did_at(peer).await? };
+        if let Some(remote) = self.remotes.get(&did).await {
+            return Ok(remote);
+        }
+        let document = self.resolver.resolve(&did).await?;
+        let service = document
+            .services
+            .iter()
+            .find(|s| s.types.iter().any(|t| t == "DataService"))
+            .ok_or_else(|| Error::new(Code::DidUnresolvable, format!("The DID document of {did} names no DataService.")))?;
+        let url = self.url(&service.endpoint)?;
+        let root = service.endpoint.trim_end_matches('/').strip_suffix(VERSION_PATH).ok_or_else(|| {
+            Error::new(Code::DidUnresolvable, format!("The DataService of {did} does not point to {VERSION_PATH}."))
+        })?;
+        let response = self.outbound.send(OutRequest::get(url).with_limit(Limits::VERSION.bytes as u64)).await?;
+        if !response.status.is_success() {
+            return Err(Error::new(Code::PeerAnsweredBadly, format!("Version discovery of {did} answered {}.", response.status.as_u16())));
+        }
+        let versions = VersionResponse::parse(&response.body).map_err(|e| answered_badly("version document", &e))?;
+        let ours = versions
+            .protocol_versions
+            .iter()
+            .find(|v| v.version == fondaco_dsp::VERSION && v.binding == "HTTPS" && v.service_id.as_deref().is_none_or(|id| id == did.as_str()))
+            .ok_or_else(|| Error::new(Code::PeerAnsweredBadly, format!("{did} does not speak the Dataspace Protocol 2025-1 over HTTP.")))?;
+        let path = ours.path.trim_end_matches('/');
+        let dsp = if path.is_empty() || path.starts_with('/') { format!("{root}{path}") } else { format!("{root}/{path}") };
+        self.url(&dsp)?;
+        let remote = Remote { did: did.clone(), dsp };
+        self.remotes.insert(did, remote.clone()).await;
+        Ok(remote)
+    }
+
+    /// The DID of the document below an address; it must be the address that the DID itself names.
+    async fn did_at(&self, address: &str) -> Result<Did> {
+        let base = address.trim_end_matches('/');
+        let url = self.url(&format!("{base}/did.json"))?;
+        let response = self.outbound.send(OutRequest::get(url.clone()).with_limit(Limits::DID.bytes as u64)).await?;
+        let said = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.status.is_success());
+        let did = said.as_ref().and_then(|d| d.get("id")).and_then(Value::as_str).ok_or_else(|| {
+            Error::new(Code::DidUnresolvable, format!("There is no DID document at {url}. Give a did:web or an address that ends in /p/SLUG."))
+        })?;
+        let did = Did::parse(did)?;
+        let (host, path) = did.web_location()?;
+        let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
+        let asked = format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path());
+        if asked != format!("{host}{path}") {
+            return Err(Error::new(Code::DidUnresolvable, format!("The document at {url} belongs to {did}, which lives elsewhere.")));
+        }
+        Ok(did)
+    }
+
+    /// A URL that we may call.
+    ///
+    /// # Errors
+    /// [`Code::AddressRefused`].
+    pub fn url(&self, text: &str) -> Result<Url> {
+        address::parse_url(text, self.outbound.rule())
+    }
+
+    /// A URL of our own, which need not be one we may call.
+    ///
+    /// # Errors
+    /// When the configured public address does not make one.
+    pub fn url_of_own(&self, text: &str) -> Result<Url> {
+        Url::parse(text).map_err(Error::internal_failure)
+    }
+
+    /// Remembers how a contact with a peer went, for the list of peers.
+    async fn note_peer(&self, participant: &Participant, address: &str, found: &Result<Remote>) -> Result<()> {
+        let now = self.now();
+        let known = match found {
+            Ok(remote) => Some(remote.did.clone()),
+            Err(_) => Did::parse(address).ok().filter(|d| d.as_str().starts_with("did:")),
+        };
+        let Some(did) = known else { return Ok(()) };
+        let row = PeerRow {
+            participant: participant.slug.clone(),
+            did,
+            name: None,
+            address: Some(address.chars().take(2_048).collect()),
+            last_ok_at: found.is_ok().then_some(now),
+            last_error: found.as_ref().err().map(|e| e.message().to_owned()),
+        };
+        self.store.tx("peer.touch", move |tx| -> Result<_> { Ok(tx.peer_touch(&row)?) }).await
+    }
+
+    fn declared_by(participant: &Participant) -> Declarations {
+        Declarations { spatial: participant.country.clone(), purpose: Vec::new() }
+    }
+
+    /// A page of a peer's catalogue, without the entries that do not contain `query`.
+    ///
+    /// # Errors
+    /// As [`App::remote`].
+    pub async fn remote_catalog(&self, participant: &Participant, peer: &str, query: Option<&str>, cursor: Option<&str>) -> Result<RemoteCatalog> {
+        let remote = self.remote(participant, peer).await?;
+        let (mut page, next) = self.catalog_page(participant, &remote, cursor).await?;
+        let name = page.title.clone();
+        if let Some(query) = query.map(str::trim).filter(|q| !q.is_empty()) {
+            let words: Vec<String> = query.to_lowercase().split_whitespace().map(str::to_owned).collect();
+            page.datasets.retain(|d| {
+                let text = format!("{} {} {} {}", d.id, d.title.as_deref().unwrap_or_default(), d.description.as_deref().unwrap_or_default(), d.keywords.join(" "))
+                    .to_lowercase();
+                words.iter().all(|w| text.contains(w))
+            });
+        }
+        let datasets = page.datasets.into_iter().map(described).collect();
+        Ok(RemoteCatalog { peer: remote, title: name, datasets, next })
+    }
+
+    async fn catalog_page(&self, participant: &Participant, remote: &Remote, cursor: Option<&str>) -> Result<(catalog::Catalog, Option<String>)> {
+        let mut url = self.url(&format!("{}/catalog/request", remote.dsp))?;
+        if let Some(cursor) = cursor {
+            url.query_pairs_mut().append_pair("cursor", cursor);
+        }
+        let request = catalog::CatalogRequestMessage { message_id: Some(self.fresh_urn()), filter: Vec::new() };
+        let authorization = self.authorization(&participant.slug, &participant.did, &remote.did, &Self::declared_by(participant)).await?;
+        let call = OutRequest::post_json(url, request.to_json().to_string())
+            .with_authorization(&authorization)?
+            .with_limit(Limits::CATALOG.bytes as u64);
+        let response = self.outbound.send(call).await?;
+        if !response.status.is_success() {
+            return Err(refused("catalogue", response.status.as_u16(), &response.body));
+        }
+        let next = response.headers.get_all(axum::http::header::LINK).iter().filter_map(|v| v.to_str().ok()).find_map(next_cursor);
+        let page = catalog::Catalog::parse(&response.body).map_err(|e| answered_badly("catalogue", &e))?;
+        Ok((page, next))
+    }
+
+    /// A dataset of a peer, by its id or by a product's id, which means its newest version.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when the peer has none for us.
+    pub async fn remote_dataset(&self, participant: &Participant, remote: &Remote, id: &str, declared: &Declarations) -> Result<RemoteDataset> {
+        super::bounded("product", id, fondaco_core::ids::FOREIGN_ID_MAX_CHARS)?;
+        let found = self.dataset_by_id(participant, remote, id, declared).await?;
+        let newest = found.as_ref().and_then(|d| d.text("latest")).filter(|latest| *latest != id && !id.contains(':')).map(str::to_owned);
+        if let Some(newest) = newest
+            && let Some(newer) = self.dataset_by_id(participant, remote, &newest, declared).await?
+        {
+            return Ok(newer);
+        }
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        // Version 1 may be withdrawn while a later version is on offer: look through the catalogue.
+        let mut cursor = None;
+        for _ in 0..PAGES_MAX {
+            let (page, next) = self.catalog_page(participant, remote, cursor.as_deref()).await?;
+            let of_product = |d: &&catalog::Dataset| d.id == id || d.id.split_once(':').is_some_and(|(base, _)| base == id);
+            if let Some(best) = page.datasets.iter().filter(of_product).max_by_key(|d| version_number(&d.id)) {
+                return Ok(described(best.clone()));
+            }
+            match next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        Err(Error::not_found(format!("The product \"{id:.100}\" of this peer")))
+    }
+
+    async fn dataset_by_id(&self, participant: &Participant, remote: &Remote, id: &str, declared: &Declarations) -> Result<Option<RemoteDataset>> {
+        let mut url = self.url(&format!("{}/catalog/datasets", remote.dsp))?;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(id);
+        }
+        let authorization = self.authorization(&participant.slug, &participant.did, &remote.did, declared).await?;
+        let call = OutRequest::get(url).with_authorization(&authorization)?.with_limit(Limits::CATALOG.bytes as u64);
+        let response = self.outbound.send(call).await?;
+        match response.status.as_u16() {
+            200 => {
+                let dataset = catalog::Dataset::parse(&response.body).map_err(|e| answered_badly("dataset", &e))?;
+                if dataset.id != id {
+                    return Err(Error::new(Code::PeerAnsweredBadly, "The peer answered with another dataset than the one asked for."));
+                }
+                Ok(Some(described(dataset)))
+            }
+            404 => Ok(None),
+            status => Err(refused("dataset", status, &response.body)),
+        }
+    }
+}
+
+fn refused(what: &str, status: u16, body: &[u8]) -> Error {
+    let words = catalog::CatalogError::parse(body).map(|e| e.reasons.join(" ")).unwrap_or_default();
+    Error::new(Code::PeerRefused, format!("The peer refused its {what} ({status}). {words}").trim().to_owned())
+}
+
+fn version_number(dataset: &str) -> u32 {
+    dataset.split_once(':').and_then(|(_, v)| v.parse().ok()).unwrap_or(1)
+}
+
+/// The cursor in `<…?cursor=…>; rel="next"`.
+fn next_cursor(link: &str) -> Option<String> {
+    link.split(',').find_map(|part| {
+        let (target, parameters) = part.trim().split_once('>')?;
+        let is_next = parameters.split(';').any(|p| p.trim().eq_ignore_ascii_case("rel=\"next\"") || p.trim().eq_ignore_ascii_case("rel=next"));
+        let url = Url::parse(target.trim_start_matches('<')).ok().filter(|_| is_next)?;
+        url.query_pairs().find(|(key, _)| key == "cursor").map(|(_, value)| value.into_owned())
+    })
+}
+
+fn described(d: catalog::Dataset) -> RemoteDataset {
+    let formats = d.distributions.iter().map(|x| x.format.clone()).collect();
+    // Offers may hang on the dataset or on a distribution.
+    let all = d.offers.iter().chain(d.distributions.iter().flat_map(|x| &x.offers));
+    let offers = all.filter_map(offered).collect();
+    RemoteDataset {
+        title: d.title.unwrap_or_else(|| d.id.clone()),
+        id: d.id,
+        description: d.description.unwrap_or_default(),
+        keywords: d.keywords,
+        version: d.version,
+        issued: d.issued,
+        extension: d.extension.unwrap_or(Value::Null),
+        formats,
+        offers,
+    }
+}
+
+fn offered(odrl: &Value) -> Option<RemoteOffer> {
+    let id = odrl.get("@id")?.as_str()?.to_owned();
+    let terms = match Policy::from_odrl(odrl) {
+        Ok(policy) => policy.sentences(),
+        Err(e) => vec![format!("These terms cannot be put into words here; read the policy itself. {e}")],
+    };
+    Some(RemoteOffer { id, odrl: odrl.clone(), terms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_links() {
+        assert_eq!(next_cursor("<http://h/c?cursor=a%20b>; rel=\"next\"").as_deref(), Some("a b"));
+        assert_eq!(next_cursor("<http://h/c?cursor=x>; rel=\"previous\", <http://h/c?cursor=y>; rel=\"next\"").as_deref(), Some("y"));
+        assert_eq!(next_cursor("<http://h/c?cursor=x>; rel=\"previous\""), None);
+        assert_eq!(next_cursor("garbage"), None);
+    }
+}

@@ -1,0 +1,299 @@
+//! Products: publish a version with its offers, withdraw it.
+
+use super::{
+    App, bounded,
+    idempotency::{Key, Once, once},
+};
+use fondaco_core::{
+    Code, Error, Result,
+    decision::Rules,
+    ids::{FOREIGN_ID_MAX_CHARS, OfferId},
+    participant::{Participant, Slug},
+    policy::Policy,
+    product::{
+        DESCRIPTION_MAX_CHARS, KEYWORDS_MAX, OFFERS_MAX, Offer, Product, ProductId, ProductKind, ProductRef, ProductState, TITLE_MAX_CHARS,
+    },
+};
+use fondaco_store::{NewEvent, Tx};
+use fondaco_tables::{
+    TablesError,
+    publish::{Progress, PublishLimits, publish_table},
+};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Longest keyword.
+const KEYWORD_MAX_CHARS: usize = 100;
+/// Most source paths of one product.
+const PATHS_MAX: usize = 10_000;
+/// Where the node notes the folder of a product's files, inside its content; never shown to others.
+const FOLDER: &str = "folder";
+
+/// A publication as asked for.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// The product id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+    /// Search words.
+    pub keywords: Vec<String>,
+    /// Files and folders on this machine.
+    pub paths: Vec<PathBuf>,
+    /// ODRL offers; none means open to every participant.
+    pub offers: Vec<Value>,
+    /// Whether the profile goes into the catalogue.
+    pub publish_profile: bool,
+    /// Texts that stand for a missing value in CSV.
+    pub null_values: Option<Vec<String>>,
+}
+
+/// A product version with its offers.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The product.
+    pub product: Product,
+    /// Its offers.
+    pub offers: Vec<Offer>,
+}
+
+impl App {
+    /// Publishes a new version of a table from files on this machine.
+    ///
+    /// # Errors
+    /// [`Code::PolicyUnsupported`] before anything is read; [`Code::SourceMalformed`] and its kin naming file and place.
+    pub async fn publish_table(
+        &self,
+        participant: &Participant,
+        publish: Publish,
+        key: Option<Key>,
+        progress: impl FnMut(Progress) + Send + 'static,
+    ) -> Result<Listing> {
+        let id = ProductId::parse(&publish.id)?;
+        let title = publish.title.trim().to_owned();
+        if title.is_empty() {
+            return Err(Error::invalid("A product needs a title."));
+        }
+        bounded("title", &title, TITLE_MAX_CHARS)?;
+        bounded("description", &publish.description, DESCRIPTION_MAX_CHARS)?;
+        if publish.keywords.len() > KEYWORDS_MAX || publish.offers.len() > OFFERS_MAX || publish.paths.len() > PATHS_MAX {
+            return Err(Error::invalid(format!("At most {KEYWORDS_MAX} keywords, {OFFERS_MAX} offers and {PATHS_MAX} paths.")));
+        }
+        for keyword in &publish.keywords {
+            bounded("keyword", keyword, KEYWORD_MAX_CHARS)?;
+        }
+        let terms = read_offers(&publish.offers)?;
+        if let Some(relative) = publish.paths.iter().find(|p| !p.is_absolute()) {
+            return Err(Error::invalid(format!("{} is not an absolute path on the node's machine.", relative.display())));
+        }
+
+        // The version is known only in the transaction, so the folder has a name of its own.
+        let now = self.now();
+        let folder = format!("{}/{}/{}", participant.slug, id, fondaco_core::ids::uuid_v7(now, &*self.entropy).simple());
+        let out = self.config.data_dir().join(&folder);
+        let mut limits = PublishLimits::default();
+        if let Some(nulls) = publish.null_values {
+            limits.csv_null_values = nulls;
+        }
+        let paths = publish.paths.clone();
+        let target = out.clone();
+        let mut progress = progress;
+        let table = tokio::task::spawn_blocking(move || {
+            if let Some(parent) = target.parent() {
+                std::fs::create_dir_all(parent).map_err(Error::internal_failure)?;
+            }
+            publish_table(&paths, &target, &limits, &mut progress).map_err(|e| tables_error(&e))
+        })
+        .await
+        .map_err(Error::internal_failure)??;
+
+        let mut content = serde_json::to_value(&table).map_err(Error::internal_failure)?;
+        content[FOLDER] = json!(folder);
+        let product = Product {
+            participant: participant.slug.clone(),
+            reference: ProductRef { id, version: 1 },
+            kind: ProductKind::Table,
+            state: ProductState::Published,
+            title,
+            description: publish.description.trim().to_owned(),
+            keywords: publish.keywords,
+            publish_profile: publish.publish_profile,
+            content,
+            created_at: now,
+        };
+        let stored = self.product_store(product, terms, key).await;
+        if !matches!(stored, Ok(Once::Done(_)))
+            && let Err(e) = tokio::fs::remove_dir_all(&out).await
+        {
+            tracing::warn!(cause = %e, "publish.leftover {}", out.display());
+        }
+        match stored? {
+            Once::Done(listing) => Ok(listing),
+            Once::Before(dataset) => {
+                let version = ProductRef::parse_dataset_id(&dataset).map(|r| r.version);
+                self.listing(&participant.slug, &publish.id, version).await
+            }
+        }
+    }
+
+    /// Stores a product version and its offers.
+    async fn product_store(&self, mut product: Product, terms: Vec<(Option<String>, Policy)>, key: Option<Key>) -> Result<Once<Listing>> {
+        let app = self.clone();
+        self.store
+            .tx("product.publish", move |tx| {
+              let publish = |tx: &mut Tx| {
+                let now = product.created_at;
+                product.reference.version = tx.product_next_version(&product.participant, &product.reference.id)?;
+                tx.product_insert(&product)?;
+                let mut offers = Vec::with_capacity(terms.len());
+                for (id, policy) in terms {
+                    let id = match id {
+                        // An offer's id must be unique; the file of version 1 may be used again for version 2.
+                        Some(id) if product.reference.version > 1 => OfferId::from_stored(format!("{id}:{}", product.reference.version)),
+                        Some(id) => OfferId::from_stored(id),
+                        None => OfferId::generate(now, &*app.entropy),
+                    };
+                    if tx.offer_get(&product.participant, &id)?.is_some() {
+                        return Err(Error::new(Code::Conflict, format!("There is an offer with the id \"{id}\" already. Leave \"@id\" out.")));
+                    }
+                    let offer = Offer {
+                        id,
+                        participant: product.participant.clone(),
+                        product: product.reference.clone(),
+                        odrl: policy.to_odrl(),
+                        policy,
+                        rules: Rules::default(),
+                        created_at: now,
+                    };
+                    tx.offer_insert(&offer)?;
+                    offers.push(offer);
+                }
+                tx.event_append(&NewEvent {
+                    participant: product.participant.clone(),
+                    topic: format!("product:{}", product.reference.dataset_id()),
+                    kind: "product.published".into(),
+                    actor: product.participant.to_string(),
+                    text: format!("Published \"{}\", version {}.", product.title, product.reference.version),
+                    detail: json!({"product": product.reference.id, "version": product.reference.version}),
+                })?;
+                Ok(Listing { product, offers })
+              };
+              once(tx, key.as_ref(), publish, |listing| listing.product.reference.dataset_id())
+            })
+            .await
+    }
+
+    /// Takes a version (the newest, unless one is named) out of the catalogue. Agreements already made go on.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`]; [`Code::Conflict`] when it is withdrawn already.
+    pub async fn product_withdraw(&self, slug: &Slug, id: &str, version: Option<u32>) -> Result<Listing> {
+        let listing = self.listing(slug, id, version).await?;
+        if listing.product.state == ProductState::Withdrawn {
+            return Err(Error::new(Code::Conflict, "This version is withdrawn already."));
+        }
+        let (slug, reference) = (slug.clone(), listing.product.reference.clone());
+        self.store
+            .tx("product.withdraw", move |tx| -> Result<()> {
+                tx.product_set_state(&slug, &reference, ProductState::Withdrawn)?;
+                tx.event_append(&NewEvent {
+                    participant: slug.clone(),
+                    topic: format!("product:{}", reference.dataset_id()),
+                    kind: "product.withdrawn".into(),
+                    actor: slug.to_string(),
+                    text: format!("Withdrew version {} of \"{}\".", reference.version, reference.id),
+                    detail: json!({"product": reference.id, "version": reference.version}),
+                })?;
+                Ok(())
+            })
+            .await?;
+        Ok(Listing { product: Product { state: ProductState::Withdrawn, ..listing.product }, offers: listing.offers })
+    }
+
+    /// A version of a product of ours: the named one, else the newest on offer, else the newest.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub async fn listing(&self, slug: &Slug, id: &str, version: Option<u32>) -> Result<Listing> {
+        let missing = Error::not_found(format!("The product \"{id:.100}\""));
+        let Some(reference) = ProductRef::parse_dataset_id(id) else { return Err(missing) };
+        let named = version.or_else(|| id.contains(':').then_some(reference.version));
+        let slug = slug.clone();
+        self.store
+            .read("product.listing", move |tx| -> Result<_> {
+                let product = match named {
+                    Some(version) => tx.product_get(&slug, &ProductRef { id: reference.id.clone(), version })?,
+                    None => match tx.product_latest(&slug, &reference.id)? {
+                        Some(latest) => Some(latest),
+                        None => {
+                            let last = tx.product_next_version(&slug, &reference.id)?.saturating_sub(1);
+                            tx.product_get(&slug, &ProductRef { id: reference.id.clone(), version: last })?
+                        }
+                    },
+                };
+                let Some(product) = product else { return Err(missing) };
+                let offers = tx.offers_of(&slug, &product.reference)?;
+                Ok(Listing { product, offers })
+            })
+            .await
+    }
+
+    /// The folder with a product version's files.
+    ///
+    /// # Errors
+    /// When the product has none.
+    pub fn product_dir(&self, product: &Product) -> Result<PathBuf> {
+        let folder = product.content.get(FOLDER).and_then(Value::as_str).map(Path::new);
+        let folder = folder.filter(|f| f.components().all(|c| matches!(c, std::path::Component::Normal(_))));
+        folder
+            .map(|f| self.config.data_dir().join(f))
+            .ok_or_else(|| Error::internal_failure(format!("{} has no folder", product.reference.dataset_id())))
+    }
+}
+
+/// What may be shown of a product's content: everything but where it lies.
+pub fn shown_content(product: &Product) -> Value {
+    let mut content = product.content.clone();
+    if let Some(map) = content.as_object_mut() {
+        map.shift_remove(FOLDER);
+    }
+    content
+}
+
+/// Offer files, checked before any data is touched.
+fn read_offers(offers: &[Value]) -> Result<Vec<(Option<String>, Policy)>> {
+    if offers.is_empty() {
+        return Ok(vec![(None, Policy::open())]);
+    }
+    offers
+        .iter()
+        .map(|odrl| {
+            let id = match odrl.get("@id") {
+                None => None,
+                Some(Value::String(id)) if !id.is_empty() && id.len() <= FOREIGN_ID_MAX_CHARS && id.bytes().all(|b| b.is_ascii_graphic()) => {
+                    Some(id.clone())
+                }
+                Some(_) => return Err(Error::invalid("An offer's \"@id\" is a text of visible characters without spaces. It may be left out.")),
+            };
+            if odrl.get("target").is_some() {
+                return Err(Error::invalid("An offer file has no \"target\": its target is the product it is published with."));
+            }
+            Ok((id, Policy::from_odrl(odrl)?))
+        })
+        .collect()
+}
+
+/// The code of a failed publication.
+fn tables_error(e: &TablesError) -> Error {
+    let code = match e {
+        TablesError::MalformedParquet { .. } | TablesError::MalformedCsv { .. } | TablesError::BadColumnName { .. } => Code::SourceMalformed,
+        TablesError::UnsupportedType { .. } => Code::TypeUnsupported,
+        TablesError::SchemaMismatch { .. } => Code::SchemaMismatch,
+        TablesError::TooLarge { .. } => Code::TooLarge,
+        TablesError::Empty(_) | TablesError::BadSource { .. } => Code::SourceUnreadable,
+        _ => return Error::internal_failure(e),
+    };
+    Error::new(code, format!("Nothing was published. {e}"))
+}

@@ -1,0 +1,56 @@
+//! `POST …/catalog/request` and `GET …/catalog/datasets/{id}`.
+
+use super::{
+    Call,
+    refusal::{Family, Refusal},
+};
+use crate::{app::App, jobs::dsp_base};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use fondaco_core::{Error, Result};
+use fondaco_dsp::messages::catalog::CatalogRequestMessage;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// Where a page begins; ours, from a `Link` header.
+#[derive(Debug, Default, Deserialize)]
+pub struct Cursor {
+    cursor: Option<String>,
+}
+
+fn refuse(e: Error) -> Refusal {
+    Refusal::new(Family::Catalog, e)
+}
+
+/// A page of the catalogue. Filters are implementation specific in DSP; ours has none, so one is refused, as the
+/// specification asks.
+pub async fn request(State(app): State<App>, call: Call, Query(page): Query<Cursor>, body: Bytes) -> Result<Response, Refusal> {
+    let message = CatalogRequestMessage::parse(&body).map_err(|e| Refusal::unreadable(Family::Catalog, &e))?;
+    app.caller_reads(&call.caller).await.map_err(refuse)?;
+    if !message.filter.is_empty() {
+        return Err(refuse(Error::invalid("This catalogue has no filters; send the request without \"filter\".")));
+    }
+    let answer = app.catalog(&call.participant, &call.caller.did, page.cursor.as_deref()).await.map_err(refuse)?;
+    let mut response = Json(answer.catalog.to_json()).into_response();
+    if let Some(next) = answer.next {
+        let mut url = app.url_of_own(&format!("{}/catalog/request", dsp_base(&app, &call.participant.slug))).map_err(refuse)?;
+        url.query_pairs_mut().append_pair("cursor", &next);
+        if let Ok(link) = HeaderValue::from_str(&format!("<{url}>; rel=\"next\"")) {
+            response.headers_mut().insert(header::LINK, link);
+        }
+    }
+    Ok(response)
+}
+
+/// One dataset.
+pub async fn dataset(State(app): State<App>, call: Call, Path(path): Path<HashMap<String, String>>) -> Result<Response, Refusal> {
+    app.caller_reads(&call.caller).await.map_err(refuse)?;
+    let id = path.get("id").map(String::as_str).unwrap_or_default();
+    let dataset = app.dataset(&call.participant, &call.caller.did, id).await.map_err(refuse)?;
+    Ok(Json(dataset.to_json()).into_response())
+}

@@ -1,0 +1,239 @@
+//! Sends a message of a negotiation.
+//!
+//! The content is fixed when the step is taken and stored with it, message id included, so that a redelivery is the
+//! same message. Only the peer's pid may be filled in later: it arrives with the answer to the first request.
+
+use super::send::{self, Delivery, Parties};
+use crate::app::App;
+use fondaco_core::{
+    Code, Error, Result,
+    ids::NegotiationId,
+    negotiation::{Ending, Message, Negotiation, Role, State, Terms},
+};
+use fondaco_dsp::messages::negotiation::{
+    ContractAgreementMessage, ContractAgreementVerificationMessage, ContractNegotiation, ContractNegotiationEventMessage,
+    ContractNegotiationTerminationMessage, ContractOfferMessage, ContractRequestMessage, NegotiationEvent,
+};
+use fondaco_store::Job;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// The payload of the job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NegotiationSend {
+    /// The negotiation.
+    pub id: NegotiationId,
+    /// The message's `@id`.
+    pub message_id: String,
+    /// The message and its content.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// What each message says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "message", rename_all = "snake_case")]
+pub enum Content {
+    /// Ask for terms.
+    Request {
+        /// The terms.
+        terms: Terms,
+        /// Whether it opens the negotiation.
+        opens: bool,
+    },
+    /// Offer terms.
+    Offer {
+        /// The terms.
+        terms: Terms,
+    },
+    /// Accept.
+    Accepted,
+    /// The agreement.
+    Agreement {
+        /// The document.
+        document: Value,
+    },
+    /// Verify.
+    Verification,
+    /// Finalise.
+    Finalized,
+    /// End.
+    Termination {
+        /// Why.
+        ending: Ending,
+    },
+}
+
+impl NegotiationSend {
+    /// The message that follows from the step just taken.
+    ///
+    /// # Errors
+    /// When the state does not hold what the message says: a mistake of ours.
+    pub fn new(app: &App, n: &Negotiation, message: Message) -> Result<Self> {
+        let content = match (message, &n.state) {
+            (Message::Request, State::Requested { terms }) => Content::Request { terms: terms.clone(), opens: n.rounds == 1 },
+            (Message::Offer, State::Offered { terms, .. }) => Content::Offer { terms: terms.clone() },
+            (Message::Accepted, _) => Content::Accepted,
+            (Message::Agreement, State::Agreed { agreement, .. }) => Content::Agreement { document: agreement.document.clone() },
+            (Message::Verification, _) => Content::Verification,
+            (Message::Finalized, _) => Content::Finalized,
+            (Message::Termination, State::Terminated { ending, .. }) => Content::Termination { ending: ending.clone() },
+            (message, state) => return Err(Error::internal_failure(format!("{message:?} in {}", state.name()))),
+        };
+        Ok(Self { id: n.id.clone(), message_id: app.fresh_urn(), content })
+    }
+
+    /// Delivers it, puts it off, or ends the negotiation.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub async fn perform(&self, app: &App, job: &Job) -> Result<()> {
+        let (slug, id) = (job.participant.clone(), self.id.clone());
+        let found = app.store.read("negotiation.get", move |tx| -> Result<_> { Ok(tx.negotiation_get(&slug, &id)?) }).await?;
+        let Some(n) = found else { return finish(app, job).await };
+        let parties = Parties { slug: &job.participant, own: &n.own_did, peer: &n.peer.did, declared: &n.declared };
+        let Some((path, body)) = self.message(app, &n) else {
+            // The peer never told us its pid, so it has no process to be told about.
+            return finish(app, job).await;
+        };
+        match send::post(app, parties, &format!("{}{path}", n.peer.address), &body).await? {
+            Delivery::Accepted(answer) => self.delivered(app, job, &n, &answer).await,
+            Delivery::Later(why) => match send::later(app, job, &why).await? {
+                Ok(()) => Ok(()),
+                Err(e) => app.negotiation_fail(&job.participant, &n.id, ending(&e), job.id.clone()).await,
+            },
+            Delivery::Refused(why) => {
+                if job.attempts > 0 && self.arrived_before(app, parties, &n).await {
+                    return finish(app, job).await;
+                }
+                let e = Error::new(Code::PeerRefused, why);
+                app.negotiation_fail(&job.participant, &n.id, ending(&e), job.id.clone()).await
+            }
+        }
+    }
+
+    /// A repeated message was refused: is the peer where the message would have brought it?
+    async fn arrived_before(&self, app: &App, parties: Parties<'_>, n: &Negotiation) -> bool {
+        let Some(pid) = &n.peer.pid else { return false };
+        let reached: &[&str] = match self.content {
+            Content::Request { .. } => &["REQUESTED", "OFFERED", "AGREED", "VERIFIED", "FINALIZED"],
+            Content::Offer { .. } => &["OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED"],
+            Content::Accepted => &["ACCEPTED", "AGREED", "VERIFIED", "FINALIZED"],
+            Content::Agreement { .. } => &["AGREED", "VERIFIED", "FINALIZED"],
+            Content::Verification => &["VERIFIED", "FINALIZED"],
+            Content::Finalized => &["FINALIZED"],
+            Content::Termination { .. } => &["TERMINATED"],
+        };
+        let state = send::peer_state(app, parties, &format!("{}/negotiations/{pid}", n.peer.address)).await;
+        state.is_some_and(|s| reached.contains(&s.as_str()))
+    }
+
+    async fn delivered(&self, app: &App, job: &Job, n: &Negotiation, answer: &[u8]) -> Result<()> {
+        let opens = matches!(self.content, Content::Request { opens: true, .. });
+        if !opens || n.peer.pid.is_some() {
+            return finish(app, job).await;
+        }
+        let ack = match ContractNegotiation::parse(answer) {
+            Ok(ack) if ack.consumer_pid == n.id.as_str() => ack,
+            Ok(_) => return self.unusable(app, job, "it is about another negotiation").await,
+            Err(e) => return self.unusable(app, job, &e.to_string()).await,
+        };
+        let (slug, id, job_id) = (job.participant.clone(), n.id.clone(), job.id.clone());
+        app.store
+            .tx("negotiation.opened_there", move |tx| -> Result<()> {
+                tx.job_finish(&job_id)?;
+                // The peer's next message may have been faster than this answer.
+                if let Some(mut n) = tx.negotiation_lock(&slug, &id)?
+                    && n.peer.pid.is_none()
+                {
+                    let revision = n.revision;
+                    n.peer.pid = Some(ack.provider_pid);
+                    tx.negotiation_update(&n, revision)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn unusable(&self, app: &App, job: &Job, why: &str) -> Result<()> {
+        let e = Error::new(Code::PeerAnsweredBadly, format!("The peer's answer to the request cannot be used: {why}."));
+        app.negotiation_fail(&job.participant, &self.id, ending(&e), job.id.clone()).await
+    }
+
+    /// Where it goes (below the peer's address) and what it says; `None` when the peer's pid is needed and unknown.
+    fn message(&self, app: &App, n: &Negotiation) -> Option<(String, Value)> {
+        let message_id = Some(self.message_id.clone());
+        let own_pid = n.id.to_string();
+        let peer_pid = n.peer.pid.clone();
+        if let Content::Request { terms, opens: true } = &self.content {
+            let message = ContractRequestMessage {
+                message_id,
+                consumer_pid: own_pid,
+                provider_pid: None,
+                callback_address: Some(super::dsp_base(app, &n.participant)),
+                offer: offer(terms, &n.dataset),
+            };
+            return Some(("/negotiations/request".into(), message.to_json()));
+        }
+        let peer_pid = peer_pid?;
+        let (provider_pid, consumer_pid) = match n.role {
+            Role::Provider => (own_pid, peer_pid.clone()),
+            Role::Consumer => (peer_pid.clone(), own_pid),
+        };
+        let (path, body) = match &self.content {
+            Content::Request { terms, .. } => {
+                let offer = offer(terms, &n.dataset);
+                let message = ContractRequestMessage { message_id, consumer_pid, provider_pid: Some(provider_pid), callback_address: None, offer };
+                ("request", message.to_json())
+            }
+            Content::Offer { terms } => {
+                let offer = offer(terms, &n.dataset);
+                let message = ContractOfferMessage { message_id, provider_pid, consumer_pid: Some(consumer_pid), callback_address: None, offer };
+                ("offers", message.to_json())
+            }
+            Content::Accepted => {
+                let event_type = NegotiationEvent::Accepted;
+                ("events", ContractNegotiationEventMessage { message_id, provider_pid, consumer_pid, event_type }.to_json())
+            }
+            Content::Finalized => {
+                let event_type = NegotiationEvent::Finalized;
+                ("events", ContractNegotiationEventMessage { message_id, provider_pid, consumer_pid, event_type }.to_json())
+            }
+            Content::Agreement { document } => {
+                let agreement = document.clone();
+                ("agreement", ContractAgreementMessage { message_id, provider_pid, consumer_pid, agreement }.to_json())
+            }
+            Content::Verification => {
+                ("agreement/verification", ContractAgreementVerificationMessage { message_id, provider_pid, consumer_pid }.to_json())
+            }
+            Content::Termination { ending } => {
+                let Ending { code, reasons } = ending.clone();
+                ("termination", ContractNegotiationTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons }.to_json())
+            }
+        };
+        Some((format!("/negotiations/{peer_pid}/{path}"), body))
+    }
+}
+
+/// Terms as a message's offer.
+fn offer(terms: &Terms, dataset: &str) -> Value {
+    let mut offer = json!({"@id": terms.offer_id, "@type": "Offer", "target": dataset});
+    if let (Some(map), Some(rules)) = (offer.as_object_mut(), terms.odrl.as_object()) {
+        for key in ["permission", "prohibition", "obligation"] {
+            if let Some(rule) = rules.get(key) {
+                map.insert(key.into(), rule.clone());
+            }
+        }
+    }
+    offer
+}
+
+/// Why a process ended, with the code.
+pub(super) fn ending(e: &Error) -> Ending {
+    Ending { code: Some(e.code().as_str().into()), reasons: vec![e.message().to_owned()] }
+}
+
+pub(super) async fn finish(app: &App, job: &Job) -> Result<()> {
+    let id = job.id.clone();
+    app.store.tx("job.finish", move |tx| -> Result<_> { Ok(tx.job_finish(&id)?) }).await.map(drop)
+}

@@ -1,0 +1,161 @@
+//! Sends a message of a transfer. The counterpart of [`super::negotiation_send`].
+
+use super::{
+    dsp_base,
+    negotiation_send::{ending, finish},
+    send::{self, Delivery, Parties},
+};
+use crate::app::App;
+use fondaco_core::{
+    Code, Error, Result,
+    ids::TransferId,
+    negotiation::{Ending, Role},
+    participant::Declarations,
+    transfer::{Message, State, Transfer},
+};
+use fondaco_dsp::messages::transfer::{
+    DataAddress, EndpointProperty, TransferCompletionMessage, TransferProcess, TransferRequestMessage, TransferStartMessage,
+    TransferSuspensionMessage, TransferTerminationMessage,
+};
+use fondaco_store::Job;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The `endpointType` of a Delta Sharing endpoint: the address of the protocol's text, which is its only stable name.
+pub const ENDPOINT_TYPE_DELTA_SHARING: &str = "https://github.com/delta-io/delta-sharing/blob/main/PROTOCOL.md";
+
+/// The payload of the job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TransferSend {
+    /// The transfer.
+    pub id: TransferId,
+    /// The message's `@id`.
+    pub message_id: String,
+    /// Which message.
+    pub message: Message,
+    /// Why, for those that say so.
+    #[serde(default)]
+    pub ending: Ending,
+}
+
+impl TransferSend {
+    /// The message that follows from the step just taken.
+    pub fn new(app: &App, t: &Transfer, message: Message) -> Self {
+        let ending = match &t.state {
+            State::Suspended { ending, .. } | State::Terminated { ending, .. } => ending.clone(),
+            State::Requested | State::Started { .. } | State::Completed { .. } => Ending::default(),
+        };
+        Self { id: t.id.clone(), message_id: app.fresh_urn(), message, ending }
+    }
+
+    /// Delivers it, puts it off, or ends the transfer.
+    ///
+    /// # Errors
+    /// Our own failures only.
+    pub async fn perform(&self, app: &App, job: &Job) -> Result<()> {
+        let (slug, id) = (job.participant.clone(), self.id.clone());
+        let found = app.store.read("transfer.get", move |tx| -> Result<_> { Ok(tx.transfer_get(&slug, &id)?) }).await?;
+        let Some(t) = found else { return finish(app, job).await };
+        // What we declare was recorded with the agreement; a transfer adds nothing to it.
+        let declared = Declarations::default();
+        let parties = Parties { slug: &job.participant, own: &t.own_did, peer: &t.peer.did, declared: &declared };
+        let Some((path, body)) = self.body(app, &t)? else { return finish(app, job).await };
+        match send::post(app, parties, &format!("{}{path}", t.peer.address), &body).await? {
+            Delivery::Accepted(answer) => self.delivered(app, job, &t, &answer).await,
+            Delivery::Later(why) => match send::later(app, job, &why).await? {
+                Ok(()) => Ok(()),
+                Err(e) => app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await,
+            },
+            Delivery::Refused(why) => {
+                if job.attempts > 0 && self.arrived_before(app, parties, &t).await {
+                    return finish(app, job).await;
+                }
+                let e = Error::new(Code::PeerRefused, why);
+                app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await
+            }
+        }
+    }
+
+    async fn arrived_before(&self, app: &App, parties: Parties<'_>, t: &Transfer) -> bool {
+        let Some(pid) = &t.peer.pid else { return false };
+        let reached: &[&str] = match self.message {
+            Message::Request => &["REQUESTED", "STARTED", "SUSPENDED", "COMPLETED"],
+            Message::Start => &["STARTED", "COMPLETED"],
+            Message::Suspension => &["SUSPENDED"],
+            Message::Completion => &["COMPLETED"],
+            Message::Termination => &["TERMINATED"],
+        };
+        let state = send::peer_state(app, parties, &format!("{}/transfers/{pid}", t.peer.address)).await;
+        state.is_some_and(|s| reached.contains(&s.as_str()))
+    }
+
+    async fn delivered(&self, app: &App, job: &Job, t: &Transfer, answer: &[u8]) -> Result<()> {
+        if self.message != Message::Request || t.peer.pid.is_some() {
+            return finish(app, job).await;
+        }
+        let ack = TransferProcess::parse(answer).ok().filter(|ack| ack.consumer_pid == t.id.as_str());
+        let Some(ack) = ack else {
+            let e = Error::new(Code::PeerAnsweredBadly, "The peer's answer to the transfer request cannot be used.");
+            return app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await;
+        };
+        let (slug, id, job_id) = (job.participant.clone(), t.id.clone(), job.id.clone());
+        app.store
+            .tx("transfer.opened_there", move |tx| -> Result<()> {
+                tx.job_finish(&job_id)?;
+                if let Some(mut t) = tx.transfer_lock(&slug, &id)?
+                    && t.peer.pid.is_none()
+                {
+                    let revision = t.revision;
+                    t.peer.pid = Some(ack.provider_pid);
+                    tx.transfer_update(&t, revision)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    fn body(&self, app: &App, t: &Transfer) -> Result<Option<(String, Value)>> {
+        let message_id = Some(self.message_id.clone());
+        if self.message == Message::Request {
+            let message = TransferRequestMessage {
+                message_id,
+                consumer_pid: t.id.to_string(),
+                agreement_id: t.agreement_id.clone(),
+                format: t.format.clone(),
+                data_address: None,
+                callback_address: dsp_base(app, &t.participant),
+            };
+            return Ok(Some(("/transfers/request".into(), message.to_json())));
+        }
+        let Some(peer_pid) = t.peer.pid.clone() else { return Ok(None) };
+        let (provider_pid, consumer_pid) = match t.role {
+            Role::Provider => (t.id.to_string(), peer_pid.clone()),
+            Role::Consumer => (peer_pid.clone(), t.id.to_string()),
+        };
+        let Ending { code, reasons } = self.ending.clone();
+        let (path, body) = match self.message {
+            Message::Request => return Ok(None),
+            Message::Start => {
+                let data_address = (t.role == Role::Provider && t.is_delta_sharing()).then(|| data_address(app, t)).transpose()?;
+                ("start", TransferStartMessage { message_id, provider_pid, consumer_pid, data_address }.to_json())
+            }
+            Message::Suspension => ("suspension", TransferSuspensionMessage { message_id, provider_pid, consumer_pid, code, reasons }.to_json()),
+            Message::Completion => ("completion", TransferCompletionMessage { message_id, provider_pid, consumer_pid }.to_json()),
+            Message::Termination => ("termination", TransferTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons }.to_json()),
+        };
+        Ok(Some((format!("/transfers/{peer_pid}/{path}"), body)))
+    }
+}
+
+/// Where the consumer reads: made when the message is sent, so that the token is never stored.
+fn data_address(app: &App, t: &Transfer) -> Result<DataAddress> {
+    let property = |name: &str, value: String| EndpointProperty { name: name.into(), value };
+    Ok(DataAddress {
+        endpoint_type: ENDPOINT_TYPE_DELTA_SHARING.into(),
+        endpoint: Some(format!("{}/share", app.config.participant_base(&t.participant))),
+        properties: vec![
+            property("authorization", app.access_tokens.mint(&t.participant, &t.id)?),
+            property("authType", "bearer".into()),
+        ],
+    })
+}

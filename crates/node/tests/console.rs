@@ -1,0 +1,319 @@
+//! The console over HTTP, as a browser sees it: real routers, real SQLite, real sockets.
+
+mod console_support;
+
+use console_support::{Browser, Deal, Node, field, state};
+use fondaco_node::console_web::{open_routes, room_routes};
+use futures::StreamExt as _;
+use reqwest::StatusCode;
+use std::collections::HashSet;
+
+/// The path of a route with its parameters filled in.
+fn filled(path: &str, slug: &str, id: &str) -> String {
+    path.replace("{slug}", slug).replace("{id}", id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_of_a_room_wants_a_session() {
+    let node = Node::start("acme").await;
+    let stranger = Browser::new(&node);
+    for route in room_routes() {
+        let path = filled(route.path, "acme", "x");
+        let answer = stranger.send(route.method.clone(), &path, &[]).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{} {path}", route.method);
+        let location = answer.location();
+        assert!(location == "/login" || location.starts_with("/login?next=%2Fp%2Facme"), "{} {path}: {location}", route.method);
+    }
+    for route in open_routes() {
+        assert!(!route.path.starts_with("/p/"), "{} is open", route.path);
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_opens_once_signed_in() {
+    let deal = Deal::make().await;
+    let browser = deal.consumer.signed_in().await;
+    let peer = [("peer", deal.provider.did())];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&peer).finish();
+    let mut seen = HashSet::new();
+    for route in room_routes().into_iter().filter(|r| r.method == reqwest::Method::GET) {
+        let (path, expected) = match route.path {
+            "/" => (route.path.to_owned(), StatusCode::SEE_OTHER),
+            "/p/{slug}/catalog" => (format!("/p/consumer/catalog?{query}"), StatusCode::OK),
+            "/p/{slug}/catalog/product" => (format!("/p/consumer/catalog/product?{query}&id=wind"), StatusCode::OK),
+            "/p/{slug}/events" => (format!("/p/consumer/events?topic=negotiation:{}", deal.negotiation), StatusCode::OK),
+            "/p/{slug}/negotiations/{id}" => (filled(route.path, "consumer", &deal.negotiation), StatusCode::OK),
+            "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" => {
+                (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
+            }
+            "/p/{slug}/transfers/{id}" => (filled(route.path, "consumer", &deal.transfer), StatusCode::OK),
+            // The consumer has no products; the provider's own page is looked at below.
+            "/p/{slug}/products/{id}" => (filled(route.path, "consumer", "wind"), StatusCode::NOT_FOUND),
+            other => {
+                assert!(!other.contains("{id}"), "{other}: say here which id it takes");
+                (filled(other, "consumer", ""), StatusCode::OK)
+            }
+        };
+        let answer = browser.get(&path).await;
+        assert_eq!(answer.status(), expected, "{path}");
+        seen.insert(route.path);
+        if expected == StatusCode::SEE_OTHER || path.contains("/events") {
+            continue;
+        }
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        assert_eq!(answer.header("content-security-policy"), fondaco_console::CONTENT_SECURITY_POLICY, "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
+    }
+    assert!(seen.len() > 15, "the table shrank: {seen:?}");
+    let provider = deal.provider.signed_in().await;
+    let product = provider.page("/p/provider/products/wind").await;
+    assert!(product.contains("wind_m_s") && product.contains("/p/provider/products/wind/withdraw"));
+    assert!(provider.page("/p/provider").await.contains("Wind at the coast"));
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_pages_may_be_kept_forever() {
+    let node = Node::start("acme").await;
+    let browser = Browser::new(&node);
+    let login = browser.page("/login").await;
+    let start = login.find("/assets/").expect("a style sheet");
+    let url = &login[start..start + login[start..].find('"').expect("the end of the attribute")];
+    let answer = browser.get(url).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.header("cache-control").contains("immutable"));
+    assert_eq!(browser.get("/assets/0000000000000000/app.css").await.status(), StatusCode::NOT_FOUND);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_a_page_and_below_the_api_a_problem() {
+    let node = Node::start("acme").await;
+    let browser = Browser::new(&node);
+    let answer = browser.get("/no/such/page").await;
+    assert_eq!((answer.status(), answer.header("content-type")), (StatusCode::NOT_FOUND, "text/html; charset=utf-8".into()));
+    let answer = browser.get("/api/no/such/endpoint").await;
+    assert_eq!((answer.status(), answer.header("content-type")), (StatusCode::NOT_FOUND, "application/problem+json".into()));
+    let signed_in = node.signed_in().await;
+    let wrong_method = signed_in.get("/p/acme/products/x/withdraw").await;
+    assert_eq!(wrong_method.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert!(wrong_method.text().contains("FDC-1011"));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_leads_on_and_out_again() {
+    let node = Node::start("acme").await;
+    let browser = Browser::new(&node);
+    let asked = browser.get("/p/acme/tokens").await;
+    let form = browser.page(&asked.location()).await;
+    assert_eq!(field(&form, "next"), "/p/acme/tokens");
+    let csrf = field(&form, "csrf");
+    let wrong = browser.post("/login", &[("csrf", &csrf), ("name", "admin"), ("password", "wrong")]).await;
+    assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
+    assert!(wrong.text().contains("role=\"alert\"") && wrong.text().contains("value=\"admin\""));
+    let right =
+        browser.post("/login", &[("csrf", &csrf), ("name", "admin"), ("password", &node.password), ("next", "/p/acme/tokens")]).await;
+    assert_eq!((right.status(), right.location().as_str()), (StatusCode::SEE_OTHER, "/p/acme/tokens"));
+    assert!(right.header("set-cookie").contains("HttpOnly"));
+    assert_eq!(browser.get("/login").await.location(), "/", "whoever is signed in goes on");
+    assert_eq!(browser.get("/").await.location(), "/p/acme");
+
+    let session = browser.cookies();
+    let page = browser.page("/p/acme").await;
+    let out = browser.post("/logout", &[("csrf", &field(&page, "csrf"))]).await;
+    assert_eq!(out.location(), "/login");
+    assert!(browser.page("/login").await.contains("You have signed out"), "the notice");
+    assert!(!browser.page("/login").await.contains("You have signed out"), "once");
+    let thief = Browser::with_cookies(&node, session);
+    assert_eq!(thief.get("/p/acme").await.status(), StatusCode::SEE_OTHER, "the session itself is over");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_does_not_lead_elsewhere() {
+    let node = Node::start("acme").await;
+    for next in ["https://evil.example/", "//evil.example", "/\\evil.example", "/logout"] {
+        let browser = Browser::new(&node);
+        let form = browser.page("/login").await;
+        let password = node.password.clone();
+        let fields = [("csrf", field(&form, "csrf")), ("name", "admin".into()), ("password", password), ("next", next.into())];
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        assert_eq!(browser.post("/login", &fields).await.location(), "/", "{next}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guessing_is_throttled() {
+    let node = Node::start("acme").await;
+    let browser = Browser::new(&node);
+    let csrf = field(&browser.page("/login").await, "csrf");
+    let guess = async |password: &str| browser.post("/login", &[("csrf", &csrf), ("name", "admin"), ("password", password)]).await.status();
+    let mut refused = 0;
+    while guess("guess").await == StatusCode::FORBIDDEN {
+        refused += 1;
+        assert!(refused <= 20, "nobody stops the guessing");
+    }
+    assert!(refused >= 5, "a person may mistype");
+    assert_eq!(guess(&node.password.clone()).await, StatusCode::TOO_MANY_REQUESTS, "the right password is not looked at either");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_without_its_token_does_nothing() {
+    let node = Node::start("acme").await;
+    let browser = node.signed_in().await;
+    let csrf = field(&browser.page("/p/acme/tokens").await, "csrf");
+    let other = field(&node.signed_in().await.page("/p/acme/tokens").await, "csrf");
+    for given in [None, Some(""), Some("x"), Some(other.as_str()), Some(&csrf[..csrf.len() - 1])] {
+        let mut fields = vec![("name", "planted"), ("access", "write")];
+        fields.extend(given.map(|token| ("csrf", token)));
+        let answer = browser.post("/p/acme/tokens", &fields).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{given:?}");
+        assert!(answer.text().contains("FDC-1003"));
+    }
+    for route in room_routes().into_iter().filter(|r| r.method == reqwest::Method::POST) {
+        let path = filled(route.path, "acme", "x");
+        assert_eq!(browser.post(&path, &[]).await.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    for site in ["cross-site", "same-site"] {
+        let fields = [("csrf", csrf.as_str()), ("name", "planted"), ("access", "write")];
+        let answer = browser.post_from(site, "/p/acme/tokens", &fields).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{site}");
+    }
+    assert!(!browser.page("/p/acme/tokens").await.contains("planted"));
+    let form = Browser::new(&node);
+    let answer = form.post("/login", &[("csrf", "x"), ("name", "admin"), ("password", &node.password)]).await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN, "the way in has a token of its own");
+    assert_eq!(form.get("/p/acme").await.status(), StatusCode::SEE_OTHER);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_shown_once_and_can_be_revoked() {
+    let node = Node::start("acme").await;
+    let browser = node.signed_in().await;
+    let csrf = field(&browser.page("/p/acme/tokens").await, "csrf");
+    let made = browser.post("/p/acme/tokens", &[("csrf", &csrf), ("name", "nightly export"), ("access", "read")]).await;
+    assert_eq!(made.status(), StatusCode::OK);
+    assert!(made.text().contains("fdc_"));
+    let list = browser.page("/p/acme/tokens").await;
+    assert!(list.contains("nightly export") && !list.contains("fdc_"));
+    let nameless = browser.post("/p/acme/tokens", &[("csrf", &csrf), ("name", " "), ("access", "read")]).await;
+    assert_eq!(nameless.status(), StatusCode::BAD_REQUEST);
+    let start = list.find("/p/acme/tokens/tok_").expect("a form to revoke it");
+    let action = &list[start..start + list[start..].find('"').expect("the end")];
+    assert_eq!(browser.post(action, &[("csrf", &csrf)]).await.location(), "/p/acme/tokens");
+    let after = browser.page("/p/acme/tokens").await;
+    assert!(!after.contains("nightly export") && after.contains("The token is revoked"));
+    assert!(!browser.page("/p/acme/tokens").await.contains("The token is revoked"), "a notice is shown once");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_of_others_do_not_exist() {
+    let node = Node::start("acme").await;
+    node.add_participant("rival").await;
+    node.add_user("eve", "correct horse battery", "rival").await;
+    let eve = node.sign_in("eve", "correct horse battery").await;
+    assert_eq!(eve.get("/p/rival").await.status(), StatusCode::OK);
+    let csrf = field(&eve.page("/p/rival").await, "csrf");
+    for route in room_routes().into_iter().filter(|r| r.path.starts_with("/p/{slug}")) {
+        for slug in ["acme", "nobody"] {
+            let path = filled(route.path, slug, "x");
+            let answer = eve.send(route.method.clone(), &path, &[("csrf", &csrf)]).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{} {path}", route.method);
+            assert!(!answer.text().contains("Acme"), "{path} tells a name");
+        }
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_click_makes_a_deal_and_events_tell_of_it() {
+    let deal = Deal::offered().await;
+    let browser = deal.consumer.signed_in().await;
+    let peer = deal.provider.did();
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("peer", &peer).append_pair("id", "wind").finish();
+    let product = browser.page(&format!("/p/consumer/catalog/product?{query}")).await;
+    assert!(product.contains("It may be read at most 100 times."), "the terms in words");
+    let fields = ["csrf", "peer", "product", "offer"].map(|name| (name, field(&product, name)));
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let begun = browser.post("/p/consumer/negotiations", &fields).await;
+    assert_eq!(begun.status(), StatusCode::SEE_OTHER);
+    let page = begun.location();
+    let id = page.rsplit('/').next().expect("an id").to_owned();
+    assert!(page.starts_with("/p/consumer/negotiations/neg_"), "{page}");
+
+    let finished = browser.follow_until("consumer", &format!("negotiation:{id}"), &page, "FINALIZED").await;
+    assert!(finished.contains("/p/consumer/agreements/agr_"), "the way to the agreement");
+    let provider = deal.provider.signed_in().await;
+    let list = provider.page("/p/provider/negotiations").await;
+    assert_eq!(state(&list), "FINALIZED");
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_is_asked_for_paused_and_ended() {
+    let deal = Deal::make().await;
+    let (buyer, seller) = (deal.consumer.signed_in().await, deal.provider.signed_in().await);
+    let agreement = format!("/p/consumer/agreements/{}", deal.agreement);
+    let page = buyer.page(&agreement).await;
+    assert!(page.contains("load_as_pandas") && page.contains("provider.default.wind"), "the three lines");
+    let profile = buyer.get(&format!("{agreement}/profile")).await;
+    assert_eq!(profile.header("content-disposition"), "attachment; filename=\"wind.share\"");
+    let profile: serde_json::Value = serde_json::from_str(&profile.text()).expect("JSON");
+    assert_eq!(profile["shareCredentialsVersion"], 1);
+
+    let list = seller.page("/p/provider/transfers").await;
+    let start = list.find("/p/provider/transfers/trf_").expect("the transfer");
+    let transfer = list[start..start + list[start..].find('"').expect("the end")].to_owned();
+    let csrf = field(&seller.page(&transfer).await, "csrf");
+    let own = format!("/p/consumer/transfers/{}", deal.transfer);
+    let topic = format!("transfer:{}", deal.transfer);
+    let paused = seller.post(&format!("{transfer}/suspend"), &[("csrf", &csrf), ("reason", "maintenance <b>tonight</b>")]).await;
+    assert_eq!(paused.location(), transfer);
+    let seen = buyer.follow_until("consumer", &topic, &own, "SUSPENDED").await;
+    assert!(seen.contains("maintenance &#60;b&#62;tonight"), "the reason, as text");
+    let refused = buyer.post(&format!("{own}/resume"), &[("csrf", &field(&seen, "csrf"))]).await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert!(refused.text().contains("FDC-3001"));
+    assert_eq!(buyer.get(&format!("{agreement}/profile")).await.status(), StatusCode::CONFLICT, "a GET begins nothing");
+
+    let ended = seller.post(&format!("/p/provider/agreements/{}/end", deal.agreement), &[("csrf", &csrf), ("reason", "sold")]).await;
+    assert_eq!(ended.status(), StatusCode::SEE_OTHER);
+    assert!(seller.page(&ended.location()).await.contains("The agreement is ended"));
+    buyer.follow_until("consumer", &topic, &own, "TERMINATED").await;
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_not_there_is_told_beside_the_form() {
+    let node = Node::start("acme").await;
+    let browser = node.signed_in().await;
+    for (peer, code) in [("not an address", 400), ("did:web:127.0.0.1%3A9:p:nobody", 502), ("http://192.168.0.1/p/x", 400)] {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("peer", peer).finish();
+        let answer = browser.get(&format!("/p/acme/catalog?{query}")).await;
+        assert_eq!(answer.status().as_u16(), code, "{peer}");
+        assert!(answer.text().contains(&format!("value=\"{peer}\"")), "{peer} is kept in the form");
+    }
+    assert_eq!(browser.get("/p/acme/catalog").await.location(), "/p/acme/peers");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_are_of_known_topics_and_end_with_the_node() {
+    let node = Node::start("acme").await;
+    let browser = node.signed_in().await;
+    assert_eq!(browser.get("/p/acme/events?topic=node").await.status(), StatusCode::BAD_REQUEST);
+    let mut stream = browser.stream("/p/acme/events?topic=negotiation:neg_x").await;
+    node.stop().await;
+    // Ends, rather than being cut off: no error, nothing more.
+    while let Some(part) = stream.next().await {
+        part.expect("an orderly end");
+    }
+}
