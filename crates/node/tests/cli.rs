@@ -152,7 +152,7 @@ fn a_deal_by_command_line() {
     let product = done(&acme.dir, &["product", "add", csv, "--id", "air", "--title", "Air quality", "--kind", "table", "--offer", offer]);
     assert_eq!((product["id"].as_str(), product["content"]["rows"].as_u64()), (Some("air"), Some(3)));
     assert_eq!(done(&acme.dir, &["product", "list"])["products"][0]["id"], "air");
-    //TMP     assert_eq!(refused(&acme.dir, &["product", "show", "none"]), "FDC-1004");
+    assert_eq!(refused(&acme.dir, &["product", "show", "none"]), "FDC-1004");
     let peer = format!("{}/p/acme", acme.public);
     let catalog = done(&beta.dir, &["catalog", &peer]);
     assert_eq!(catalog["datasets"][0]["id"], "air");

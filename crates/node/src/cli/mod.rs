@@ -47,6 +47,7 @@ use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
   fondaco serve --dir mynode
   fondaco --dir mynode product add data.csv --id data --title \"Our data\"
 
+Commands talk to the running node with the token in DIR/admin.token, or the one in FONDACO_TOKEN.
 Exit status: 0 done, 1 refused or failed, 2 wrong usage."
 )]
 struct Cli {
