@@ -163,7 +163,6 @@ pub struct Offer {
     /// Whose it is.
     pub participant: Slug,
     /// About what.
-    #[serde(flatten)]
     pub product: ProductRef,
     /// The ODRL rules as published: `permission`, and what else the policy says, without `@id`, `@type` and `target`.
     pub odrl: Value,
@@ -179,6 +178,21 @@ pub struct Offer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offer_can_be_written_and_read() {
+        let offer = Offer {
+            id: OfferId::from_stored("off_1"),
+            participant: Slug::parse("a").expect("slug"),
+            product: ProductRef { id: ProductId::parse("p").expect("id"), version: 2 },
+            odrl: Policy::open().to_odrl(),
+            policy: Policy::open(),
+            rules: Rules::default(),
+            created_at: Timestamp::from_micros(1),
+        };
+        let text = serde_json::to_string(&offer).expect("json");
+        assert_eq!(serde_json::from_str::<Offer>(&text).expect("read"), offer);
+    }
 
     #[test]
     fn dataset_ids_round_trip() {

@@ -243,7 +243,8 @@ fn list(value: &Value) -> &[Value] {
 fn name_of(value: &Value) -> Option<&str> {
     match value {
         Value::String(s) => Some(s),
-        Value::Object(m) => m.get("@id").and_then(Value::as_str),
+        // Only a bare reference: `{"@id": "use", "refinement": …}` narrows the action, and dropping that would widen it.
+        Value::Object(m) if m.len() == 1 => m.get("@id").and_then(Value::as_str),
         Value::Array(items) if items.len() == 1 => name_of(&items[0]),
         _ => None,
     }
@@ -335,6 +336,7 @@ mod tests {
             (json!({"permission": [{"action": "use", "duty": [{"action": "compensate"}]}]}), "compensate"),
             (json!({"permission": [{"action": "use"}], "prohibition": [{"action": "use"}]}), "prohibition"),
             (json!({"permission": [{"action": "use"}], "inheritFrom": "x"}), "inheritFrom"),
+            (json!({"permission": [{"action": {"@id": "use", "refinement": [{"leftOperand": "purpose"}]}}]}), "action"),
             (json!({"permission": []}), "permission"),
             (json!({"permission": [{"constraint": []}]}), "action"),
             (json!([]), "object"),

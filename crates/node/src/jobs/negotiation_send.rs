@@ -183,12 +183,14 @@ impl NegotiationSend {
         let (path, body) = match &self.content {
             Content::Request { terms, .. } => {
                 let offer = offer(terms, &n.dataset);
-                let message = ContractRequestMessage { message_id, consumer_pid, provider_pid: Some(provider_pid), callback_address: None, offer };
+                let message =
+                    ContractRequestMessage { message_id, consumer_pid, provider_pid: Some(provider_pid), callback_address: None, offer };
                 ("request", message.to_json())
             }
             Content::Offer { terms } => {
                 let offer = offer(terms, &n.dataset);
-                let message = ContractOfferMessage { message_id, provider_pid, consumer_pid: Some(consumer_pid), callback_address: None, offer };
+                let message =
+                    ContractOfferMessage { message_id, provider_pid, consumer_pid: Some(consumer_pid), callback_address: None, offer };
                 ("offers", message.to_json())
             }
             Content::Accepted => {

@@ -1,6 +1,8 @@
 //! The runner: takes due jobs from the store and carries them out, a bounded number at a time.
 
-use super::{Decide, Expire, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend};
+use super::{
+    Decide, Expire, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend,
+};
 use crate::app::App;
 use fondaco_core::{
     Code, Error, Result,
@@ -8,8 +10,9 @@ use fondaco_core::{
     time::Micros,
 };
 use fondaco_store::{Job, JobFeed};
+use futures::FutureExt;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -39,7 +42,9 @@ pub async fn run(app: App, mut feed: JobFeed, stop: CancellationToken) {
 async fn perform(app: &App, job: Job) {
     let (id, kind, attempts) = (job.id.clone(), job.kind.clone(), job.attempts);
     metrics::counter!("fondaco_jobs_total", "kind" => kind.clone()).increment(1);
-    let outcome = dispatch(app, &job).await;
+    // A panic must not leave the job's line held until the next start.
+    let outcome = AssertUnwindSafe(dispatch(app, &job)).catch_unwind().await;
+    let outcome = outcome.unwrap_or_else(|_| Err(Error::internal_failure(format!("the job {id} panicked"))));
     if let Err(error) = outcome {
         // Only our own failures come here (the database, a payload): try again later, never lose the job.
         tracing::error!(job = %id, kind, attempts, code = %error.code(), cause = error.internal().unwrap_or_default(), "job.failed {id}: {error}");

@@ -75,7 +75,9 @@ fn understand(response: &OutResponse) -> Delivery {
     match response.status.as_u16() {
         200..=299 => Delivery::Accepted(response.body.to_vec()),
         status @ (408 | 425 | 429 | 500..=599) => Delivery::Later(format!("the peer answered {status}")),
-        status => Delivery::Refused(format!("The peer refused the message ({status}). {}", peer_words(&response.body)).trim_end().to_owned()),
+        status => {
+            Delivery::Refused(format!("The peer refused the message ({status}). {}", peer_words(&response.body)).trim_end().to_owned())
+        }
     }
 }
 

@@ -139,9 +139,13 @@ impl TransferSend {
                 let data_address = (t.role == Role::Provider && t.is_delta_sharing()).then(|| data_address(app, t)).transpose()?;
                 ("start", TransferStartMessage { message_id, provider_pid, consumer_pid, data_address }.to_json())
             }
-            Message::Suspension => ("suspension", TransferSuspensionMessage { message_id, provider_pid, consumer_pid, code, reasons }.to_json()),
+            Message::Suspension => {
+                ("suspension", TransferSuspensionMessage { message_id, provider_pid, consumer_pid, code, reasons }.to_json())
+            }
             Message::Completion => ("completion", TransferCompletionMessage { message_id, provider_pid, consumer_pid }.to_json()),
-            Message::Termination => ("termination", TransferTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons }.to_json()),
+            Message::Termination => {
+                ("termination", TransferTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons }.to_json())
+            }
         };
         Ok(Some((format!("/transfers/{peer_pid}/{path}"), body)))
     }
@@ -153,9 +157,6 @@ fn data_address(app: &App, t: &Transfer) -> Result<DataAddress> {
     Ok(DataAddress {
         endpoint_type: ENDPOINT_TYPE_DELTA_SHARING.into(),
         endpoint: Some(format!("{}/share", app.config.participant_base(&t.participant))),
-        properties: vec![
-            property("authorization", app.access_tokens.mint(&t.participant, &t.id)?),
-            property("authType", "bearer".into()),
-        ],
+        properties: vec![property("authorization", app.access_tokens.mint(&t.participant, &t.id)?), property("authType", "bearer".into())],
     })
 }
