@@ -72,6 +72,13 @@ async fn every_page_opens_once_signed_in() {
     let product = provider.page("/p/provider/products/wind").await;
     assert!(product.contains("wind_m_s") && product.contains("/p/provider/products/wind/withdraw"));
     assert!(provider.page("/p/provider").await.contains("Wind at the coast"));
+    let withdrawn = provider.post("/p/provider/products/wind/withdraw", &[("csrf", &field(&product, "csrf"))]).await;
+    let page = provider.page(&withdrawn.location()).await;
+    assert!(page.contains("The product is withdrawn") && !page.contains("products/wind/withdraw"));
+    assert_eq!(
+        provider.post("/p/provider/products/wind/withdraw", &[("csrf", &field(&page, "csrf"))]).await.status(),
+        StatusCode::CONFLICT
+    );
     deal.stop().await;
 }
 

@@ -14,11 +14,13 @@ use fondaco_core::{
     ids::{NegotiationId, TransferId},
     negotiation::{Negotiation, Role, State},
     participant::{Did, Participant, Slug},
-    product::{Offer, Product, ProductId, ProductRef},
+    product::{Offer, Product, ProductId, ProductRef, ProductState},
     time::Timestamp,
     transfer::Transfer,
 };
-use fondaco_store::{AgreementFilter, AgreementRow, ApiTokenRow, Event, PeerRow, ProcessFilter, ProductFilter, StoreError, Tx, tx::PAGE_MAX};
+use fondaco_store::{
+    AgreementFilter, AgreementRow, ApiTokenRow, Event, PeerRow, ProcessFilter, ProductFilter, StoreError, Tx, tx::PAGE_MAX,
+};
 use std::collections::{BTreeSet, HashMap};
 
 /// Rows of a page of a list, unless asked otherwise.
@@ -236,11 +238,11 @@ impl App {
             .await
     }
 
-    /// The numbers of all versions of a product, newest first; none when there is no such product.
+    /// All versions of a product, newest first; none when there is no such product.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn product_versions(&self, slug: &Slug, id: &ProductId) -> Result<Vec<u32>> {
+    pub async fn product_versions(&self, slug: &Slug, id: &ProductId) -> Result<Vec<(u32, ProductState)>> {
         let (slug, id) = (slug.clone(), id.clone());
         self.store.read("view.versions", move |tx| -> Result<_> { Ok(all_versions(tx, &slug, &id)?) }).await
     }
@@ -456,15 +458,15 @@ fn pages<T>(mut page: impl FnMut(Option<String>) -> Result<Vec<T>, StoreError>, 
 }
 
 /// The versions of a product, newest first.
-fn all_versions(tx: &mut Tx, slug: &Slug, id: &ProductId) -> Result<Vec<u32>, StoreError> {
+fn all_versions(tx: &mut Tx, slug: &Slug, id: &ProductId) -> Result<Vec<(u32, ProductState)>, StoreError> {
     let mut versions = Vec::new();
     loop {
         // Version 0 does not exist, so the list begins with the first version of this product.
-        let after = ProductRef { id: id.clone(), version: versions.last().copied().unwrap_or(0) };
+        let after = ProductRef { id: id.clone(), version: versions.last().map_or(0, |(version, _)| *version) };
         let filter = ProductFilter { published_only: false, latest_only: false, query: None, after: Some(after), limit: VERSIONS_STEP };
         let rows = tx.product_list(slug, &filter)?;
         let before = versions.len();
-        versions.extend(rows.iter().map(|p| &p.reference).take_while(|r| r.id == *id).map(|r| r.version));
+        versions.extend(rows.iter().take_while(|p| p.reference.id == *id).map(|p| (p.reference.version, p.state)));
         if versions.len() - before < VERSIONS_STEP as usize {
             break;
         }

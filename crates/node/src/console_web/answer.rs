@@ -6,7 +6,10 @@
 use super::{cookies, flash::Notice, words};
 use crate::{
     app::App,
-    http::{problem::{ApiError, caused_by}, request_id::RequestId},
+    http::{
+        problem::{ApiError, caused_by},
+        request_id::RequestId,
+    },
 };
 use axum::{
     extract::{Request, State},

@@ -83,7 +83,9 @@ impl Following {
 /// The stream.
 pub async fn follow(State(app): State<App>, room: Room, Query(asked): Query<Asked>) -> Result<Response, Failure> {
     let topic = Topic::parse(&asked.topic).ok_or_else(|| Error::invalid("There are no events of that topic."))?;
-    let place = STREAMS.try_acquire().map_err(|_| Error::new(Code::Unavailable, "Too many pages are being followed. They reload by themselves."))?;
+    let place = STREAMS
+        .try_acquire()
+        .map_err(|_| Error::new(Code::Unavailable, "Too many pages are being followed. They reload by themselves."))?;
     let following = Following { events: app.store.subscribe(), topic, slug: room.participant.slug, _place: place };
     let stopping = app.stopping.clone();
     let over = tokio::time::Instant::now() + LIFE;

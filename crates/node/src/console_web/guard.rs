@@ -102,9 +102,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
         Ok(Admitted::In { request, signed_in, notice_shown }) => {
             let (layout, back) = (signed_in.layout.clone(), way_back(request.method(), request.uri().path()));
             let mut response = answer::render(next.run(request).await, layout, back);
-            if notice_shown
-                && let Some(cookie) = cookies::NOTICE.clear(&app)
-            {
+            if notice_shown && let Some(cookie) = cookies::NOTICE.clear(&app) {
                 response.headers_mut().append(header::SET_COOKIE, cookie);
             }
             response
@@ -261,7 +259,6 @@ fn layout(app: &App, request: &Request, person: &Person, acting: &Acting) -> Lay
         ..answer::bare_layout(app, request.uri().path(), answer::request_id(request))
     }
 }
-
 
 #[cfg(test)]
 mod tests {

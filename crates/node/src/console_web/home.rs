@@ -20,7 +20,10 @@ pub async fn start(State(app): State<App>, signed_in: SignedIn) -> Answer {
         Some(first) => answer::see_other(&app, &format!("/p/{}", first.slug), None),
         None => Err(Error::new(
             Code::Forbidden,
-            format!("The login \"{}\" may not act for any participant yet. Ask the operator of this node to add one.", signed_in.person.user.login),
+            format!(
+                "The login \"{}\" may not act for any participant yet. Ask the operator of this node to add one.",
+                signed_in.person.user.login
+            ),
         )
         .into()),
     }

@@ -81,7 +81,9 @@ pub async fn sign_in(State(app): State<App>, request: Request) -> Answer {
     let (status, problem) = match error.code() {
         // Not 401: that status promises a way to authenticate by a header.
         Code::Unauthenticated => (StatusCode::FORBIDDEN, LoginProblem::Wrong),
-        Code::TooMany => (StatusCode::TOO_MANY_REQUESTS, LoginProblem::Throttled { wait: format!("{} at most", words::span(LOGIN_WINDOW)) }),
+        Code::TooMany => {
+            (StatusCode::TOO_MANY_REQUESTS, LoginProblem::Throttled { wait: format!("{} at most", words::span(LOGIN_WINDOW)) })
+        }
         _ => return Err(error.into()),
     };
     Ok(caused_by(show(&app, status, page(problem), expected, None)?, error))
@@ -101,7 +103,13 @@ fn layout(app: &App, request: &Request) -> Layout {
 }
 
 /// The form, with the token that its cookie holds: a new one where there is none yet.
-fn show(app: &App, status: StatusCode, mut page: LoginPage, known: Option<String>, notice: Option<Notice>) -> Result<Response, answer::Failure> {
+fn show(
+    app: &App,
+    status: StatusCode,
+    mut page: LoginPage,
+    known: Option<String>,
+    notice: Option<Notice>,
+) -> Result<Response, answer::Failure> {
     let token = known.unwrap_or_else(|| random_text::<SECRET_BYTES>(&*app.entropy));
     page.layout.csrf.clone_from(&token);
     page.layout.flash = notice.map(Notice::flash);

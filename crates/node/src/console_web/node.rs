@@ -67,7 +67,10 @@ fn jobs_check(outbox: &Outbox, now: Timestamp) -> Check {
         Some(waited) => check(
             "Jobs",
             false,
-            format!("Something has been waiting for {}. A peer is probably down; open the negotiation or transfer to see which.", words::span(waited)),
+            format!(
+                "Something has been waiting for {}. A peer is probably down; open the negotiation or transfer to see which.",
+                words::span(waited)
+            ),
         ),
         None => check("Jobs", true, "Nothing waits longer than it should."),
     }

@@ -6,17 +6,16 @@ use super::{
     guard::Room,
     shape, words,
 };
-use crate::app::{
-    App,
-    products::Listing,
-    views::ProductsAsked,
-};
+use crate::app::{App, products::Listing, views::ProductsAsked};
 use axum::extract::{Path, Query, State};
 use fondaco_console::{
     format::{Bytes, Count},
     pages::{ColumnProfile, ColumnView, FileView, OfferView, Owner, ProductPage, ProductRow, ProductsPage, Publication},
 };
-use fondaco_core::product::{Offer, ProductKind};
+use fondaco_core::{
+    Code, Error,
+    product::{Offer, ProductId, ProductKind, ProductState},
+};
 use fondaco_tables::publish::{self, TableSchema};
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,18 +58,14 @@ fn row(listing: &Listing) -> ProductRow {
 }
 
 /// One of our products.
-pub async fn show(
-    State(app): State<App>,
-    room: Room,
-    Path((_, id)): Path<(String, String)>,
-    Query(asked): Query<Version>,
-) -> Answer {
-    let version = match &asked.version {
-        Some(text) => Some(text.parse().map_err(|_| fondaco_core::Error::not_found("This version"))?),
-        None => None,
-    };
-    let listing = app.listing(&room.participant.slug, &id, version).await?;
-    let versions = app.product_versions(&room.participant.slug, &listing.product.reference.id).await?;
+pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, Query(asked): Query<Version>) -> Answer {
+    let missing = || Error::not_found("This version");
+    let asked = asked.version.map(|text| text.parse().map_err(|_| missing())).transpose()?;
+    let slug = &room.participant.slug;
+    let id = ProductId::parse(&id).map_err(|_| missing())?;
+    let versions = app.product_versions(slug, &id).await?;
+    let shown = asked.or_else(|| chosen(&versions)).ok_or_else(missing)?;
+    let listing = app.listing(slug, id.as_str(), Some(shown)).await?;
     let Listing { product, offers } = listing;
     answer::html(&ProductPage {
         layout: room.layout,
@@ -84,7 +79,7 @@ pub async fn show(
         keywords: product.keywords,
         kind: shape::kind(product.kind.as_str()),
         version: product.reference.version.to_string(),
-        versions: versions.iter().map(u32::to_string).collect(),
+        versions: versions.iter().map(|(version, _)| version.to_string()).collect(),
         published: Some(words::when(product.created_at)),
         rows: number(&product.content, "rows").map(Count),
         bytes: number(&product.content, "sizeBytes").map(Bytes),
@@ -95,10 +90,26 @@ pub async fn show(
     })
 }
 
-/// Takes the newest version on offer out of the catalogue.
+/// Takes the product out of the catalogue: all its versions, or an older one would come to light again.
 pub async fn withdraw(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
-    app.product_withdraw(&room.participant.slug, &id, None).await?;
-    answer::see_other(&app, &format!("{}/products/{}", room.base(), shape::segment(&id)), Some(Notice::ProductWithdrawn))
+    let slug = &room.participant.slug;
+    let id = ProductId::parse(&id).map_err(|_| Error::not_found("This product"))?;
+    let versions = app.product_versions(slug, &id).await?;
+    let newest = versions.first().ok_or_else(|| Error::not_found("This product"))?.0;
+    let on_offer: Vec<u32> = versions.iter().filter(|(_, state)| *state == ProductState::Published).map(|(version, _)| *version).collect();
+    if on_offer.is_empty() {
+        return Err(Error::new(Code::Conflict, "The product is withdrawn already.").into());
+    }
+    for version in on_offer {
+        app.product_withdraw(slug, id.as_str(), Some(version)).await?;
+    }
+    answer::see_other(&app, &format!("{}/products/{id}?version={newest}", room.base()), Some(Notice::ProductWithdrawn))
+}
+
+/// The version meant where none is named: the newest on offer, else the newest.
+fn chosen(versions: &[(u32, ProductState)]) -> Option<u32> {
+    let on_offer = versions.iter().find(|(_, state)| *state == ProductState::Published);
+    on_offer.or(versions.first()).map(|(version, _)| *version)
 }
 
 fn offer(offer: &Offer) -> OfferView {
@@ -143,6 +154,18 @@ fn files(files: Option<&Value>) -> Vec<FileView> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_newest_on_offer_is_meant() {
+        use ProductState::{Published, Withdrawn};
+        for (versions, meant) in [
+            (vec![(3, Withdrawn), (2, Published), (1, Published)], Some(2)),
+            (vec![(2, Withdrawn), (1, Withdrawn)], Some(2)),
+            (vec![], None),
+        ] {
+            assert_eq!(chosen(&versions), meant);
+        }
+    }
 
     #[test]
     fn descriptions_are_read_or_left_out() {

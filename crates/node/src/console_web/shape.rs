@@ -118,9 +118,7 @@ pub fn product_of_deal(room: &Room, names: &Names, role: negotiation::Role, peer
     let href = match (role, &ours) {
         (negotiation::Role::Provider, Some(p)) => Some(format!("{base}/products/{}?version={}", segment(p.id.as_str()), p.version)),
         (negotiation::Role::Provider, None) => None,
-        (negotiation::Role::Consumer, _) => {
-            Some(format!("{base}/catalog/product?{}", query(&[("peer", peer.as_str()), ("id", dataset)])))
-        }
+        (negotiation::Role::Consumer, _) => Some(format!("{base}/catalog/product?{}", query(&[("peer", peer.as_str()), ("id", dataset)]))),
     };
     view::ProductRef {
         id: dataset.to_owned(),

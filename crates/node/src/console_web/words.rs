@@ -34,12 +34,16 @@ pub const fn advice(code: Code) -> Option<&'static str> {
         }
         Code::DidInvalid => "An address looks like did:web:example.org:p:acme or https://example.org/p/acme.",
         Code::AddressRefused => "This node does not call private networks. Its operator can allow them with network.allow_private.",
-        Code::PeerAnsweredBadly | Code::PeerRefused | Code::AgreementMismatch => "Ask the other organisation, and give them the request id below.",
+        Code::PeerAnsweredBadly | Code::PeerRefused | Code::AgreementMismatch => {
+            "Ask the other organisation, and give them the request id below."
+        }
         Code::OfferUnknown => "Read the catalogue again; the offer may have changed.",
         Code::PolicyDenied | Code::PolicyUnsupported => "Read the terms. If they should allow this, ask the provider for another offer.",
         Code::AccessEnded => "Look at the agreement and its transfers to see who ended it and why.",
         Code::NotYet => "Wait a moment, then try again.",
-        Code::Internal | Code::Unavailable | Code::DataDamaged => "Try again in a moment. If it stays, give the request id below to the operator of this node.",
+        Code::Internal | Code::Unavailable | Code::DataDamaged => {
+            "Try again in a moment. If it stays, give the request id below to the operator of this node."
+        }
         Code::TooLarge => "Send less at once.",
         Code::TooMany => "Wait a few minutes, then try again.",
         Code::Forbidden => "Go back, load the page again and repeat what you did there.",

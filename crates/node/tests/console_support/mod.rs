@@ -1,16 +1,16 @@
 //! Nodes, and a browser without a screen, for the tests of the console.
 
 use bytes::Bytes;
+use fondaco_core::{
+    negotiation::Negotiation,
+    participant::{Participant, Slug},
+    time::Micros,
+};
 use fondaco_node::{
     app::{negotiations::Begin, participants::NewParticipant, products::Publish},
     config::Config,
     init::{InitOptions, init},
     node::{self, RunningNode},
-};
-use fondaco_core::{
-    negotiation::Negotiation,
-    participant::{Participant, Slug},
-    time::Micros,
 };
 use futures::{Stream, StreamExt as _};
 use reqwest::{Client, Method, StatusCode, header};
