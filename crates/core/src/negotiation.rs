@@ -585,7 +585,7 @@ mod tests {
                             assert_eq!(after.revision, 1);
                         }
                         None => {
-                            assert_eq!(after.expect_err("illegal").code(), Code::IllegalTransition, "{role:?} {name} in {}", state.name())
+                            assert_eq!(after.expect_err("illegal").code(), Code::IllegalTransition, "{role:?} {name} in {}", state.name());
                         }
                     }
                 }

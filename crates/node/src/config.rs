@@ -280,9 +280,7 @@ pub fn check_public(url: &Url) -> Result<()> {
 
 /// Listens where the public address says when it is an IP address; behind a name, on every interface at its port.
 fn default_listen(url: &Url) -> Result<SocketAddr> {
-    let port = url
-        .port_or_known_default()
-        .ok_or_else(|| Error::new(Code::ConfigInvalid, "public.url has no port; set public.listen."))?;
+    let port = url.port_or_known_default().ok_or_else(|| Error::new(Code::ConfigInvalid, "public.url has no port; set public.listen."))?;
     let ip: IpAddr = match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.into(),
         Some(url::Host::Ipv6(ip)) => ip.into(),

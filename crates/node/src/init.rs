@@ -2,7 +2,10 @@
 //! API token.
 
 use crate::{
-    app::{idempotency::Once, participants::{NewParticipant, check_country}},
+    app::{
+        idempotency::Once,
+        participants::{NewParticipant, check_country},
+    },
     config::{Config, DEFAULT_ADMIN_LISTEN, DEFAULT_PUBLIC_URL, FILE_NAME, check_public, host_is_loopback},
     node::{App, open_app},
     secrets::entropy::random_text,
@@ -70,11 +73,13 @@ pub struct InitReport {
 pub async fn init(options: InitOptions) -> Result<InitReport> {
     // Before anything is written: a wrong option should not leave half a node.
     let public = options.public.as_deref().unwrap_or(DEFAULT_PUBLIC_URL);
-    let public = Url::parse(public).map_err(|e| Error::invalid(format!("\"{public}\" is not an address: {e}. Give one like https://data.acme.example")))?;
+    let public = Url::parse(public)
+        .map_err(|e| Error::invalid(format!("\"{public}\" is not an address: {e}. Give one like https://data.acme.example")))?;
     check_public(&public)?;
     let admin = options.admin.as_deref().unwrap_or(DEFAULT_ADMIN_LISTEN);
-    let admin: SocketAddr =
-        admin.parse().map_err(|_| Error::invalid(format!("\"{admin}\" is not an address to listen on. Give an IP address and a port, like 127.0.0.1:7401")))?;
+    let admin: SocketAddr = admin.parse().map_err(|_| {
+        Error::invalid(format!("\"{admin}\" is not an address to listen on. Give an IP address and a port, like 127.0.0.1:7401"))
+    })?;
     Slug::parse(&options.participant)?;
     if let Some(country) = &options.country {
         check_country(country)?;

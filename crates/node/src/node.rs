@@ -3,12 +3,7 @@
 use crate::{
     api, app, console_web, dsp,
     http::{problem::ApiError, request_id},
-    identity::{
-        AccessTokens, Authenticator, DidResolver,
-        authenticator::StaticHeaders,
-        password::Passwords,
-        session::SessionCookie,
-    },
+    identity::{AccessTokens, Authenticator, DidResolver, authenticator::StaticHeaders, password::Passwords, session::SessionCookie},
     jobs, net,
     secrets::{OsEntropy, Sealer},
     share, telemetry,
@@ -40,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 const KEYS_CACHED: u64 = 20_000;
 /// Peers' endpoints kept, and for how long: a peer that moves is found again within a minute.
 const REMOTES_CACHED: u64 = 10_000;
-const REMOTES_TTL: Duration = Duration::from_secs(60);
+const REMOTES_TTL: Duration = Duration::from_mins(1);
 /// Notes where a running node listens, for the commands.
 pub const RUN_FILE: &str = "run.json";
 /// Held while a node uses the folder.
@@ -143,9 +138,12 @@ fn local(listener: &TcpListener) -> Result<SocketAddr> {
 /// One process per folder: SQLite and the job runner count on it.
 fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK_FILE);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|e| {
-        Error::new(Code::ConfigInvalid, format!("{} cannot be opened: {e}", path.display()))
-    })?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|e| Error::new(Code::ConfigInvalid, format!("{} cannot be opened: {e}", path.display())))?;
     file.try_lock().map_err(|_| Error::new(Code::DirectoryInUse, format!("Another node is using {}. Stop it first.", dir.display())))?;
     Ok(file)
 }

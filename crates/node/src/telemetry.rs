@@ -13,9 +13,7 @@ const BUCKETS: &[f64] = &[0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1
 
 /// The metrics of this process; installed once, however many nodes it runs.
 pub fn metrics() -> Option<&'static PrometheusHandle> {
-    METRICS
-        .get_or_init(|| PrometheusBuilder::new().set_buckets(BUCKETS).ok().and_then(|builder| builder.install_recorder().ok()))
-        .as_ref()
+    METRICS.get_or_init(|| PrometheusBuilder::new().set_buckets(BUCKETS).ok().and_then(|builder| builder.install_recorder().ok())).as_ref()
 }
 
 /// Sends logs to standard error. Later calls in the same process change nothing.

@@ -83,12 +83,7 @@ pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> Api
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/end", tag = "agreements",
     params(("slug" = String, Path), ("id" = String, Path)), request_body = ReasonBody,
     responses((status = 200, body = AgreementBody), (status = 409, body = Problem)))]
-pub async fn end(
-    State(app): State<App>,
-    acting: Acting,
-    path: Segments,
-    Body(reason): Body<ReasonBody>,
-) -> ApiResult<Json<AgreementBody>> {
+pub async fn end(State(app): State<App>, acting: Acting, path: Segments, Body(reason): Body<ReasonBody>) -> ApiResult<Json<AgreementBody>> {
     app.agreement_end(&acting.participant.slug, id(&path), reason.checked()?).await?;
     Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
 }
@@ -113,12 +108,7 @@ pub async fn begin_transfer(
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/access", tag = "agreements",
     params(("slug" = String, Path), ("id" = String, Path)), request_body = AccessQuery,
     responses((status = 200, body = AccessBody), (status = 403, body = Problem), (status = 409, body = Problem)))]
-pub async fn access(
-    State(app): State<App>,
-    acting: Acting,
-    path: Segments,
-    Body(query): Body<AccessQuery>,
-) -> ApiResult<Json<AccessBody>> {
+pub async fn access(State(app): State<App>, acting: Acting, path: Segments, Body(query): Body<AccessQuery>) -> ApiResult<Json<AccessBody>> {
     let wait = Micros::from_secs(i64::from(query.wait_seconds.unwrap_or(WAIT_SECS)));
     let access = app.access_profile(&acting.participant, id(&path), wait).await?;
     let profile = serde_json::from_str(&access.profile.to_json()).map_err(fondaco_core::Error::internal_failure)?;

@@ -75,9 +75,8 @@ impl FromRequestParts<App> for Acting {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let caller = Caller::from_request_parts(parts, app).await?;
-        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
-            .await
-            .map_err(|_| Error::not_found("The participant"))?;
+        let Path(path) =
+            Path::<HashMap<String, String>>::from_request_parts(parts, app).await.map_err(|_| Error::not_found("The participant"))?;
         let slug = path.get("slug").map(String::as_str).unwrap_or_default();
         // Somebody else's participant does not exist for this token.
         let missing = || Error::not_found(format!("The participant \"{slug:.80}\""));

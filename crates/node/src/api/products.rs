@@ -1,10 +1,6 @@
 //! `/api/v1/participants/{slug}/products…`.
 
-use super::{
-    Body, KeyHeader, Segments,
-    auth::Acting,
-    types::ProductBody,
-};
+use super::{Body, KeyHeader, Segments, auth::Acting, types::ProductBody};
 use crate::{
     app::{App, products::Publish, views::ProductsAsked},
     http::problem::{ApiResult, Problem},
@@ -132,7 +128,8 @@ pub async fn publish(
         let progress = lines.clone();
         let last = app
             .publish_table(&acting.participant, publish, key, move |p| {
-                let _ = progress.send(line(&json!({"progress": {"phase": p.phase, "file": p.file, "doneBytes": p.done, "totalBytes": p.total}})));
+                let _ = progress
+                    .send(line(&json!({"progress": {"phase": p.phase, "file": p.file, "doneBytes": p.done, "totalBytes": p.total}})));
             })
             .await;
         let last = match last {

@@ -5,11 +5,7 @@ use crate::{
     app::{App, idempotency::Once},
     http::problem::{ApiResult, Problem},
 };
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, ids::TokenId, time::Timestamp};
 use fondaco_store::ApiTokenRow;
 use serde::{Deserialize, Serialize};

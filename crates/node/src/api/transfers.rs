@@ -47,12 +47,7 @@ async fn followed(app: &App, acting: &Acting, id: &TransferId) -> Result<Transfe
 #[utoipa::path(get, path = "/api/v1/participants/{slug}/transfers/{id}", tag = "transfers",
     params(("slug" = String, Path), ("id" = String, Path), WaitQuery),
     responses((status = 200, body = TransferBody), (status = 404, body = Problem)))]
-pub async fn show(
-    State(app): State<App>,
-    acting: Acting,
-    path: Segments,
-    Query(query): Query<WaitQuery>,
-) -> ApiResult<Json<TransferBody>> {
+pub async fn show(State(app): State<App>, acting: Acting, path: Segments, Query(query): Query<WaitQuery>) -> ApiResult<Json<TransferBody>> {
     let id = id(&path);
     if let Some(secs) = query.wait {
         let wait = Micros::from_secs(i64::from(secs));
@@ -65,12 +60,7 @@ pub async fn show(
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/transfers/{id}/{step}", tag = "transfers",
     params(("slug" = String, Path), ("id" = String, Path), ("step" = String, Path)), request_body = ReasonBody,
     responses((status = 200, body = TransferBody), (status = 400, body = Problem)))]
-pub async fn act(
-    State(app): State<App>,
-    acting: Acting,
-    path: Segments,
-    Body(reason): Body<ReasonBody>,
-) -> ApiResult<Json<TransferBody>> {
+pub async fn act(State(app): State<App>, acting: Acting, path: Segments, Body(reason): Body<ReasonBody>) -> ApiResult<Json<TransferBody>> {
     let action = match path.get("step") {
         "start" | "resume" => Action::Start,
         "suspend" => Action::Suspend,

@@ -76,11 +76,8 @@ pub struct ProductBody {
 impl From<&Listing> for ProductBody {
     fn from(listing: &Listing) -> Self {
         let p = &listing.product;
-        let offers = listing
-            .offers
-            .iter()
-            .map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences() })
-            .collect();
+        let offers =
+            listing.offers.iter().map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences() }).collect();
         Self {
             id: p.reference.id.to_string(),
             version: p.reference.version,

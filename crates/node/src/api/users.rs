@@ -29,7 +29,7 @@ pub struct UserBody {
     password: Option<String>,
 }
 
-fn body(user: &UserRow, participants: Vec<Slug>) -> UserBody {
+fn body(user: &UserRow, participants: &[Slug]) -> UserBody {
     UserBody {
         id: user.id.to_string(),
         login: user.login.clone(),
@@ -70,7 +70,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<User
         .store
         .read("user.list", |tx| -> Result<_> {
             let users = tx.user_list(None, USERS_MAX)?;
-            users.iter().map(|u| Ok(body(u, tx.memberships(&u.id)?))).collect::<Result<Vec<_>>>()
+            users.iter().map(|u| Ok(body(u, &tx.memberships(&u.id)?))).collect::<Result<Vec<_>>>()
         })
         .await?;
     Ok(Json(UsersBody { users }))
@@ -91,14 +91,14 @@ pub async fn add(
     let chosen = new.password.is_none().then(|| random_text::<12>(&*app.entropy));
     let secret = new.password.as_deref().or(chosen.as_deref()).unwrap_or_default();
     match app.user_add(&new.login, &new.name, secret, new.admin, participants.clone(), key).await? {
-        Once::Done(user) => Ok((StatusCode::CREATED, Json(UserBody { password: chosen, ..body(&user, participants) }))),
+        Once::Done(user) => Ok((StatusCode::CREATED, Json(UserBody { password: chosen, ..body(&user, &participants) }))),
         Once::Before(login) => {
             let found = app
                 .store
                 .read("user.get", move |tx| -> Result<_> {
                     let Some(user) = tx.user_by_login(&login)? else { return Ok(None) };
                     let participants = tx.memberships(&user.id)?;
-                    Ok(Some(body(&user, participants)))
+                    Ok(Some(body(&user, &participants)))
                 })
                 .await?;
             Ok((StatusCode::CREATED, Json(found.ok_or_else(|| Error::not_found("The person"))?)))

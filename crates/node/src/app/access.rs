@@ -48,13 +48,12 @@ pub fn facts(policy: &Policy, recipient: &Did, declared: &Declarations, agreed_a
 }
 
 fn purposes_in_terms(policy: &Policy) -> Vec<String> {
-    let constraints = policy.permissions.iter().flat_map(|p| &p.constraints);
+    let mut constraints = policy.permissions.iter().flat_map(|p| &p.constraints);
     constraints
-        .filter_map(|c| match c {
+        .find_map(|c| match c {
             Constraint::Purpose { op: SetOperator::Eq | SetOperator::IsAnyOf, values } => Some(values.clone()),
             _ => None,
         })
-        .next()
         .unwrap_or_default()
 }
 

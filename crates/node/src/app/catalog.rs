@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 /// Datasets on one page of the catalogue.
 pub const PAGE: u32 = 500;
 
+/// Descriptions on one page, in bytes of JSON: a reader of ours takes 16 MiB, others less.
+const PAGE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
 /// A page of our catalogue.
 #[derive(Debug)]
 pub struct Page {
@@ -32,7 +35,9 @@ impl App {
     pub async fn catalog(&self, participant: &Participant, caller: &Did, cursor: Option<&str>) -> Result<Page> {
         let after = match cursor {
             None => None,
-            Some(text) => Some(ProductRef::parse_dataset_id(text).ok_or_else(|| Error::invalid("The cursor is not one of ours; begin without it."))?),
+            Some(text) => {
+                Some(ProductRef::parse_dataset_id(text).ok_or_else(|| Error::invalid("The cursor is not one of ours; begin without it."))?)
+            }
         };
         let filter = ProductFilter { published_only: true, latest_only: true, query: None, after, limit: PAGE };
         let slug = participant.slug.clone();
@@ -40,10 +45,13 @@ impl App {
             .store
             .read("catalog.page", move |tx| -> Result<_> {
                 let products = tx.product_list(&slug, &filter)?;
+                let taken = within_size(&products);
+                let full = taken < products.len() || products.len() == PAGE as usize;
+                let products: Vec<Product> = products.into_iter().take(taken).collect();
                 let references: Vec<ProductRef> = products.iter().map(|p| p.reference.clone()).collect();
                 let offers = tx.offers_of_many(&slug, &references)?;
                 // A full page may be the last one; the next is then empty, which harms nobody.
-                let next = references.last().filter(|_| references.len() == PAGE as usize).map(ProductRef::dataset_id);
+                let next = references.last().filter(|_| full).map(ProductRef::dataset_id);
                 Ok((products, offers, next))
             })
             .await?;
@@ -101,6 +109,20 @@ impl App {
             endpoint_description: Some("dspace:connector".into()),
         }
     }
+}
+
+/// How many of the products fit on one page: at least one.
+fn within_size(products: &[Product]) -> usize {
+    let mut bytes = 0;
+    let size = |p: &Product| {
+        let described = ["schema", "profile"].into_iter().filter_map(|key| p.content.get(key)).map(|v| v.to_string().len());
+        p.description.len() + described.sum::<usize>()
+    };
+    let fitting = products.iter().take_while(|p| {
+        bytes += size(p);
+        bytes <= PAGE_MAX_BYTES
+    });
+    fitting.count().max(1)
 }
 
 /// Whether an offer may concern a caller: offers for named others are not shown to anybody else.

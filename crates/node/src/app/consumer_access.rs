@@ -75,7 +75,8 @@ impl App {
     }
 
     fn open_address(&self, t: &Transfer) -> Result<Stored> {
-        let none = || Error::new(Code::PeerAnsweredBadly, "The provider opened access but did not say where. Ask it, or start another transfer.");
+        let none =
+            || Error::new(Code::PeerAnsweredBadly, "The provider opened access but did not say where. Ask it, or start another transfer.");
         let sealed = t.sealed_address.as_ref().and_then(Value::as_str).ok_or_else(none)?;
         let sealed = STANDARD.decode(sealed).map_err(Error::internal_failure)?;
         let text = self.sealer.open(&context(&t.id), &sealed)?;
@@ -106,7 +107,10 @@ impl App {
         match &transfer.state {
             State::Started { .. } => {}
             State::Requested => {
-                return Err(Error::new(Code::NotYet, format!("The provider has not opened access yet. Look later: fondaco transfer list (transfer {})", transfer.id)));
+                return Err(Error::new(
+                    Code::NotYet,
+                    format!("The provider has not opened access yet. Look later: fondaco transfer list (transfer {})", transfer.id),
+                ));
             }
             State::Suspended { ending, .. } | State::Terminated { ending, .. } => {
                 let why = ending.reasons.join(" ");

@@ -130,7 +130,7 @@ impl App {
             .store
             .tx("negotiation.act", move |tx| -> Result<_> {
                 let n = tx.negotiation_lock(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The negotiation {id}")))?;
-                let own = own_step(&app, tx, &n, action, reason)?;
+                let own = own_step(&app, tx, &n, action, reason.as_deref())?;
                 act(&app, tx, n, own)
             })
             .await?;
@@ -273,8 +273,8 @@ fn drop_void_messages(tx: &mut Tx, n: &Negotiation) -> Result<()> {
 }
 
 /// The step an action means for this negotiation now.
-fn own_step(app: &App, tx: &mut Tx, n: &Negotiation, action: Action, reason: Option<String>) -> Result<Own> {
-    let ending = |default: &str| Ending::because(reason.clone().unwrap_or_else(|| default.to_owned()));
+fn own_step(app: &App, tx: &mut Tx, n: &Negotiation, action: Action, reason: Option<&str>) -> Result<Own> {
+    let ending = |default: &str| Ending::because(reason.unwrap_or(default));
     Ok(match action {
         Action::Offer => Own::Offer(n.reference_terms.clone()),
         Action::Agree => match may_agree(app, tx, n)? {
@@ -306,9 +306,7 @@ fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Endin
     let now = app.now();
     Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, now, now, 0).as_facts()) {
         Verdict::Permit(_) => Ok(()),
-        Verdict::Deny(denial) => {
-            Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] })
-        }
+        Verdict::Deny(denial) => Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] }),
     })
 }
 

@@ -120,9 +120,11 @@ impl App {
             .find(|s| s.types.iter().any(|t| t == "DataService"))
             .ok_or_else(|| Error::new(Code::DidUnresolvable, format!("The DID document of {did} names no DataService.")))?;
         let url = self.url(&service.endpoint)?;
-        let root = service.endpoint.trim_end_matches('/').strip_suffix(VERSION_PATH).ok_or_else(|| {
-            Error::new(Code::DidUnresolvable, format!("The DataService of {did} does not point to {VERSION_PATH}."))
-        })?;
+        let root = service
+            .endpoint
+            .trim_end_matches('/')
+            .strip_suffix(VERSION_PATH)
+            .ok_or_else(|| Error::new(Code::DidUnresolvable, format!("The DataService of {did} does not point to {VERSION_PATH}.")))?;
         let response = self.outbound.send(OutRequest::get(url).with_limit(Limits::VERSION.bytes as u64)).await?;
         if !response.status.is_success() {
             return Err(Error::new(Code::PeerAnsweredBadly, format!("Version discovery of {did} answered {}.", response.status.as_u16())));
@@ -131,7 +133,9 @@ impl App {
         let ours = versions
             .protocol_versions
             .iter()
-            .find(|v| v.version == fondaco_dsp::VERSION && v.binding == "HTTPS" && v.service_id.as_deref().is_none_or(|id| id == did.as_str()))
+            .find(|v| {
+                v.version == fondaco_dsp::VERSION && v.binding == "HTTPS" && v.service_id.as_deref().is_none_or(|id| id == did.as_str())
+            })
             .ok_or_else(|| Error::new(Code::PeerAnsweredBadly, format!("{did} does not speak the Dataspace Protocol 2025-1 over HTTP.")))?;
         let path = ours.path.trim_end_matches('/');
         let dsp = if path.is_empty() || path.starts_with('/') { format!("{root}{path}") } else { format!("{root}/{path}") };
@@ -148,7 +152,10 @@ impl App {
         let response = self.outbound.send(OutRequest::get(url.clone()).with_limit(Limits::DID.bytes as u64)).await?;
         let said = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.status.is_success());
         let did = said.as_ref().and_then(|d| d.get("id")).and_then(Value::as_str).ok_or_else(|| {
-            Error::new(Code::DidUnresolvable, format!("There is no DID document at {url}. Give a did:web or an address that ends in /p/SLUG."))
+            Error::new(
+                Code::DidUnresolvable,
+                format!("There is no DID document at {url}. Give a did:web or an address that ends in /p/SLUG."),
+            )
         })?;
         let did = Did::parse(did)?;
         let (host, path) = did.web_location()?;
@@ -203,15 +210,27 @@ impl App {
     ///
     /// # Errors
     /// As [`App::remote`].
-    pub async fn remote_catalog(&self, participant: &Participant, peer: &str, query: Option<&str>, cursor: Option<&str>) -> Result<RemoteCatalog> {
+    pub async fn remote_catalog(
+        &self,
+        participant: &Participant,
+        peer: &str,
+        query: Option<&str>,
+        cursor: Option<&str>,
+    ) -> Result<RemoteCatalog> {
         let remote = self.remote(participant, peer).await?;
         let (mut page, next) = self.catalog_page(participant, &remote, cursor).await?;
         let name = page.title.clone();
         if let Some(query) = query.map(str::trim).filter(|q| !q.is_empty()) {
             let words: Vec<String> = query.to_lowercase().split_whitespace().map(str::to_owned).collect();
             page.datasets.retain(|d| {
-                let text = format!("{} {} {} {}", d.id, d.title.as_deref().unwrap_or_default(), d.description.as_deref().unwrap_or_default(), d.keywords.join(" "))
-                    .to_lowercase();
+                let text = format!(
+                    "{} {} {} {}",
+                    d.id,
+                    d.title.as_deref().unwrap_or_default(),
+                    d.description.as_deref().unwrap_or_default(),
+                    d.keywords.join(" ")
+                )
+                .to_lowercase();
                 words.iter().all(|w| text.contains(w))
             });
         }
@@ -219,7 +238,12 @@ impl App {
         Ok(RemoteCatalog { peer: remote, title: name, datasets, next })
     }
 
-    async fn catalog_page(&self, participant: &Participant, remote: &Remote, cursor: Option<&str>) -> Result<(catalog::Catalog, Option<String>)> {
+    async fn catalog_page(
+        &self,
+        participant: &Participant,
+        remote: &Remote,
+        cursor: Option<&str>,
+    ) -> Result<(catalog::Catalog, Option<String>)> {
         let mut url = self.url(&format!("{}/catalog/request", remote.dsp))?;
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
@@ -242,7 +266,13 @@ impl App {
     ///
     /// # Errors
     /// [`Code::NotFound`] when the peer has none for us.
-    pub async fn remote_dataset(&self, participant: &Participant, remote: &Remote, id: &str, declared: &Declarations) -> Result<RemoteDataset> {
+    pub async fn remote_dataset(
+        &self,
+        participant: &Participant,
+        remote: &Remote,
+        id: &str,
+        declared: &Declarations,
+    ) -> Result<RemoteDataset> {
         super::bounded("product", id, fondaco_core::ids::FOREIGN_ID_MAX_CHARS)?;
         let found = self.dataset_by_id(participant, remote, id, declared).await?;
         let newest = found.as_ref().and_then(|d| d.text("latest")).filter(|latest| *latest != id && !id.contains(':')).map(str::to_owned);
@@ -270,7 +300,13 @@ impl App {
         Err(Error::not_found(format!("The product \"{id:.100}\" of this peer")))
     }
 
-    async fn dataset_by_id(&self, participant: &Participant, remote: &Remote, id: &str, declared: &Declarations) -> Result<Option<RemoteDataset>> {
+    async fn dataset_by_id(
+        &self,
+        participant: &Participant,
+        remote: &Remote,
+        id: &str,
+        declared: &Declarations,
+    ) -> Result<Option<RemoteDataset>> {
         let mut url = self.url(&format!("{}/catalog/datasets", remote.dsp))?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.push(id);
@@ -305,7 +341,8 @@ fn version_number(dataset: &str) -> u32 {
 fn next_cursor(link: &str) -> Option<String> {
     link.split(',').find_map(|part| {
         let (target, parameters) = part.trim().split_once('>')?;
-        let is_next = parameters.split(';').any(|p| p.trim().eq_ignore_ascii_case("rel=\"next\"") || p.trim().eq_ignore_ascii_case("rel=next"));
+        let is_next =
+            parameters.split(';').any(|p| p.trim().eq_ignore_ascii_case("rel=\"next\"") || p.trim().eq_ignore_ascii_case("rel=next"));
         let url = Url::parse(target.trim_start_matches('<')).ok().filter(|_| is_next)?;
         url.query_pairs().find(|(key, _)| key == "cursor").map(|(_, value)| value.into_owned())
     })

@@ -15,8 +15,8 @@ use fondaco_core::{
     participant::Slug,
     time::Micros,
 };
-use zeroize::Zeroizing;
 use fondaco_store::{ApiTokenRow, LoginAttempt, SessionRow, Tx, UserRow};
+use zeroize::Zeroizing;
 
 /// Failed sign-ins per login name within [`LOGIN_WINDOW`]; the one after is refused unseen.
 pub const LOGIN_ATTEMPTS_MAX: u32 = 10;
@@ -64,7 +64,15 @@ impl App {
     ///
     /// # Errors
     /// [`Code::Conflict`] when the login is taken.
-    pub async fn user_add(&self, login: &str, name: &str, secret: &str, admin: bool, participants: Vec<Slug>, key: Option<Key>) -> Result<Once<UserRow>> {
+    pub async fn user_add(
+        &self,
+        login: &str,
+        name: &str,
+        secret: &str,
+        admin: bool,
+        participants: Vec<Slug>,
+        key: Option<Key>,
+    ) -> Result<Once<UserRow>> {
         let login = login.trim().to_lowercase();
         if login.is_empty() || login.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(Error::invalid("A login is a name or mail address without spaces."));
@@ -182,7 +190,13 @@ impl App {
     ///
     /// # Errors
     /// When the name is too long.
-    pub async fn token_create(&self, name: &str, participant: Option<Slug>, write: bool, key: Option<Key>) -> Result<Once<(ApiTokenRow, String)>> {
+    pub async fn token_create(
+        &self,
+        name: &str,
+        participant: Option<Slug>,
+        write: bool,
+        key: Option<Key>,
+    ) -> Result<Once<(ApiTokenRow, String)>> {
         bounded("name", name, fondaco_core::participant::NAME_MAX_CHARS)?;
         if name.trim().is_empty() {
             return Err(Error::invalid("A token needs a name, so that you know later what it is for."));

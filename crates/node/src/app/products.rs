@@ -143,44 +143,49 @@ impl App {
         let app = self.clone();
         self.store
             .tx("product.publish", move |tx| {
-              let publish = |tx: &mut Tx| {
-                let now = product.created_at;
-                product.reference.version = tx.product_next_version(&product.participant, &product.reference.id)?;
-                tx.product_insert(&product)?;
-                let mut offers = Vec::with_capacity(terms.len());
-                for (id, policy) in terms {
-                    let id = match id {
-                        // An offer's id must be unique; the file of version 1 may be used again for version 2.
-                        Some(id) if product.reference.version > 1 => OfferId::from_stored(format!("{id}:{}", product.reference.version)),
-                        Some(id) => OfferId::from_stored(id),
-                        None => OfferId::generate(now, &*app.entropy),
-                    };
-                    if tx.offer_get(&product.participant, &id)?.is_some() {
-                        return Err(Error::new(Code::Conflict, format!("There is an offer with the id \"{id}\" already. Leave \"@id\" out.")));
+                let publish = |tx: &mut Tx| {
+                    let now = product.created_at;
+                    product.reference.version = tx.product_next_version(&product.participant, &product.reference.id)?;
+                    tx.product_insert(&product)?;
+                    let mut offers = Vec::with_capacity(terms.len());
+                    for (id, policy) in terms {
+                        let id = match id {
+                            // An offer's id must be unique; the file of version 1 may be used again for version 2.
+                            Some(id) if product.reference.version > 1 => {
+                                OfferId::from_stored(format!("{id}:{}", product.reference.version))
+                            }
+                            Some(id) => OfferId::from_stored(id),
+                            None => OfferId::generate(now, &*app.entropy),
+                        };
+                        if tx.offer_get(&product.participant, &id)?.is_some() {
+                            return Err(Error::new(
+                                Code::Conflict,
+                                format!("There is an offer with the id \"{id}\" already. Leave \"@id\" out."),
+                            ));
+                        }
+                        let offer = Offer {
+                            id,
+                            participant: product.participant.clone(),
+                            product: product.reference.clone(),
+                            odrl: policy.to_odrl(),
+                            policy,
+                            rules: Rules::default(),
+                            created_at: now,
+                        };
+                        tx.offer_insert(&offer)?;
+                        offers.push(offer);
                     }
-                    let offer = Offer {
-                        id,
+                    tx.event_append(&NewEvent {
                         participant: product.participant.clone(),
-                        product: product.reference.clone(),
-                        odrl: policy.to_odrl(),
-                        policy,
-                        rules: Rules::default(),
-                        created_at: now,
-                    };
-                    tx.offer_insert(&offer)?;
-                    offers.push(offer);
-                }
-                tx.event_append(&NewEvent {
-                    participant: product.participant.clone(),
-                    topic: format!("product:{}", product.reference.dataset_id()),
-                    kind: "product.published".into(),
-                    actor: product.participant.to_string(),
-                    text: format!("Published \"{}\", version {}.", product.title, product.reference.version),
-                    detail: json!({"product": product.reference.id, "version": product.reference.version}),
-                })?;
-                Ok(Listing { product, offers })
-              };
-              once(tx, key.as_ref(), publish, |listing| listing.product.reference.dataset_id())
+                        topic: format!("product:{}", product.reference.dataset_id()),
+                        kind: "product.published".into(),
+                        actor: product.participant.to_string(),
+                        text: format!("Published \"{}\", version {}.", product.title, product.reference.version),
+                        detail: json!({"product": product.reference.id, "version": product.reference.version}),
+                    })?;
+                    Ok(Listing { product, offers })
+                };
+                once(tx, key.as_ref(), publish, |listing| listing.product.reference.dataset_id())
             })
             .await
     }
@@ -272,10 +277,14 @@ fn read_offers(offers: &[Value]) -> Result<Vec<(Option<String>, Policy)>> {
         .map(|odrl| {
             let id = match odrl.get("@id") {
                 None => None,
-                Some(Value::String(id)) if !id.is_empty() && id.len() <= FOREIGN_ID_MAX_CHARS && id.bytes().all(|b| b.is_ascii_graphic()) => {
+                Some(Value::String(id))
+                    if !id.is_empty() && id.len() <= FOREIGN_ID_MAX_CHARS && id.bytes().all(|b| b.is_ascii_graphic()) =>
+                {
                     Some(id.clone())
                 }
-                Some(_) => return Err(Error::invalid("An offer's \"@id\" is a text of visible characters without spaces. It may be left out.")),
+                Some(_) => {
+                    return Err(Error::invalid("An offer's \"@id\" is a text of visible characters without spaces. It may be left out."));
+                }
             };
             if odrl.get("target").is_some() {
                 return Err(Error::invalid("An offer file has no \"target\": its target is the product it is published with."));
@@ -288,7 +297,9 @@ fn read_offers(offers: &[Value]) -> Result<Vec<(Option<String>, Policy)>> {
 /// The code of a failed publication.
 fn tables_error(e: &TablesError) -> Error {
     let code = match e {
-        TablesError::MalformedParquet { .. } | TablesError::MalformedCsv { .. } | TablesError::BadColumnName { .. } => Code::SourceMalformed,
+        TablesError::MalformedParquet { .. } | TablesError::MalformedCsv { .. } | TablesError::BadColumnName { .. } => {
+            Code::SourceMalformed
+        }
         TablesError::UnsupportedType { .. } => Code::TypeUnsupported,
         TablesError::SchemaMismatch { .. } => Code::SchemaMismatch,
         TablesError::TooLarge { .. } => Code::TooLarge,

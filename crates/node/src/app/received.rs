@@ -182,7 +182,13 @@ impl App {
     ///
     /// # Errors
     /// As [`App::negotiation_received`].
-    pub async fn transfer_received(&self, slug: &Slug, id: &TransferId, envelope: Envelope, message: transfer::Received) -> Result<Transfer> {
+    pub async fn transfer_received(
+        &self,
+        slug: &Slug,
+        id: &TransferId,
+        envelope: Envelope,
+        message: transfer::Received,
+    ) -> Result<Transfer> {
         let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
         let done = self
             .store
@@ -319,15 +325,11 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
 
 /// Unknown or somebody else's: both look alike from outside. Our role decides what the message can mean.
 fn find_negotiation(tx: &mut Tx, slug: &Slug, id: &NegotiationId, envelope: &Envelope) -> Result<Negotiation> {
-    tx.negotiation_lock(slug, id)?
-        .filter(|n| n.peer.did == envelope.caller.did)
-        .ok_or_else(|| Error::not_found("The negotiation"))
+    tx.negotiation_lock(slug, id)?.filter(|n| n.peer.did == envelope.caller.did).ok_or_else(|| Error::not_found("The negotiation"))
 }
 
 fn find_transfer(tx: &mut Tx, slug: &Slug, id: &TransferId, envelope: &Envelope) -> Result<Transfer> {
-    tx.transfer_lock(slug, id)?
-        .filter(|t| t.peer.did == envelope.caller.did)
-        .ok_or_else(|| Error::not_found("The transfer"))
+    tx.transfer_lock(slug, id)?.filter(|t| t.peer.did == envelope.caller.did).ok_or_else(|| Error::not_found("The transfer"))
 }
 
 /// Whether this very message was applied before: its answer got lost, so it is answered again and nothing changes.

@@ -29,39 +29,45 @@ impl App {
     ///
     /// # Errors
     /// [`Code::NotFound`] when we hold no such agreement as consumer.
-    pub async fn transfer_begin(&self, participant: &Participant, agreement_id: &str, format: Option<String>, key: Option<Key>) -> Result<Transfer> {
+    pub async fn transfer_begin(
+        &self,
+        participant: &Participant,
+        agreement_id: &str,
+        format: Option<String>,
+        key: Option<Key>,
+    ) -> Result<Transfer> {
         let (app, participant, agreement_id) = (self.clone(), participant.clone(), agreement_id.to_owned());
         let done = self
             .store
             .tx("transfer.begin", move |tx| {
                 let slug = participant.slug.clone();
                 let begin = |tx: &mut Tx| {
-                let row = consumer_agreement(tx, &participant.slug, &agreement_id)?;
-                let now = app.now();
-                // Where the provider is was learnt when the agreement was negotiated.
-                let address = tx
-                    .negotiation_get(&participant.slug, &row.negotiation_id)?
-                    .map(|n| n.peer.address)
-                    .ok_or_else(|| Error::not_found("The negotiation of the agreement"))?;
-                let t = Transfer {
-                    id: TransferId::generate(now, &*app.entropy),
-                    participant: participant.slug.clone(),
-                    own_did: participant.did.clone(),
-                    role: Role::Consumer,
-                    peer: Peer { did: peer_of(&row).clone(), pid: None, address },
-                    agreement_id: row.agreement.id.clone(),
-                    dataset: row.dataset.clone(),
-                    format: format.unwrap_or_else(|| FORMAT_DELTA_SHARING.into()),
-                    state: State::Requested,
-                    sealed_address: None,
-                    rules: consumer_rules(&participant, &row),
-                    reached: BTreeMap::new(),
-                    revision: 0,
-                    created_at: now,
-                    updated_at: now,
-                };
-                record(tx, &t, Role::Consumer, "Asked for access.")?;
-                follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
+                    let row = consumer_agreement(tx, &participant.slug, &agreement_id)?;
+                    let now = app.now();
+                    // Where the provider is was learnt when the agreement was negotiated.
+                    let address = tx
+                        .negotiation_get(&participant.slug, &row.negotiation_id)?
+                        .map(|n| n.peer.address)
+                        .ok_or_else(|| Error::not_found("The negotiation of the agreement"))?;
+                    let t = Transfer {
+                        id: TransferId::generate(now, &*app.entropy),
+                        participant: participant.slug.clone(),
+                        own_did: participant.did.clone(),
+                        role: Role::Consumer,
+                        peer: Peer { did: peer_of(&row).clone(), pid: None, address },
+                        agreement_id: row.agreement.id.clone(),
+                        dataset: row.dataset.clone(),
+                        format: format.unwrap_or_else(|| FORMAT_DELTA_SHARING.into()),
+                        state: State::Requested,
+                        sealed_address: None,
+                        rules: consumer_rules(&participant, &row),
+                        reached: BTreeMap::new(),
+                        revision: 0,
+                        created_at: now,
+                        updated_at: now,
+                    };
+                    record(tx, &t, Role::Consumer, "Asked for access.")?;
+                    follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string()).map(|done| (done, slug))
             })
@@ -82,7 +88,7 @@ impl App {
             .store
             .tx("transfer.act", move |tx| -> Result<_> {
                 let t = tx.transfer_lock(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The transfer {id}")))?;
-                step(&app, tx, t, action, reason)
+                step(&app, tx, t, action, reason.as_deref())
             })
             .await?;
         Ok(self.finish(done))
@@ -154,13 +160,13 @@ impl App {
 }
 
 /// The step an action means, taken.
-fn step(app: &App, tx: &mut Tx, t: Transfer, action: Action, reason: Option<String>) -> Result<Done<Transfer>> {
+fn step(app: &App, tx: &mut Tx, t: Transfer, action: Action, reason: Option<&str>) -> Result<Done<Transfer>> {
     let own = own_step(app, tx, &t, action, reason)?;
     act(app, tx, t, own)
 }
 
-fn own_step(app: &App, tx: &mut Tx, t: &Transfer, action: Action, reason: Option<String>) -> Result<Own> {
-    let ending = |default: &str| Ending::because(reason.clone().unwrap_or_else(|| default.to_owned()));
+fn own_step(app: &App, tx: &mut Tx, t: &Transfer, action: Action, reason: Option<&str>) -> Result<Own> {
+    let ending = |default: &str| Ending::because(reason.unwrap_or(default));
     Ok(match action {
         Action::Start => match may_open(app, tx, t)? {
             Ok(()) => Own::Start,
@@ -328,7 +334,11 @@ pub fn check_format(tx: &mut Tx, row: &AgreementRow, format: &str) -> Result<()>
     if formats.contains(&format) {
         Ok(())
     } else {
-        Err(Error::invalid(format!("\"{}\" is not a format of this dataset; it has: {}.", format.chars().take(80).collect::<String>(), formats.join(", "))))
+        Err(Error::invalid(format!(
+            "\"{}\" is not a format of this dataset; it has: {}.",
+            format.chars().take(80).collect::<String>(),
+            formats.join(", ")
+        )))
     }
 }
 

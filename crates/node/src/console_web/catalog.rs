@@ -18,7 +18,12 @@ use fondaco_console::{
     pages::{CatalogCard, CatalogPage, OfferView, Owner, Paging, ProductPage},
     view::{Terms, When},
 };
-use fondaco_core::{Code, Error, participant::Declarations, time::Timestamp};
+use fondaco_core::{
+    Code, Error,
+    participant::{Declarations, Did, NAME_MAX_CHARS},
+    time::Timestamp,
+};
+use fondaco_store::PeerRow;
 use serde::Deserialize;
 
 /// Products on one page.
@@ -80,6 +85,7 @@ pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>
         Err(error) if concerns_peer(error.code()) => return peers::unreachable(&app, &room, peer, &error).await,
         Err(error) => return Err(error.into()),
     };
+    learn_name(&app, &room, &found).await?;
     let total = found.datasets.len();
     let pages = total.div_ceil(CARDS).max(1);
     let page = asked.page.as_deref().and_then(|p| p.parse::<usize>().ok()).unwrap_or(1).clamp(1, pages);
@@ -87,8 +93,8 @@ pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>
     answer::html(&CatalogPage {
         layout: room.layout,
         peer: peer.to_owned(),
-        name: found.name,
-        did: found.did,
+        name: found.name.unwrap_or_else(|| found.did.to_string()),
+        did: found.did.to_string(),
         query: query.to_owned(),
         cards,
         paging: Paging { page: page as u64, pages: pages as u64, total: Count(total as u64) },
@@ -139,15 +145,15 @@ fn check(peer: &str, query: &str) -> Result<(), Error> {
 }
 
 struct Found {
-    name: String,
-    did: String,
+    name: Option<String>,
+    did: Did,
     datasets: Vec<RemoteDataset>,
 }
 
 async fn read(app: &App, room: &Room, peer: &str, query: &str) -> Result<Found, Error> {
     let query = Some(query).filter(|q| !q.is_empty());
     let first = app.remote_catalog(&room.participant, peer, query, None).await?;
-    let name = first.title.unwrap_or_else(|| first.peer.did.to_string());
+    let name = first.title.map(|t| t.trim().chars().take(NAME_MAX_CHARS).collect::<String>()).filter(|t| !t.is_empty());
     let (mut datasets, mut next) = (first.datasets, first.next);
     for _ in 1..REMOTE_PAGES_MAX {
         let Some(cursor) = next.filter(|_| datasets.len() < DATASETS_MAX) else { break };
@@ -156,7 +162,18 @@ async fn read(app: &App, room: &Room, peer: &str, query: &str) -> Result<Found, 
         next = page.next;
     }
     datasets.truncate(DATASETS_MAX);
-    Ok(Found { name, did: first.peer.did.to_string(), datasets })
+    Ok(Found { name, did: first.peer.did, datasets })
+}
+
+/// Keeps what a peer calls itself in its catalogue, so that lists can show more than its DID.
+async fn learn_name(app: &App, room: &Room, found: &Found) -> Result<(), Error> {
+    let Some(name) = found.name.clone() else { return Ok(()) };
+    let (participant, did) = (room.participant.slug.clone(), found.did.clone());
+    if app.names(&participant, []).await?.peer(&did) == name {
+        return Ok(());
+    }
+    let learnt = PeerRow { participant, did, name: Some(name), address: None, last_ok_at: Some(app.now()), last_error: None };
+    app.store.tx("peer.name", move |tx| Ok(tx.peer_touch(&learnt)?)).await
 }
 
 fn card(dataset: &RemoteDataset) -> CatalogCard {

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
 /// Streams open at once in this process: each is an open page, and a socket. Pages beyond it reload by themselves.
 const STREAMS_MAX: usize = 1_000;
 /// A stream ends after this time and the browser opens another, which asks for the session again.
-const LIFE: Duration = Duration::from_secs(15 * 60);
+const LIFE: Duration = Duration::from_mins(15);
 /// A comment this often keeps proxies from closing a silent stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 

@@ -91,7 +91,7 @@ mod tests {
         assert!(address_check("http://127.0.0.1:7400", true).ok && address_check("https://zone.example", false).ok);
         assert!(!address_check("http://zone.example", false).ok);
         let now = Timestamp::from_micros(1_000_000_000_000);
-        let waits = |seconds, retrying| Outbox { retrying, oldest: Some(now.plus(Micros::from_secs(-seconds))), ..Outbox::default() };
+        let waits = |seconds: i64, retrying| Outbox { retrying, oldest: Some(now.plus(Micros::from_secs(-seconds))), ..Outbox::default() };
         assert!(jobs_check(&Outbox::default(), now).ok);
         assert!(jobs_check(&waits(60, 3), now).ok);
         assert!(jobs_check(&waits(3_600, 0), now).ok, "a decision that is meant to be late");

@@ -66,16 +66,16 @@ fn ending(code: Option<String>, reasons: Vec<String>) -> Ending {
 }
 
 /// A message with both pids, about the negotiation of the path.
-struct Message {
+struct Incoming {
     message_id: Option<String>,
     provider_pid: String,
     consumer_pid: String,
     received: Received,
 }
 
-async fn apply(app: &App, call: &Call, path: &Pid, message: Message) -> Answer {
+async fn apply(app: &App, call: &Call, path: &Pid, message: Incoming) -> Answer {
     let id = pid(path);
-    let Message { message_id, provider_pid, consumer_pid, received } = message;
+    let Incoming { message_id, provider_pid, consumer_pid, received } = message;
     // The pid of the path is ours; the other one is the sender's.
     let sender_pid = match id.as_str() {
         own if own == provider_pid => consumer_pid.clone(),
@@ -126,22 +126,26 @@ pub async fn state(State(app): State<App>, call: Call, path: Pid) -> Answer {
 pub async fn request(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
     let message = wire::ContractRequestMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let Some(provider_pid) = message.provider_pid else {
-        return Err(refuse(Error::invalid("A request that continues a negotiation needs a \"providerPid\".")).about("", &message.consumer_pid));
+        return Err(
+            refuse(Error::invalid("A request that continues a negotiation needs a \"providerPid\".")).about("", &message.consumer_pid)
+        );
     };
     let (_, terms) = terms(message.offer);
     let received = Received::Request(terms);
-    apply(&app, &call, &path, Message { message_id: message.message_id, provider_pid, consumer_pid: message.consumer_pid, received }).await
+    apply(&app, &call, &path, Incoming { message_id: message.message_id, provider_pid, consumer_pid: message.consumer_pid, received }).await
 }
 
 /// `POST …/negotiations/{consumerPid}/offers`.
 pub async fn offer(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
     let message = wire::ContractOfferMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let Some(consumer_pid) = message.consumer_pid else {
-        return Err(refuse(Error::invalid("An offer that continues a negotiation needs a \"consumerPid\".")).about(&message.provider_pid, ""));
+        return Err(
+            refuse(Error::invalid("An offer that continues a negotiation needs a \"consumerPid\".")).about(&message.provider_pid, "")
+        );
     };
     let (_, terms) = terms(message.offer);
     let received = Received::Offer(terms);
-    apply(&app, &call, &path, Message { message_id: message.message_id, provider_pid: message.provider_pid, consumer_pid, received }).await
+    apply(&app, &call, &path, Incoming { message_id: message.message_id, provider_pid: message.provider_pid, consumer_pid, received }).await
 }
 
 /// `POST …/negotiations/{consumerPid}/agreement`.
@@ -150,14 +154,14 @@ pub async fn agreement(State(app): State<App>, call: Call, path: Pid, body: Byte
         wire::ContractAgreementMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let agreement = Agreement::read(agreement).map_err(|e| refuse(e).about(&provider_pid, &consumer_pid))?;
     let received = Received::Agreement(agreement);
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received }).await
 }
 
 /// `POST …/negotiations/{providerPid}/agreement/verification`.
 pub async fn verification(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
     let wire::ContractAgreementVerificationMessage { message_id, provider_pid, consumer_pid } =
         wire::ContractAgreementVerificationMessage::parse(&body).map_err(|e| unreadable(&e))?;
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received: Received::Verification }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received: Received::Verification }).await
 }
 
 /// `POST …/negotiations/{pid}/events`: ACCEPTED from a consumer, FINALIZED from a provider.
@@ -168,7 +172,7 @@ pub async fn event(State(app): State<App>, call: Call, path: Pid, body: Bytes) -
         wire::NegotiationEvent::Accepted => Received::Accepted,
         wire::NegotiationEvent::Finalized => Received::Finalized,
     };
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received }).await
 }
 
 /// `POST …/negotiations/{pid}/termination`.
@@ -176,5 +180,5 @@ pub async fn termination(State(app): State<App>, call: Call, path: Pid, body: By
     let wire::ContractNegotiationTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons } =
         wire::ContractNegotiationTerminationMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let received = Received::Termination(ending(code, reasons));
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received }).await
 }

@@ -46,16 +46,16 @@ fn ack(t: &Transfer, status: StatusCode) -> Response {
     (status, Json(wire::TransferProcess { message_id: None, provider_pid, consumer_pid, state }.to_json())).into_response()
 }
 
-struct Message {
+struct Incoming {
     message_id: Option<String>,
     provider_pid: String,
     consumer_pid: String,
     received: Received,
 }
 
-async fn apply(app: &App, call: &Call, path: &Pid, message: Message) -> Answer {
+async fn apply(app: &App, call: &Call, path: &Pid, message: Incoming) -> Answer {
     let id = pid(path);
-    let Message { message_id, provider_pid, consumer_pid, received } = message;
+    let Incoming { message_id, provider_pid, consumer_pid, received } = message;
     let sender_pid = match id.as_str() {
         own if own == provider_pid => consumer_pid.clone(),
         own if own == consumer_pid => provider_pid.clone(),
@@ -102,7 +102,7 @@ pub async fn start(State(app): State<App>, call: Call, path: Pid, body: Bytes) -
         Some(address) => Some(app.seal_address(&pid(&path), address).map_err(refuse)?),
         None => None,
     };
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received: Received::Start { sealed_address } }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received: Received::Start { sealed_address } }).await
 }
 
 /// `POST …/transfers/{pid}/suspension`.
@@ -110,14 +110,14 @@ pub async fn suspension(State(app): State<App>, call: Call, path: Pid, body: Byt
     let wire::TransferSuspensionMessage { message_id, provider_pid, consumer_pid, code, reasons } =
         wire::TransferSuspensionMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let received = Received::Suspension(Ending { code, reasons });
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received }).await
 }
 
 /// `POST …/transfers/{pid}/completion`.
 pub async fn completion(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
     let wire::TransferCompletionMessage { message_id, provider_pid, consumer_pid } =
         wire::TransferCompletionMessage::parse(&body).map_err(|e| unreadable(&e))?;
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received: Received::Completion }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received: Received::Completion }).await
 }
 
 /// `POST …/transfers/{pid}/termination`.
@@ -125,5 +125,5 @@ pub async fn termination(State(app): State<App>, call: Call, path: Pid, body: By
     let wire::TransferTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons } =
         wire::TransferTerminationMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let received = Received::Termination(Ending { code, reasons });
-    apply(&app, &call, &path, Message { message_id, provider_pid, consumer_pid, received }).await
+    apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received }).await
 }

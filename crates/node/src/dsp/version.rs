@@ -29,10 +29,8 @@ fn answer(protocol_versions: Vec<ProtocolVersion>) -> Response {
 
 /// All participants of the node.
 pub async fn of_node(State(app): State<App>) -> Result<Response, ApiError> {
-    let participants = app
-        .store
-        .read("participant.list", |tx| -> Result<_, fondaco_core::Error> { Ok(tx.participant_list(None, LISTED_MAX)?) })
-        .await?;
+    let participants =
+        app.store.read("participant.list", |tx| -> Result<_, fondaco_core::Error> { Ok(tx.participant_list(None, LISTED_MAX)?) }).await?;
     let path = |p: &Participant| format!("/p/{}/dsp/{}", p.slug, fondaco_dsp::VERSION);
     Ok(answer(participants.iter().map(|p| entry(p, path(p))).collect()))
 }

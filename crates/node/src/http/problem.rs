@@ -85,7 +85,6 @@ pub fn caused_by(mut response: Response, error: Error) -> Response {
     response
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,7 +35,6 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
     // The route, not the path: paths hold ids, and queries hold signatures.
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |m| m.as_str().to_owned());
     let span = tracing::info_span!("request", id, %method, route, surface);
-    #[expect(clippy::disallowed_methods, reason = "a duration for the metrics, not a rule")]
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let elapsed = started.elapsed();
@@ -47,7 +46,7 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
         ("status", status.as_u16().to_string()),
     ];
     metrics::histogram!("fondaco_http_request_seconds", &labels).record(elapsed.as_secs_f64());
-    let _entered = span.enter();
+    let entered = span.enter();
     if let Some(Cause(error)) = response.extensions().get::<Cause>() {
         let cause = error.internal().unwrap_or_default();
         if status.is_server_error() {
@@ -58,7 +57,7 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
     } else {
         tracing::debug!(status = status.as_u16(), elapsed_ms = elapsed.as_secs_f64() * 1_000.0, "request.done {method} {route}");
     }
-    drop(_entered);
+    drop(entered);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

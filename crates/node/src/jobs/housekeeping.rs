@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The pace.
-const EVERY: Duration = Duration::from_secs(300);
+const EVERY: Duration = Duration::from_mins(5);
 /// How long answers to idempotent requests are kept: a client that has not retried within a day has given up.
 const IDEMPOTENCY_LIFE: Micros = Micros::from_secs(86_400);
 /// How long message ids are remembered: senders give up after a day, ours included.

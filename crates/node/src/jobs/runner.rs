@@ -65,7 +65,7 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
             let due: Decide<NegotiationId> = read(job)?;
             let id = due.id.clone();
             match app.negotiation_decide(slug, due, job.id.clone()).await {
-                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), &id.to_string(), &e).await,
+                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), id.as_ref(), &e).await,
                 other => other,
             }
         }
@@ -73,7 +73,7 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
             let due: Decide<TransferId> = read(job)?;
             let id = due.id.clone();
             match app.transfer_decide(slug, due, job.id.clone()).await {
-                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), &id.to_string(), &e).await,
+                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), id.as_ref(), &e).await,
                 other => other,
             }
         }

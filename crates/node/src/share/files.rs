@@ -110,7 +110,8 @@ fn header_value(text: &str) -> Result<HeaderValue, Error> {
 }
 
 async fn open(path: &PathBuf, size: u64) -> Result<File, Error> {
-    let damaged = |why: String| Error::new(Code::DataDamaged, "The file is missing or changed; the provider has been told.").with_internal(why);
+    let damaged =
+        |why: String| Error::new(Code::DataDamaged, "The file is missing or changed; the provider has been told.").with_internal(why);
     let file = File::open(path).await.map_err(|e| damaged(format!("{}: {e}", path.display())))?;
     let found = file.metadata().await.map_err(|e| damaged(e.to_string()))?.len();
     if found != size {

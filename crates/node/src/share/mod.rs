@@ -12,6 +12,7 @@ mod table;
 use crate::{
     app::{App, access::Grant},
     http::problem::caused_by,
+    secrets::seal::DerivedKey,
 };
 use axum::{
     Router,
@@ -20,9 +21,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use fondaco_core::{Code, Error, participant::Slug};
+use fondaco_core::{Code, Error, participant::Slug, time::Timestamp};
 use fondaco_tables::{
-    delta_sharing::{ErrorBody, SharingError, SharedTable, headers, query::MAX_BODY_BYTES},
+    delta_sharing::{ErrorBody, SharedTable, SharingError, headers, query::MAX_BODY_BYTES},
     publish::PublishedTable,
 };
 use std::collections::HashMap;
@@ -108,9 +109,8 @@ impl FromRequestParts<App> for Granted {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
-            .await
-            .map_err(|_| Error::not_found("The table"))?;
+        let Path(path) =
+            Path::<HashMap<String, String>>::from_request_parts(parts, app).await.map_err(|_| Error::not_found("The table"))?;
         let slug = path.get("slug").and_then(|s| Slug::parse(s).ok()).ok_or_else(|| Error::not_found("The participant"))?;
         let token = parts
             .headers
@@ -161,8 +161,8 @@ impl Granted {
         stable_uuid(&format!("share:{}", self.slug))
     }
 
-    /// What the protocol crate needs to answer about it.
-    pub fn shared<'a>(&'a self, id: &'a str) -> SharedTable<'a> {
+    /// What the protocol crate needs to answer about it. `token_key` is the key of [`Granted::token_key`].
+    pub fn shared<'a>(&'a self, id: &'a str, token_key: &'a [u8], now: Timestamp) -> SharedTable<'a> {
         SharedTable {
             id,
             name: self.table_name(),
@@ -170,7 +170,14 @@ impl Granted {
             version: i64::from(self.grant.product.reference.version),
             created_at_ms: self.grant.product.created_at.as_millis(),
             table: &self.table,
+            token_key,
+            now_ms: now.as_millis(),
         }
+    }
+
+    /// The key of this agreement's page and refresh tokens.
+    pub fn token_key(&self, app: &App) -> DerivedKey {
+        app.sealer.derive(&format!("continuation-tokens:{}:{}", self.slug, self.grant.transfer.agreement_id))
     }
 }
 

@@ -9,7 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fondaco_core::{Error, time::Micros};
-use fondaco_tables::delta_sharing::{Capabilities, FileUrl, QueryRequest, SharingError, SignedFile, headers, parse_file_id_hash, sign_file_url};
+use fondaco_tables::delta_sharing::{
+    Capabilities, FileUrl, QueryRequest, SharingError, SignedFile, headers, parse_file_id_hash, sign_file_url,
+};
 
 /// How long file URLs live: clients renew them 15 minutes before their end, and a large table takes a while to read.
 /// Access can end earlier: every request and every chunk is checked.
@@ -29,7 +31,9 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
         Ok(understood) => understood,
         Err(e) => return refused(&e),
     };
-    if let Err(e) = app.admit_read(&granted.grant).await {
+    // A page or a renewal of URLs belongs to the query that gave its token, which was counted.
+    let continues = request.page_token.is_some() || request.refresh_token.is_some();
+    if !continues && let Err(e) = app.admit_read(&granted.grant).await {
         return Refusal(e).into_response();
     }
     let expires = app.now().plus(URL_LIFE);
@@ -49,7 +53,7 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
         };
         SignedFile { url: sign_file_url(&url, &grant, key.as_ref()), expires_at_ms: expires.as_millis() }
     };
-    let answer = granted.shared(&id).query(&request, &capabilities, &mut sign);
+    let answer = granted.shared(&id, &*granted.token_key(&app), app.now()).query(&request, &capabilities, &mut sign);
     match answer {
         Ok(answer) => {
             metrics::counter!("fondaco_share_queries_total").increment(1);
@@ -57,7 +61,7 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
         }
         Err(e) => {
             // Nothing was read after all.
-            if let Err(e) = app.give_back_read(&granted.grant).await {
+            if !continues && let Err(e) = app.give_back_read(&granted.grant).await {
                 return Refusal(e).into_response();
             }
             refused(&e)

@@ -1,8 +1,9 @@
 //! `GET …/version`, `…/metadata`, `…/changes` and `POST …/temporary-table-credentials`.
 
 use super::{Granted, Refusal, header_text, ndjson, refused};
+use crate::app::App;
 use axum::{
-    extract::Query,
+    extract::{Query, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -33,13 +34,13 @@ pub async fn version(granted: Granted, Query(query): Query<VersionQuery>) -> Res
 }
 
 /// Query Table Metadata.
-pub async fn metadata(granted: Granted, Query(query): Query<VersionQuery>, map: HeaderMap) -> Response {
+pub async fn metadata(State(app): State<App>, granted: Granted, Query(query): Query<VersionQuery>, map: HeaderMap) -> Response {
     let answer = || {
         let request = MetadataRequest::parse(query.version.as_deref(), query.timestamp.as_deref())?;
         let capabilities = Capabilities::parse(header_text(&map, headers::CAPABILITIES))?;
         let scheme = parse_file_id_hash(header_text(&map, headers::FILE_ID_HASH))?;
         let id = granted.table_id();
-        Ok((granted.shared(&id).metadata(&request, &capabilities)?, scheme))
+        Ok((granted.shared(&id, &*granted.token_key(&app), app.now()).metadata(&request, &capabilities)?, scheme))
     };
     match answer() {
         Ok((answer, scheme)) => ndjson(answer, scheme),

@@ -1,6 +1,7 @@
 //! The lines that answer metadata and query requests (PROTOCOL.md, "API Response Format in Parquet" and
 //! "API Response Format in Delta").
 
+use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
@@ -22,7 +23,15 @@ pub struct SharedTable<'a> {
     pub created_at_ms: i64,
     /// Files, columns and rows.
     pub table: &'a PublishedTable,
+    /// Key of page and refresh tokens. A query with one of them is the continuation of an earlier query, which a caller
+    /// that counts queries need not count again, so nobody but us may make them.
+    pub token_key: &'a [u8],
+    /// The present, milliseconds since 1970.
+    pub now_ms: i64,
 }
+
+/// How long a query can be continued, in milliseconds: a day, and no continuation prolongs it.
+pub const CONTINUATION_MS: i64 = 24 * 3_600 * 1_000;
 
 /// The address of a file in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +81,18 @@ impl SharedTable<'_> {
         sign: &mut dyn FnMut(&DataFile) -> SignedFile,
     ) -> Result<QueryAnswer, SharingError> {
         self.check_version(request.version)?;
+        // A continuation ends when the query it continues does.
+        let mut until_ms = self.now_ms.saturating_add(CONTINUATION_MS);
         if let Some(token) = &request.refresh_token {
-            self.check_token("r", token)?;
+            until_ms = until_ms.min(self.check_token("r", token)?.1);
         }
         let format = choose_format(capabilities, self.table.schema.needs_timestamp_ntz())?;
         let first = match &request.page_token {
-            Some(token) => self.check_token("p", token)?,
+            Some(token) => {
+                let (position, token_until_ms) = self.check_token("p", token)?;
+                until_ms = until_ms.min(token_until_ms);
+                position
+            }
             None => 0,
         };
         let page = request.max_files.unwrap_or(MAX_FILES_PER_PAGE).min(MAX_FILES_PER_PAGE);
@@ -115,10 +130,10 @@ impl SharedTable<'_> {
         if capabilities.include_end_stream_action || request.include_refresh_token || paged {
             let mut end = Map::new();
             if request.include_refresh_token {
-                end.insert("refreshToken".into(), self.token("r", 0).into());
+                end.insert("refreshToken".into(), self.token("r", 0, until_ms).into());
             }
             if let Some(next) = next {
-                end.insert("nextPageToken".into(), self.token("p", next).into());
+                end.insert("nextPageToken".into(), self.token("p", next, until_ms).into());
             }
             if let Some(earliest) = earliest {
                 end.insert("minUrlExpirationTimestamp".into(), earliest.into());
@@ -154,20 +169,31 @@ impl SharedTable<'_> {
         }
     }
 
-    fn token(&self, purpose: &str, position: usize) -> String {
-        URL_SAFE_NO_PAD.encode(format!("1 {purpose} {} {} {position}", self.id, self.version))
+    fn token(&self, purpose: &str, position: usize, until_ms: i64) -> String {
+        let text = format!("2 {purpose} {} {} {position} {until_ms}", self.id, self.version);
+        let tag = hmac::sign(&self.token_hmac(), text.as_bytes());
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(text), URL_SAFE_NO_PAD.encode(tag))
     }
 
-    /// The position in a token of ours for this table, version and purpose.
-    fn check_token(&self, purpose: &str, token: &str) -> Result<usize, SharingError> {
-        let invalid = || SharingError::InvalidParameter("the token is not one of this table; query without it".into());
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
-        let text = String::from_utf8(bytes).map_err(|_| invalid())?;
-        let position = text
-            .strip_prefix(&format!("1 {purpose} {} {} ", self.id, self.version))
-            .and_then(|p| p.parse().ok())
-            .filter(|p| *p <= self.table.files.len());
-        position.ok_or_else(invalid)
+    fn token_hmac(&self) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, self.token_key)
+    }
+
+    /// The position and the end in a token of ours for this table, version and purpose.
+    fn check_token(&self, purpose: &str, token: &str) -> Result<(usize, i64), SharingError> {
+        let invalid = || SharingError::InvalidParameter("the token is not one of this table, or has ended; query without it".into());
+        let (text, tag) = token.split_once('.').ok_or_else(invalid)?;
+        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| invalid());
+        let (text, tag) = (decode(text)?, decode(tag)?);
+        hmac::verify(&self.token_hmac(), &text, &tag).map_err(|_| invalid())?;
+        let text = String::from_utf8(text).map_err(|_| invalid())?;
+        let (position, until_ms) = text
+            .strip_prefix(&format!("2 {purpose} {} {} ", self.id, self.version))
+            .and_then(|rest| rest.split_once(' '))
+            .ok_or_else(invalid)?;
+        let position = position.parse().ok().filter(|p| *p <= self.table.files.len()).ok_or_else(invalid)?;
+        let until_ms = until_ms.parse().ok().filter(|until| self.now_ms < *until).ok_or_else(invalid)?;
+        Ok((position, until_ms))
     }
 
     fn protocol(&self, format: ResponseFormat) -> Value {
@@ -285,7 +311,16 @@ mod tests {
     }
 
     fn shared(table: &PublishedTable) -> SharedTable<'_> {
-        SharedTable { id: ID, name: "flights", description: None, version: 0, created_at_ms: 1_700_000_000_000, table }
+        SharedTable {
+            id: ID,
+            name: "flights",
+            description: None,
+            version: 0,
+            created_at_ms: 1_700_000_000_000,
+            table,
+            token_key: b"key",
+            now_ms: 1_700_000_000_000,
+        }
     }
 
     fn ask(table: &PublishedTable, body: &str, capabilities: &str) -> Result<QueryAnswer, SharingError> {
@@ -344,7 +379,20 @@ mod tests {
         // The refresh gives the same files.
         let again = ask(&table, &format!(r#"{{"limitHint":5,"refreshToken":"{token}"}}"#), capabilities).unwrap();
         assert_eq!(again.body.lines().nth(2), Some(lines[2]));
-        assert!(ask(&table, r#"{"refreshToken":"AAAA"}"#, "").is_err());
+        for forged in ["AAAA", "AAAA.AAAA", &token[1..], &format!("{token}A")] {
+            assert!(ask(&table, &json!({"refreshToken": forged}).to_string(), "").is_err(), "{forged}");
+        }
+        // No continuation prolongs another: the token it gives ends when the first one does.
+        let request =
+            |token: &str| QueryRequest::parse(json!({"refreshToken": token, "includeRefreshToken": true}).to_string().as_bytes()).unwrap();
+        let at = |now_ms: i64, token: &str| {
+            SharedTable { now_ms, ..shared(&table) }
+                .query(&request(token), &Capabilities::default(), &mut |f| SignedFile { url: f.name.clone(), expires_at_ms: 0 })
+        };
+        let later = at(1_700_000_000_000 + CONTINUATION_MS - 1, token).unwrap();
+        let line: Value = serde_json::from_str(later.body.lines().last().unwrap()).unwrap();
+        let renewed = line["endStreamAction"]["refreshToken"].as_str().unwrap();
+        assert!(at(1_700_000_000_000 + CONTINUATION_MS, renewed).is_err());
         assert!(ask(&table, "", "responseformat=delta").is_err());
     }
 
