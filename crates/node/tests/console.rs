@@ -202,6 +202,32 @@ async fn a_form_without_its_token_does_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_told_on_a_page() {
+    let node = Node::start("acme").await;
+    let browser = node.signed_in().await;
+    for path in ["/p/acme/catalog?peer=a&peer=b", "/p/acme/negotiations/%FF", "/login?next=a&next=b"] {
+        let answer = browser.get(path).await;
+        assert_eq!(
+            (answer.status(), answer.header("content-type")),
+            (StatusCode::BAD_REQUEST, "text/html; charset=utf-8".into()),
+            "{path}"
+        );
+    }
+    for path in ["/p/acme/products/x?version=two", "/p/acme/products/..%2F..%2Fnode.key", "/p/acme/negotiations/x", "/p/acme/agreements/x"]
+    {
+        assert_eq!(browser.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    let csrf = field(&browser.page("/p/acme/tokens").await, "csrf");
+    let large = "x".repeat(fondaco_node::console_web::FORM_MAX_BYTES);
+    let answer = browser.post("/p/acme/tokens", &[("csrf", &csrf), ("name", &large), ("access", "read")]).await;
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let json = browser.post_json("/p/acme/tokens", &format!("{{\"csrf\": \"{csrf}\"}}")).await;
+    assert_eq!(json.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(json.text().contains("<h1>"));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_shown_once_and_can_be_revoked() {
     let node = Node::start("acme").await;
     let browser = node.signed_in().await;
@@ -262,6 +288,8 @@ async fn a_click_makes_a_deal_and_events_tell_of_it() {
     let provider = deal.provider.signed_in().await;
     let list = provider.page("/p/provider/negotiations").await;
     assert_eq!(state(&list), "FINALIZED");
+    browser.page(&format!("/p/consumer/catalog?{query}")).await;
+    assert!(browser.page("/p/consumer/negotiations").await.contains("Provider Ltd"), "who has a catalogue has a name");
     deal.stop().await;
 }
 
@@ -274,7 +302,7 @@ async fn access_is_asked_for_paused_and_ended() {
     assert!(page.contains("load_as_pandas") && page.contains("provider.default.wind"), "the three lines");
     let profile = buyer.get(&format!("{agreement}/profile")).await;
     assert_eq!(profile.header("content-disposition"), "attachment; filename=\"wind.share\"");
-    let profile: serde_json::Value = serde_json::from_str(&profile.text()).expect("JSON");
+    let profile: serde_json::Value = serde_json::from_str(profile.text()).expect("JSON");
     assert_eq!(profile["shareCredentialsVersion"], 1);
 
     let list = seller.page("/p/provider/transfers").await;

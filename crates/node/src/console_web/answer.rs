@@ -112,9 +112,19 @@ pub fn request_id(request: &Request) -> String {
     request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
 }
 
+/// The failure behind an answer: a handler's, or axum's own plain text about a path or query it could not read.
+fn failure_in(response: &Response) -> Option<Failure> {
+    if let Some(failure) = response.extensions().get::<Failure>() {
+        return Some(failure.clone());
+    }
+    let plain = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let refused = response.status().is_client_error() && plain;
+    refused.then(|| Failure(Error::invalid("This address cannot be read. Go back and follow the links of the page.")))
+}
+
 /// Puts a page around a failure. `back` is where the reader came from.
-pub fn render(mut response: Response, layout: Layout, back: Option<String>) -> Response {
-    let Some(Failure(error)) = response.extensions_mut().remove::<Failure>() else { return response };
+pub fn render(response: Response, layout: Layout, back: Option<String>) -> Response {
+    let Some(Failure(error)) = failure_in(&response) else { return response };
     let page = if error.code() == Code::NotFound {
         with_status(StatusCode::NOT_FOUND, &NotFoundPage { layout })
     } else {
@@ -151,7 +161,7 @@ fn keep_headers(from: &HeaderMap, to: &mut Response) {
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
     let (path, id) = (request.uri().path().to_owned(), request_id(&request));
     let response = next.run(request).await;
-    if response.extensions().get::<Failure>().is_none() {
+    if failure_in(&response).is_none() {
         return response;
     }
     render(response, bare_layout(&app, &path, id), None)

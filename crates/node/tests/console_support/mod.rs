@@ -29,7 +29,7 @@ pub struct Node {
     pub password: String,
     slug: String,
     admin: String,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Node {
@@ -53,7 +53,7 @@ impl Node {
         let admin_url = format!("http://{}", address(&admin));
         let config = Config::load(dir.path()).expect("the configuration");
         let running = node::Node::start_on(config, public, admin).await.expect("it starts");
-        Self { running, password: report.password, slug: slug.to_owned(), admin: admin_url, _dir: dir }
+        Self { running, password: report.password, slug: slug.to_owned(), admin: admin_url, dir }
     }
 
     /// Stops it in order.
@@ -100,7 +100,7 @@ impl Node {
 
     /// Publishes a small table, to be read at most 100 times.
     async fn publish(&self) {
-        let csv = self._dir.path().join("wind.csv");
+        let csv = self.dir.path().join("wind.csv");
         std::fs::write(&csv, "hour,station,wind_m_s\n0,pier,3.5\n1,pier,4.5\n").expect("the table");
         let limit = json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 100});
         let publish = Publish {
@@ -256,6 +256,12 @@ impl Browser {
     /// A form that the browser says comes from `site`.
     pub async fn post_from(&self, site: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.read(self.form(path, fields).header("sec-fetch-site", site)).await
+    }
+
+    /// A POST that no form sends.
+    pub async fn post_json(&self, path: &str, body: &str) -> Answer {
+        let request = self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
+        self.read(request.body(body.to_owned())).await
     }
 
     fn form(&self, path: &str, fields: &[(&str, &str)]) -> reqwest::RequestBuilder {
