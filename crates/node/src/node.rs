@@ -2,7 +2,7 @@
 
 use crate::{
     api, app, console_web, dsp,
-    http::{problem::ApiError, request_id},
+    http::{problem::ApiError, request_id, serve::serve},
     identity::{AccessTokens, Authenticator, DidResolver, authenticator::StaticHeaders, password::Passwords, session::SessionCookie},
     jobs, net,
     secrets::{OsEntropy, Sealer},
@@ -31,6 +31,8 @@ use crate::config::{AuthenticatorKind, Config};
 
 /// How long requests and jobs in flight may take after the node was told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How long a request's body may pause: senders that trickle do not hold our memory.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Opened signing keys kept: a key is a few hundred bytes.
 const KEYS_CACHED: u64 = 20_000;
 /// Peers' endpoints kept, and for how long: a peer that moves is found again within a minute.
@@ -228,6 +230,7 @@ pub fn admin_router(app: &App) -> Router {
 fn with_request_ids(router: Router<App>, app: &App, surface: &'static str) -> Router {
     let state = app.clone();
     router
+        .layer(tower_http::timeout::RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(move |request: Request, next: middleware::Next| {
             let app = state.clone();
@@ -244,18 +247,4 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
 
 async fn unknown() -> ApiError {
     ApiError(Error::new(Code::NotFound, "There is nothing at this address."))
-}
-
-/// Serves until told to stop, then finishes the requests in flight.
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    // Small answers must not wait for more.
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        if let Err(e) = stream.set_nodelay(true) {
-            tracing::debug!(cause = %e, "connection.nodelay");
-        }
-    });
-    if let Err(e) = axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await }).await {
-        tracing::error!(cause = %e, "listener.failed");
-    }
 }

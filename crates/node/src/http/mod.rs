@@ -2,3 +2,4 @@
 
 pub mod problem;
 pub mod request_id;
+pub mod serve;

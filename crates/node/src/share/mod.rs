@@ -18,6 +18,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequestParts, Path},
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -49,8 +50,28 @@ pub fn router() -> Router<App> {
         .route(&at("/changes"), get(table::changes))
         .route(&at("/temporary-table-credentials"), post(table::credentials))
         .route("/files/{transfer}/{file}", get(files::file))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES + 1))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::map_response(in_shape))
         .fallback(unknown)
+}
+
+/// What the framework refuses by itself (a body beyond the limit, a parameter that cannot be read, another method) is
+/// told in the protocol's shape too.
+async fn in_shape(response: Response) -> Response {
+    let error = match response.status() {
+        StatusCode::BAD_REQUEST => Error::invalid("The request's parameters or body cannot be read."),
+        StatusCode::METHOD_NOT_ALLOWED => Error::new(Code::MethodNotAllowed, "This address does not know the method."),
+        StatusCode::PAYLOAD_TOO_LARGE => Error::new(Code::TooLarge, format!("The body is larger than {MAX_BODY_BYTES} bytes.")),
+        _ => return response,
+    };
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == headers::JSON) {
+        return response;
+    }
+    let mut shaped = Refusal(error).into_response();
+    if let Some(allowed) = response.headers().get(header::ALLOW) {
+        shaped.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    shaped
 }
 
 async fn unknown() -> Refusal {
@@ -208,4 +229,39 @@ pub(super) fn ndjson(answer: fondaco_tables::delta_sharing::QueryAnswer, file_id
 /// A header as text.
 pub(super) fn header_text<'a>(map: &'a axum::http::HeaderMap, name: &str) -> Option<&'a str> {
     map.get(name).and_then(|v| v.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{body::Body, http::Request};
+    use tower::ServiceExt;
+
+    /// The framework's refusals, without a node behind them.
+    fn bare() -> Router {
+        Router::new()
+            .route("/query", post(async |_: axum::body::Bytes| ()))
+            .route("/told", get(async || refused(&SharingError::InvalidParameter("our own words".into()))))
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .layer(middleware::map_response(in_shape))
+    }
+
+    async fn answer(method: &str, path: &str, bytes: usize) -> (Response<()>, serde_json::Value) {
+        let request = Request::builder().method(method).uri(path).body(Body::from(vec![b' '; bytes])).expect("request");
+        let (parts, body) = bare().oneshot(request).await.expect("answer").into_parts();
+        let body = axum::body::to_bytes(body, 1 << 20).await.expect("body");
+        (Response::from_parts(parts, ()), serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn what_the_framework_refuses_has_the_protocols_shape() {
+        let (large, body) = answer("POST", "/query", MAX_BODY_BYTES + 1).await;
+        assert_eq!((large.status().as_u16(), body["errorCode"].as_str()), (413, Some("INVALID_PARAMETER_VALUE")));
+        let (method, body) = answer("GET", "/query", 0).await;
+        assert_eq!((method.status().as_u16(), body["errorCode"].as_str()), (405, Some("INVALID_PARAMETER_VALUE")));
+        assert_eq!(method.headers().get(header::ALLOW).expect("allow"), "POST");
+        let (_, body) = answer("GET", "/told", 0).await;
+        assert_eq!(body["message"], "our own words");
+        assert_eq!(answer("POST", "/query", MAX_BODY_BYTES).await.0.status().as_u16(), 200);
+    }
 }
