@@ -3,7 +3,7 @@
 use crate::config::{Log, LogFormat};
 use fondaco_core::{Code, Error, Result};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use std::sync::OnceLock;
+use std::{io::IsTerminal, sync::OnceLock};
 use tracing_subscriber::{EnvFilter, fmt};
 
 static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -23,7 +23,7 @@ pub fn metrics() -> Option<&'static PrometheusHandle> {
 pub fn start(log: &Log) -> Result<()> {
     let filter = EnvFilter::try_new(&log.level)
         .map_err(|e| Error::new(Code::ConfigInvalid, format!("log.level \"{}\" is not a filter: {e}", log.level)))?;
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let _ = match log.format {
         LogFormat::Text => builder.compact().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
