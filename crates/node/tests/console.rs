@@ -2,7 +2,7 @@
 
 mod console_support;
 
-use console_support::{Browser, Deal, Node, field, state};
+use console_support::{Browser, Deal, Node, field, id_of, path_in, state};
 use fondaco_node::console_web::{open_routes, room_routes};
 use futures::StreamExt as _;
 use reqwest::StatusCode;
@@ -239,8 +239,7 @@ async fn a_token_is_shown_once_and_can_be_revoked() {
     assert!(list.contains("nightly export") && !list.contains("fdc_"));
     let nameless = browser.post("/p/acme/tokens", &[("csrf", &csrf), ("name", " "), ("access", "read")]).await;
     assert_eq!(nameless.status(), StatusCode::BAD_REQUEST);
-    let start = list.find("/p/acme/tokens/tok_").expect("a form to revoke it");
-    let action = &list[start..start + list[start..].find('"').expect("the end")];
+    let action = path_in(&list, "/p/acme/tokens/tok_");
     assert_eq!(browser.post(action, &[("csrf", &csrf)]).await.location(), "/p/acme/tokens");
     let after = browser.page("/p/acme/tokens").await;
     assert!(!after.contains("nightly export") && after.contains("The token is revoked"));
@@ -275,12 +274,8 @@ async fn a_click_makes_a_deal_and_events_tell_of_it() {
     let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("peer", &peer).append_pair("id", "wind").finish();
     let product = browser.page(&format!("/p/consumer/catalog/product?{query}")).await;
     assert!(product.contains("It may be read at most 100 times."), "the terms in words");
-    let fields = ["csrf", "peer", "product", "offer"].map(|name| (name, field(&product, name)));
-    let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
-    let begun = browser.post("/p/consumer/negotiations", &fields).await;
-    assert_eq!(begun.status(), StatusCode::SEE_OTHER);
-    let page = begun.location();
-    let id = page.rsplit('/').next().expect("an id").to_owned();
+    let page = browser.negotiate("consumer", &peer, "wind").await;
+    let id = id_of(&page).to_owned();
     assert!(page.starts_with("/p/consumer/negotiations/neg_"), "{page}");
 
     let finished = browser.follow_until("consumer", &format!("negotiation:{id}"), &page, "FINALIZED").await;
@@ -290,6 +285,37 @@ async fn a_click_makes_a_deal_and_events_tell_of_it() {
     assert_eq!(state(&list), "FINALIZED");
     browser.page(&format!("/p/consumer/catalog?{query}")).await;
     assert!(browser.page("/p/consumer/negotiations").await.contains("Provider Ltd"), "who has a catalogue has a name");
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_person_is_decided_with_a_click() {
+    let deal = Deal::offered().await;
+    deal.provider.hold_requests().await;
+    let (buyer, seller) = (deal.consumer.signed_in().await, deal.provider.signed_in().await);
+    assert!(seller.page("/p/provider").await.contains("Nothing waits for you"));
+    let yes = buyer.negotiate("consumer", &deal.provider.did(), "wind").await;
+    let asked = deal.provider.until_asked().await;
+    let home = seller.page("/p/provider").await;
+    assert!(home.contains("Your decision"), "{home}");
+    let here = format!("/p/provider/negotiations/{asked}");
+    let page = seller.page(&here).await;
+    assert_eq!(state(&page), "REQUESTED");
+    let csrf = field(&page, "csrf");
+    let wrong_side = seller.post(&format!("{here}/accept"), &[("csrf", &csrf)]).await;
+    assert_eq!(wrong_side.status(), StatusCode::BAD_REQUEST);
+    assert!(wrong_side.text().contains(&format!("href=\"{here}\"")), "the way back");
+    let agreed = seller.post(&format!("{here}/agree"), &[("csrf", &csrf)]).await;
+    assert_eq!((agreed.status(), agreed.location()), (StatusCode::SEE_OTHER, here));
+    buyer.follow_until("consumer", &format!("negotiation:{}", id_of(&yes)), &yes, "FINALIZED").await;
+
+    let no = buyer.negotiate("consumer", &deal.provider.did(), "wind").await;
+    let asked = deal.provider.until_asked().await;
+    let fields = [("csrf", csrf.as_str()), ("reason", "We sell to ports only.")];
+    let ended = seller.post(&format!("/p/provider/negotiations/{asked}/terminate"), &fields).await;
+    assert_eq!(ended.status(), StatusCode::SEE_OTHER);
+    let seen = buyer.follow_until("consumer", &format!("negotiation:{}", id_of(&no)), &no, "TERMINATED").await;
+    assert!(seen.contains("We sell to ports only."));
     deal.stop().await;
 }
 
@@ -306,8 +332,7 @@ async fn access_is_asked_for_paused_and_ended() {
     assert_eq!(profile["shareCredentialsVersion"], 1);
 
     let list = seller.page("/p/provider/transfers").await;
-    let start = list.find("/p/provider/transfers/trf_").expect("the transfer");
-    let transfer = list[start..start + list[start..].find('"').expect("the end")].to_owned();
+    let transfer = path_in(&list, "/p/provider/transfers/trf_").to_owned();
     let csrf = field(&seller.page(&transfer).await, "csrf");
     let own = format!("/p/consumer/transfers/{}", deal.transfer);
     let topic = format!("transfer:{}", deal.transfer);

@@ -7,7 +7,7 @@ use fondaco_core::{
     time::Micros,
 };
 use fondaco_node::{
-    app::{negotiations::Begin, participants::NewParticipant, products::Publish},
+    app::{negotiations::Begin, participants::NewParticipant, products::Publish, views::ProcessesAsked},
     config::Config,
     init::{InitOptions, init},
     node::{self, RunningNode},
@@ -96,6 +96,33 @@ impl Node {
         let answer = browser.post("/login", &[("csrf", &csrf), ("name", name), ("password", password)]).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "signing in: {}", answer.text());
         browser
+    }
+
+    /// Lets a person decide about each request for the first product.
+    pub async fn hold_requests(&self) {
+        let app = &self.running.app;
+        let slug = self.participant().await.slug;
+        let offer = app.listing(&slug, "wind", None).await.expect("the product").offers.remove(0);
+        let rules = serde_json::from_value(json!({"requested": [{"do": "hold"}]})).expect("rules");
+        app.offer_set_rules(&slug, &offer.id, rules).await.expect("the offer");
+    }
+
+    /// Waits for a request that nobody has decided about; its id.
+    pub async fn until_asked(&self) -> String {
+        let app = &self.running.app;
+        let slug = self.participant().await.slug;
+        let mut events = app.store.subscribe();
+        let asked = ProcessesAsked { state: Some("REQUESTED".into()), ..ProcessesAsked::default() };
+        let wait = async {
+            loop {
+                let found = app.list_negotiations(&slug, asked.clone()).await.expect("the list");
+                if let Some(n) = found.items.first() {
+                    return n.id.to_string();
+                }
+                events.recv().await.expect("an event");
+            }
+        };
+        tokio::time::timeout(PATIENCE.to_std(), wait).await.expect("a request")
     }
 
     /// Publishes a small table, to be read at most 100 times.
@@ -269,6 +296,17 @@ impl Browser {
         self.request(Method::POST, path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
     }
 
+    /// Presses the button "Negotiate" of the one offer of a peer's product; where that leads.
+    pub async fn negotiate(&self, slug: &str, peer: &str, id: &str) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("peer", peer).append_pair("id", id).finish();
+        let product = self.page(&format!("/p/{slug}/catalog/product?{query}")).await;
+        let fields = ["csrf", "peer", "product", "offer"].map(|name| (name, field(&product, name)));
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let begun = self.post(&format!("/p/{slug}/negotiations"), &fields).await;
+        assert_eq!(begun.status(), StatusCode::SEE_OTHER, "{}", begun.text());
+        begun.location()
+    }
+
     /// A stream of events.
     pub async fn stream(&self, path: &str) -> Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>> {
         let response = self.request(Method::GET, path).send().await.expect("an answer");
@@ -300,6 +338,17 @@ pub fn field(html: &str, name: &str) -> String {
     let start = html.find(&marker).unwrap_or_else(|| panic!("no field {name} in {html}")) + marker.len();
     let end = start + html[start..].find('"').expect("the end of the value");
     html[start..end].replace("&#38;", "&").replace("&amp;", "&")
+}
+
+/// The first path in a page that starts so.
+pub fn path_in<'a>(html: &'a str, start: &str) -> &'a str {
+    let at = html.find(start).unwrap_or_else(|| panic!("no {start} in {html}"));
+    html[at..].split('"').next().unwrap_or_default()
+}
+
+/// The last part of a path.
+pub fn id_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// The first state that a page shows.
