@@ -79,9 +79,11 @@ impl Node {
     /// # Errors
     /// [`Code::ConfigInvalid`], [`Code::DirectoryInUse`], [`Code::DatabaseFromFuture`]…
     pub async fn start(config: Config) -> Result<RunningNode> {
+        // Before the ports: a node that runs already should be named as what is in the way.
+        let lock = lock(&config.dir)?;
         let public = bind(config.public.listen, "public").await?;
         let admin = bind(config.admin.listen, "admin").await?;
-        Self::start_on(config, public, admin).await
+        Self::start_locked(config, public, admin, lock).await
     }
 
     /// Starts a node on listeners that are open already.
@@ -90,6 +92,10 @@ impl Node {
     /// As [`Node::start`].
     pub async fn start_on(config: Config, public: TcpListener, admin: TcpListener) -> Result<RunningNode> {
         let lock = lock(&config.dir)?;
+        Self::start_locked(config, public, admin, lock).await
+    }
+
+    async fn start_locked(config: Config, public: TcpListener, admin: TcpListener, lock: File) -> Result<RunningNode> {
         let dir = config.dir.clone();
         telemetry::metrics();
         let app = open_app(config).await?;

@@ -6,7 +6,7 @@ use super::{
 };
 use fondaco_core::{
     Code, Error, Result,
-    decision::Rules,
+    decision::{DECISIONS_MAX, Rules},
     ids::{FOREIGN_ID_MAX_CHARS, OfferId},
     participant::{Participant, Slug},
     policy::Policy,
@@ -190,6 +190,26 @@ impl App {
             .await
     }
 
+    /// Sets what this node does of its own accord about an offer: `{"requested": [{"do": "hold"}]}` leaves requests to a
+    /// person. The terms stay; negotiations that run keep the rules they began with.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`]; [`Code::Invalid`] for a list that is too long.
+    pub async fn offer_set_rules(&self, slug: &Slug, id: &OfferId, rules: Rules) -> Result<Offer> {
+        if rules.0.values().any(|list| list.is_empty() || list.len() > DECISIONS_MAX) {
+            return Err(Error::invalid(format!("A point has 1 to {DECISIONS_MAX} decisions.")));
+        }
+        let (slug, id) = (slug.clone(), id.clone());
+        self.store
+            .tx("offer.rules", move |tx| -> Result<Offer> {
+                let offer = tx.offer_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The offer \"{id:.100}\"")))?;
+                let updated = Offer { rules: rules.clone(), ..offer };
+                tx.offer_update(&updated)?;
+                Ok(updated)
+            })
+            .await
+    }
+
     /// Takes a version (the newest, unless one is named) out of the catalogue. Agreements already made go on.
     ///
     /// # Errors
@@ -232,10 +252,7 @@ impl App {
                     Some(version) => tx.product_get(&slug, &ProductRef { id: reference.id.clone(), version })?,
                     None => match tx.product_latest(&slug, &reference.id)? {
                         Some(latest) => Some(latest),
-                        None => {
-                            let last = tx.product_next_version(&slug, &reference.id)?.saturating_sub(1);
-                            tx.product_get(&slug, &ProductRef { id: reference.id.clone(), version: last })?
-                        }
+                        None => tx.product_last(&slug, &reference.id)?,
                     },
                 };
                 let Some(product) = product else { return Err(missing) };

@@ -33,6 +33,7 @@ statements! {
     GET = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3");
     LOCK = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3 FOR UPDATE");
     LATEST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND state = 'published' ORDER BY version DESC LIMIT 1");
+    LAST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 ORDER BY version DESC LIMIT 1");
     LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND (p.product_id > $5 OR (p.product_id = $5 AND p.version > $6)) ORDER BY p.product_id, p.version LIMIT $7");
     COUNT = Same("SELECT COUNT(*) FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\')");
     SET_STATE = Same("UPDATE product SET state = $4, body = $5 WHERE participant = $1 AND product_id = $2 AND version = $3");
@@ -93,6 +94,11 @@ impl Tx {
     /// The newest version that is not withdrawn.
     pub fn product_latest(&mut self, participant: &Slug, id: &ProductId) -> Result<Option<Product>, StoreError> {
         self.first(LATEST, vals![participant.as_str(), id.as_str()], |row| row.json(0))
+    }
+
+    /// The newest version, withdrawn or not.
+    pub fn product_last(&mut self, participant: &Slug, id: &ProductId) -> Result<Option<Product>, StoreError> {
+        self.first(LAST, vals![participant.as_str(), id.as_str()], |row| row.json(0))
     }
 
     /// By id and version.
