@@ -1,1 +1,22 @@
-//! placeholder
+//! For tests only: nodes on free ports ([`TestNode`]), two that trade ([`TestPair`]), a proxy in front of a node that
+//! fails on demand ([`FaultProxy`]), a Delta Sharing client without comfort ([`Share`]), protocol messages ([`wire`]).
+//!
+//! Nodes use SQLite; with `FONDACO_TEST_POSTGRES_URL` set, each gets a schema of its own on that server.
+//! Every function panics on failure: in a test that is the answer.
+
+mod database;
+pub mod http;
+mod node;
+mod pair;
+mod patience;
+mod proxy;
+mod share;
+pub mod tables;
+pub mod wire;
+
+pub use http::Answer;
+pub use node::{Options, TestNode};
+pub use pair::TestPair;
+pub use patience::{PATIENCE, eventually};
+pub use proxy::{Fault, FaultProxy};
+pub use share::{Access, Share};
