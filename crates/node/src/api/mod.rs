@@ -66,6 +66,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(products::list, products::publish))
         .routes(routes!(products::show))
         .routes(routes!(products::withdraw))
+        .routes(routes!(products::set_offer_rules))
         .routes(routes!(catalog::read))
         .routes(routes!(negotiations::list, negotiations::begin))
         .routes(routes!(negotiations::show))

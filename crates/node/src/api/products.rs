@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use fondaco_core::Error;
+use fondaco_core::{Error, decision::Rules, ids::OfferId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -175,4 +175,14 @@ pub async fn withdraw(
 ) -> ApiResult<Json<ProductBody>> {
     let id = path.get("id");
     Ok(Json((&app.product_withdraw(&acting.participant.slug, id, version.version).await?).into()))
+}
+
+/// Set the decision rules of an offer: what the node does of its own accord in negotiations and transfers about it,
+/// for example `{"requested": [{"do": "hold"}]}` to decide each request in person.
+#[utoipa::path(put, path = "/api/v1/participants/{slug}/offers/{id}/rules", tag = "products",
+    params(("slug" = String, Path), ("id" = String, Path)), request_body = serde_json::Value,
+    responses((status = 204), (status = 404, body = Problem)))]
+pub async fn set_offer_rules(State(app): State<App>, acting: Acting, path: Segments, Body(rules): Body<Rules>) -> ApiResult<StatusCode> {
+    app.offer_set_rules(&acting.participant.slug, &OfferId::from_stored(path.get("id")), rules).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
