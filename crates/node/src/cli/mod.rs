@@ -7,6 +7,7 @@ mod catalog;
 mod client;
 mod completions;
 mod context;
+mod demo;
 mod disk;
 mod doctor;
 mod failure;
@@ -43,6 +44,7 @@ use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
     arg_required_else_help = true,
     disable_help_subcommand = true,
     after_long_help = "First steps:
+  fondaco demo                                               three nodes that trade, to look around
   fondaco init --dir mynode --participant acme --name \"Acme\"   a node of your own
   fondaco serve --dir mynode
   fondaco --dir mynode product add data.csv --id data --title \"Our data\"
@@ -78,6 +80,7 @@ struct Global {
 enum Command {
     Init(init::Args),
     Serve(serve::Args),
+    Demo(demo::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Product(product::Command),
@@ -150,7 +153,7 @@ fn mentions(args: &[OsString], option: &str) -> bool {
 /// A node gets a thread per core; a command that makes a few calls gets none.
 fn runtime(command: &Command) -> Result<tokio::runtime::Runtime> {
     let mut builder = match command {
-        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Serve(_) | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     builder.enable_all().build().map_err(|e| fondaco_core::Error::internal_failure(e).into())
@@ -160,6 +163,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
     match command {
         Command::Init(args) => init::run(context, args).await,
         Command::Serve(args) => serve::run(context, args).await,
+        Command::Demo(args) => demo::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Product(command) => product::run(context, command).await,
         Command::Catalog(args) => catalog::run(context, args).await,
@@ -223,6 +227,8 @@ mod tests {
         for line in [
             "fondaco init --dir d --participant acme --name Acme --public http://127.0.0.1:7400 --admin 127.0.0.1:7401 --database sqlite:x",
             "fondaco serve --dir d",
+            "fondaco demo",
+            "fondaco demo --dir d --nodes 11 --exit-when-done",
             "fondaco doctor --dir d",
             "fondaco --dir d product add a.parquet b.csv --kind table --id x --title T --offer o.json --offer p.json",
             "fondaco --dir d product list",
@@ -261,6 +267,8 @@ mod tests {
             "fondaco product add --id x --title T",
             "fondaco token create --name ci --scope admin",
             "fondaco negotiate peer product --wait soon",
+            "fondaco demo --nodes 2",
+            "fondaco demo --nodes 12",
         ] {
             let e = parse(line).expect_err(line);
             assert_eq!(e.exit_code(), 2, "{line}");

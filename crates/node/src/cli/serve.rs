@@ -47,7 +47,7 @@ fn announce(json: bool, public: &str, admin: &str) -> io::Result<()> {
 }
 
 /// The signals that ask us to stop.
-struct Stop {
+pub(super) struct Stop {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -56,14 +56,14 @@ struct Stop {
 
 impl Stop {
     #[cfg(unix)]
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| signal(kind).map_err(|e| Error::internal_failure(format!("signals cannot be handled: {e}")));
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
     #[cfg(unix)]
-    async fn requested(&mut self) {
+    pub(super) async fn requested(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -72,12 +72,12 @@ impl Stop {
 
     #[cfg(not(unix))]
     #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
-    const fn new() -> Result<Self> {
+    pub(super) const fn new() -> Result<Self> {
         Ok(Self {})
     }
 
     #[cfg(not(unix))]
-    async fn requested(&mut self) {
+    pub(super) async fn requested(&mut self) {
         // Without a handler for Ctrl-C the system's own stops the process, which is what is wanted.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

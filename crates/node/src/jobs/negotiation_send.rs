@@ -4,7 +4,7 @@
 //! same message. Only the peer's pid may be filled in later: it arrives with the answer to the first request.
 
 use super::send::{self, Delivery, Parties};
-use crate::app::App;
+use crate::app::{App, negotiations::record};
 use fondaco_core::{
     Code, Error, Result,
     ids::NegotiationId,
@@ -149,6 +149,8 @@ impl NegotiationSend {
                     let revision = n.revision;
                     n.peer.pid = Some(ack.provider_pid);
                     tx.negotiation_update(&n, revision)?;
+                    // A provider may take days to decide: whoever watches should know that it was asked.
+                    record(tx, &n, n.role.other(), "Received the request.")?;
                 }
                 Ok(())
             })

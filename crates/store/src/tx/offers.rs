@@ -19,6 +19,7 @@ use serde_json::Value;
 
 statements! {
     INSERT = Same("INSERT INTO offer (participant, id, product_id, version, dataset, created_at, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING");
+    UPDATE = Same("UPDATE offer SET body = $3 WHERE participant = $1 AND id = $2");
     GET = Same("SELECT body FROM offer WHERE participant = $1 AND id = $2");
     OF = Same("SELECT body FROM offer WHERE participant = $1 AND dataset = $2 ORDER BY created_at, id");
     OF_MANY = OFFERS_OF_MANY;
@@ -71,6 +72,18 @@ impl Tx {
             json(&Stored::from(offer.clone()))?
         ];
         self.insert(INSERT, params, "the offer")
+    }
+
+    /// Replaces what is stored of an offer. Its id and product stay: an offer is of one product version for good.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is none.
+    pub fn offer_update(&mut self, offer: &Offer) -> Result<(), StoreError> {
+        let params = vals![offer.participant.as_str(), offer.id.as_str(), json(&Stored::from(offer.clone()))?];
+        match self.execute(UPDATE, params)? {
+            0 => Err(StoreError::Conflict("the offer does not exist".into())),
+            _ => Ok(()),
+        }
     }
 
     /// By id.

@@ -6,10 +6,11 @@ use crate::{
     world::{START, World},
 };
 use fondaco_core::{
+    decision::Rules,
     ids::{NegotiationId, OfferId, TokenId, TransferId, UserId},
     negotiation::Role,
     participant::Slug,
-    product::ProductState,
+    product::{Offer, ProductState},
     time::Micros,
 };
 use fondaco_store::{
@@ -230,11 +231,16 @@ async fn offers(world: World) {
         let many = tx.offers_of_many(&acme, &[reference("a", 1), reference("a", 3)])?;
         assert_eq!(many.iter().map(|o| o.id.as_str()).collect::<Vec<_>>(), ["o1", "o2", "o4"]);
         assert!(tx.offers_of_many(&acme, &[])?.is_empty());
+        let rules: Rules = serde_json::from_value(json!({"requested": [{"do": "hold"}]})).expect("rules");
+        let held = Offer { rules, ..offer("o2", reference("a", 1)) };
+        tx.offer_update(&held)?;
+        assert_eq!(tx.offers_of(&acme, &reference("a", 1))?, [offer("o1", reference("a", 1)), held]);
         Ok(())
     })
     .await;
     conflict(&world, |tx| tx.offer_insert(&offer("o1", reference("a", 1)))).await;
     conflict(&world, |tx| tx.offer_insert(&offer("o9", reference("none", 1)))).await;
+    conflict(&world, |tx| tx.offer_update(&offer("o9", reference("a", 1)))).await;
 }
 
 fn every(limit: u32) -> ProcessFilter {
