@@ -66,6 +66,9 @@ impl QueryRequest {
         }
         let body: Body = if body.iter().all(u8::is_ascii_whitespace) {
             Body::default()
+        } else if body.trim_ascii_start().first() != Some(&b'{') {
+            // A list would be read as the fields in their order.
+            return Err(SharingError::InvalidParameter("the body is not a query: a JSON object is expected".into()));
         } else {
             serde_json::from_slice(body).map_err(|e| SharingError::InvalidParameter(format!("the body is not a query: {e}")))?
         };
@@ -163,6 +166,9 @@ mod tests {
             r#"{"startingVersion":0}"#,
             "[",
             "[]x",
+            "[]",
+            r#"[["a = 1"]]"#,
+            "null",
         ] {
             assert!(QueryRequest::parse(body.as_bytes()).is_err(), "{body}");
         }
