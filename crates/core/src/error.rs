@@ -22,6 +22,14 @@ macro_rules! codes {
             pub const fn status(self) -> u16 {
                 match self {$(Self::$name => $status,)*}
             }
+            /// Its page: what it means and what to do, in Markdown.
+            pub const fn page(self) -> &'static str {
+                match self {$(Self::$name => include_str!(concat!("../../../docs/errors/", $code, ".md")),)*}
+            }
+            /// The code with this text.
+            pub fn from_text(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == text)
+            }
             /// What it means, in a few words.
             pub const fn title(self) -> &'static str {
                 match self {$(Self::$name => $title,)*}
@@ -178,10 +186,10 @@ mod tests {
         for code in Code::ALL {
             assert!(seen.insert(code.as_str()), "{code} twice");
             assert!((400..600).contains(&code.status()), "{code}");
-            let page = format!("{}/../../docs/errors/{}.md", env!("CARGO_MANIFEST_DIR"), code.as_str());
-            let text = std::fs::read_to_string(&page).unwrap_or_else(|e| panic!("{page}: {e}"));
-            assert!(text.starts_with(&format!("# {}: {}\n", code.as_str(), code.title())), "{page}: first line");
-            assert!(text.contains("## What to do"), "{page} must say what to do");
+            assert_eq!(Code::from_text(code.as_str()), Some(*code));
+            let text = code.page();
+            assert!(text.starts_with(&format!("# {}: {}\n", code.as_str(), code.title())), "{code}: first line of its page");
+            assert!(text.contains("## What to do"), "the page of {code} must say what to do");
         }
     }
 

@@ -92,8 +92,6 @@ impl ProductRef {
 pub enum ProductKind {
     /// A table, delivered by Delta Sharing.
     Table,
-    /// A product known only by its terms: kinds whose delivery this node does not carry out (and conformance kits).
-    Listing,
 }
 
 impl ProductKind {
@@ -101,14 +99,12 @@ impl ProductKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
-            Self::Listing => "listing",
         }
     }
     /// The `format` of the distributions it can be transferred by.
     pub const fn formats(self) -> &'static [&'static str] {
         match self {
             Self::Table => &[FORMAT_DELTA_SHARING],
-            Self::Listing => &["HttpData-PULL"],
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     api, app, console_web, dsp,
-    http::{problem::ApiError, request_id, serve::serve},
+    http::{error_page, problem::ApiError, request_id, serve::serve},
     identity::{AccessTokens, Authenticator, DidResolver, authenticator::StaticHeaders, password::Passwords, session::SessionCookie},
     jobs, net,
     secrets::{OsEntropy, Sealer},
@@ -236,6 +236,7 @@ pub fn admin_router(app: &App) -> Router {
 fn with_request_ids(router: Router<App>, app: &App, surface: &'static str) -> Router {
     let state = app.clone();
     router
+        .route("/errors/{code}", axum::routing::get(error_page::show))
         .layer(tower_http::timeout::RequestBodyTimeoutLayer::new(BODY_TIMEOUT))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(move |request: Request, next: middleware::Next| {

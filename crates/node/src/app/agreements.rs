@@ -66,7 +66,7 @@ impl App {
                     kind: "agreement.ended".into(),
                     actor: row.agreement.assigner.to_string(),
                     text: format!("The agreement was ended: {reason}"),
-                    detail: json!({"agreement": id}),
+                    detail: json!({"agreement": id, "reasons": [&reason]}),
                 })?;
                 let mut after = Vec::new();
                 for t in tx.transfers_of_agreement(&slug, &id)? {

@@ -359,13 +359,17 @@ fn conclude(tx: &mut Tx, n: &Negotiation, agreement: Agreement, now: Timestamp) 
 /// When the database fails.
 pub fn record(tx: &mut Tx, n: &Negotiation, by: Role, text: &str) -> Result<()> {
     let actor = if by == n.role { &n.own_did } else { &n.peer.did };
+    let reasons: &[String] = match &n.state {
+        State::Terminated { ending, .. } => &ending.reasons,
+        _ => &[],
+    };
     tx.event_append(&NewEvent {
         participant: n.participant.clone(),
         topic: format!("negotiation:{}", n.id),
         kind: format!("negotiation.{}", n.state.name().to_ascii_lowercase()),
         actor: actor.to_string(),
         text: text.to_owned(),
-        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset}),
+        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset, "reasons": reasons}),
     })?;
     Ok(())
 }

@@ -363,13 +363,17 @@ fn consumer_rules(participant: &Participant, row: &AgreementRow) -> Rules {
 /// When the database fails.
 pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str) -> Result<()> {
     let actor = if by == t.role { &t.own_did } else { &t.peer.did };
+    let reasons: &[String] = match &t.state {
+        State::Suspended { ending, .. } | State::Terminated { ending, .. } => &ending.reasons,
+        State::Requested | State::Started { .. } | State::Completed { .. } => &[],
+    };
     tx.event_append(&NewEvent {
         participant: t.participant.clone(),
         topic: format!("transfer:{}", t.id),
         kind: format!("transfer.{}", t.state.name().to_ascii_lowercase()),
         actor: actor.to_string(),
         text: text.trim().to_owned(),
-        detail: json!({"transfer": t.id, "state": t.state.name(), "role": t.role, "peer": t.peer.did, "agreement": t.agreement_id}),
+        detail: json!({"transfer": t.id, "state": t.state.name(), "role": t.role, "peer": t.peer.did, "agreement": t.agreement_id, "reasons": reasons}),
     })?;
     Ok(())
 }

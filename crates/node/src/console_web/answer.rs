@@ -133,7 +133,7 @@ pub fn render(response: Response, layout: Layout, back: Option<String>) -> Respo
             code: error.code().to_string(),
             message: error.message().to_owned(),
             next: words::advice(error.code()).map(str::to_owned),
-            docs_url: None,
+            docs_url: Some(format!("/errors/{}", error.code())),
             back,
         };
         with_status(status(error.code()), &page)

@@ -185,16 +185,11 @@ fn chip(kind: &str) -> Option<states::Chip> {
     }
 }
 
-/// What was said about an ending, where the event's sentence holds it.
-fn reason(kind: &str, text: &str) -> Option<String> {
-    let said = match kind {
-        "negotiation.terminated" => text.strip_prefix("Ended: "),
-        "transfer.terminated" => text.strip_prefix("Ended the transfer. "),
-        "transfer.suspended" => text.strip_prefix("Suspended access. "),
-        "agreement.ended" => text.strip_prefix("The agreement was ended: "),
-        _ => return None,
-    };
-    Some(said.unwrap_or(text).trim().to_owned()).filter(|r| !r.is_empty())
+/// What was said about an ending.
+fn reason(detail: &Value) -> Option<String> {
+    let reasons = detail.get("reasons").and_then(Value::as_array)?;
+    let said: Vec<&str> = reasons.iter().filter_map(Value::as_str).map(str::trim).filter(|r| !r.is_empty()).collect();
+    Some(said.join(" ")).filter(|r| !r.is_empty())
 }
 
 /// A line of a timeline; `None` for an event without a message.
@@ -204,7 +199,7 @@ pub fn event(room: &Room, names: &Names, event: &Event, subject: Option<Subject>
         who: actor(room, names, &event.actor),
         message: message(&event.kind)?,
         state: chip(&event.kind),
-        reason: reason(&event.kind, &event.text),
+        reason: reason(&event.detail),
         subject,
     })
 }
@@ -290,10 +285,10 @@ mod tests {
 
     #[test]
     fn reasons_are_what_was_said() {
-        assert_eq!(reason("negotiation.terminated", "Ended: Too dear.").as_deref(), Some("Too dear."));
-        assert_eq!(reason("transfer.suspended", "Suspended access. "), None);
-        assert_eq!(reason("transfer.terminated", "The peer cannot be reached.").as_deref(), Some("The peer cannot be reached."));
-        assert_eq!(reason("negotiation.agreed", "Sent the agreement."), None);
+        assert_eq!(reason(&json!({"reasons": ["Too dear.", " Sorry. "]})).as_deref(), Some("Too dear. Sorry."));
+        assert_eq!(reason(&json!({"reasons": ["  "]})), None);
+        assert_eq!(reason(&json!({"reasons": "x"})), None);
+        assert_eq!(reason(&json!({})), None);
     }
 
     #[test]
