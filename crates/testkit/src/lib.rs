@@ -19,4 +19,4 @@ pub use node::{Options, TestNode};
 pub use pair::TestPair;
 pub use patience::{PATIENCE, eventually};
 pub use proxy::{Fault, FaultProxy};
-pub use share::{Access, Share};
+pub use share::{Access, Share, file_urls, lines};

@@ -206,8 +206,10 @@ async fn either_side_may_end_it_in_every_state_before_the_last() {
 #[tokio::test]
 async fn a_person_approves_where_a_rule_says_hold() {
     let pair = TestPair::start().await;
-    for (stop, step, by_consumer) in
-        stops().iter().zip([("agree", false), ("accept", true), ("agree", false), ("verify", true), ("finalize", false)]).map(|(s, (a, c))| (s, a, c))
+    for (stop, step, by_consumer) in stops()
+        .iter()
+        .zip([("agree", false), ("accept", true), ("agree", false), ("verify", true), ("finalize", false)])
+        .map(|(s, (a, c))| (s, a, c))
     {
         let (id, provider) = stopped(&pair, stop).await;
         let (node, own) = if by_consumer { (&pair.consumer, &id) } else { (&pair.provider, &provider) };
@@ -394,7 +396,8 @@ async fn both_sides_of_a_deal_may_live_on_one_node() {
     let done = node.admin(reqwest::Method::GET, &path, Some(&node.token), None).await.must(200);
     assert_eq!(done["state"], "FINALIZED", "{done}");
     let id = done["agreementId"].as_str().expect("id");
-    let theirs = node.admin(reqwest::Method::GET, &format!("/api/v1/participants/beta/agreements/{id}"), Some(&node.token), None).await.must(200);
+    let theirs =
+        node.admin(reqwest::Method::GET, &format!("/api/v1/participants/beta/agreements/{id}"), Some(&node.token), None).await.must(200);
     assert_eq!(node.get(&format!("/agreements/{id}")).await.must(200)["digest"], theirs["digest"]);
     node.shutdown().await;
 }

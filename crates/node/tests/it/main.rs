@@ -1,3 +1,8 @@
 //! The node as others meet it: two nodes with their listeners, databases and jobs, over real sockets.
 
+mod api;
 mod deal;
+mod dsp_surface;
+mod identity;
+mod peer_faults;
+mod share;

@@ -45,7 +45,7 @@ fn broken(good: &Value) -> Vec<(&'static str, Vec<u8>, u16)> {
         ("two documents", format!("{good}{good}").into_bytes(), 400),
         ("40 deep", deep.into_bytes(), 400),
         ("a mebibyte and one", large.into_bytes(), 413),
-        ("another type", with("@type", json!("CatalogRequestMessage")), 400),
+        ("another type", with("@type", json!("DatasetRequestMessage")), 400),
         ("a number as type", with("@type", json!(7)), 400),
         ("no type", without("@type"), 400),
         ("an unknown context", with("@context", json!(["https://example.org/context.jsonld"])), 400),
@@ -163,6 +163,7 @@ async fn a_filter_that_we_do_not_have_is_refused() {
     let request = wire::message("CatalogRequestMessage", json!({"filter": [{"a": 1}]}));
     assert_error(&pair.consumer.send(&pair.provider, "/catalog/request", &request).await, 400, "CatalogError", "a filter");
     assert_error(&pair.consumer.ask(&pair.provider, "/catalog/datasets/storm").await, 404, "CatalogError", "no dataset");
-    let catalog = pair.consumer.send(&pair.provider, "/catalog/request", &wire::message("CatalogRequestMessage", json!({}))).await.must(200);
+    let catalog =
+        pair.consumer.send(&pair.provider, "/catalog/request", &wire::message("CatalogRequestMessage", json!({}))).await.must(200);
     assert_eq!((&catalog["@type"], &catalog["dataset"][0]["@id"]), (&json!("Catalog"), &json!("wind")), "{catalog}");
 }

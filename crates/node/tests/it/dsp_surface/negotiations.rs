@@ -234,7 +234,12 @@ async fn an_agreement_with_other_terms_is_answered_by_termination() {
     n.rules = Rules::default();
     let row = n.clone();
     let revision = n.revision;
-    subject.app.store.tx("test.rules", move |tx| -> fondaco_core::Result<()> { Ok(tx.negotiation_update(&row, revision)?) }).await.expect("stored");
+    subject
+        .app
+        .store
+        .tx("test.rules", move |tx| -> fondaco_core::Result<()> { Ok(tx.negotiation_update(&row, revision)?) })
+        .await
+        .expect("stored");
     let mut message = messages(&n)[2].clone();
     message["agreement"]["permission"][0]["constraint"] = json!([{"leftOperand": "count", "operator": "lteq", "rightOperand": 1}]);
     let ack = peer.send(subject, &format!("/negotiations/{}/agreement", n.id), &message).await.must(200);
@@ -259,7 +264,10 @@ async fn first_requests_that_cannot_be_served_are_refused_and_leave_nothing() {
         (wire::offer("urn:other", "wind", &[]), "an unknown offer"),
         (wire::offer(good, "storm", &[]), "an unknown dataset"),
         (wire::offer(good, "wind:2", &[]), "another version"),
-        (wire::offer(good, "wind", &[json!({"leftOperand": "fileFormat", "operator": "eq", "rightOperand": "x"})]), "terms nobody can enforce"),
+        (
+            wire::offer(good, "wind", &[json!({"leftOperand": "fileFormat", "operator": "eq", "rightOperand": "x"})]),
+            "terms nobody can enforce",
+        ),
         (no_target, "no target"),
     ] {
         let (_, answer) = peer.request_offer(subject, offer).await;

@@ -70,7 +70,9 @@ fn message(t: &Transfer, path: &str) -> Value {
 fn leads_to(own: Role, state: &str, path: &str) -> Option<&'static str> {
     let sender = own.other();
     match (path, state, sender) {
-        ("start", "REQUESTED" | "SUSPENDED by provider", Role::Provider) | ("start", "SUSPENDED by consumer", Role::Consumer) => Some("STARTED"),
+        ("start", "REQUESTED" | "SUSPENDED by provider", Role::Provider) | ("start", "SUSPENDED by consumer", Role::Consumer) => {
+            Some("STARTED")
+        }
         ("suspension", "STARTED", _) => Some("SUSPENDED"),
         ("completion", "STARTED", _) => Some("COMPLETED"),
         ("termination", "REQUESTED" | "STARTED" | "SUSPENDED by consumer" | "SUSPENDED by provider", _) => Some("TERMINATED"),
