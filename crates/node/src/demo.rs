@@ -193,7 +193,9 @@ impl Stage {
             if self.stop.is_cancelled() {
                 return Ok(false);
             }
-            let deal = self.sides(&plan).make(&plan).await?;
+            let sides = self.sides(&plan);
+            sides.introduce().await?;
+            let deal = sides.make(&plan).await?;
             audience.progress(&format!("  {}", self.sentence(&deal)));
             self.deals.push(deal);
         }
@@ -217,8 +219,8 @@ impl Stage {
                 format!("{whose} refuses {who} \"{title}\": {}", deal.reason().unwrap_or_default())
             }
             Outcome::Read if agreed => format!("{who} reads \"{title}\" of {whose}"),
-            Outcome::Suspended(_) if agreed => format!("{whose} lets {who} read \"{title}\", then suspends it"),
-            Outcome::Completed if agreed => format!("{who} has had \"{title}\" of {whose}, and is done with it"),
+            Outcome::Suspended(_) if agreed => format!("{whose} opens \"{title}\" to {who}, then suspends access"),
+            Outcome::Completed if agreed => format!("{who} gets \"{title}\" from {whose} and completes the transfer"),
             _ if agreed => format!("{who} and {whose} agree on \"{title}\""),
             _ => format!("{who} and {whose} do not agree on \"{title}\""),
         }

@@ -4,7 +4,7 @@ use super::App;
 use crate::net::{address, client::OutRequest};
 use fondaco_core::{
     Code, Error, Result,
-    participant::{Declarations, Did, Participant, Slug},
+    participant::{Declarations, Did, NAME_MAX_CHARS, Participant, Slug},
     policy::Policy,
 };
 use fondaco_dsp::{WireError, limits::Limits, messages::catalog, messages::version::VersionResponse};
@@ -202,6 +202,24 @@ impl App {
         self.store.tx("peer.touch", move |tx| -> Result<_> { Ok(tx.peer_touch(&row)?) }).await
     }
 
+    /// Keeps what a peer calls itself in its catalogue, so that lists can show more than its DID.
+    async fn learn_name(&self, participant: &Participant, did: &Did, title: Option<&str>) -> Result<()> {
+        let name: String = title.unwrap_or_default().trim().chars().take(NAME_MAX_CHARS).collect();
+        if name.is_empty() || self.names(&participant.slug, []).await?.peer(did) == name {
+            return Ok(());
+        }
+        let slug = participant.slug.clone();
+        let learnt = PeerRow {
+            participant: slug,
+            did: did.clone(),
+            name: Some(name),
+            address: None,
+            last_ok_at: Some(self.now()),
+            last_error: None,
+        };
+        self.store.tx("peer.name", move |tx| -> Result<_> { Ok(tx.peer_touch(&learnt)?) }).await
+    }
+
     fn declared_by(participant: &Participant) -> Declarations {
         Declarations { spatial: participant.country.clone(), purpose: Vec::new() }
     }
@@ -220,6 +238,7 @@ impl App {
         let remote = self.remote(participant, peer).await?;
         let (mut page, next) = self.catalog_page(participant, &remote, cursor).await?;
         let name = page.title.clone();
+        self.learn_name(participant, &remote.did, name.as_deref()).await?;
         if let Some(query) = query.map(str::trim).filter(|q| !q.is_empty()) {
             let words: Vec<String> = query.to_lowercase().split_whitespace().map(str::to_owned).collect();
             page.datasets.retain(|d| {

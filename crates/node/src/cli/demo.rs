@@ -197,10 +197,13 @@ fn reading(example: &Example, consumer: Option<&NodeFacts>) -> String {
     let who = consumer.map_or(example.consumer.as_str(), |node| &node.name);
     let place = python_literal(&format!("{}#{}", example.profile.display(), example.table));
     format!(
-        "Read \"{}\" as {who}, with the client you already use.\n\n     pip install delta-sharing\n     python3\n\n\
+        "Read \"{}\" as {who}, with the client you already use.\n\n\
+         pip install delta-sharing\n\
+         python3 - <<'END'\n\
          import delta_sharing\n\
          data = delta_sharing.load_as_pandas({place})\n\
-         print(data)\n",
+         print(data)\n\
+         END\n",
         example.title,
     )
 }

@@ -23,7 +23,6 @@ use fondaco_core::{
     participant::{Declarations, Did, NAME_MAX_CHARS},
     time::Timestamp,
 };
-use fondaco_store::PeerRow;
 use serde::Deserialize;
 
 /// Products on one page.
@@ -85,7 +84,6 @@ pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>
         Err(error) if concerns_peer(error.code()) => return peers::unreachable(&app, &room, peer, &error).await,
         Err(error) => return Err(error.into()),
     };
-    learn_name(&app, &room, &found).await?;
     let total = found.datasets.len();
     let pages = total.div_ceil(CARDS).max(1);
     let page = asked.page.as_deref().and_then(|p| p.parse::<usize>().ok()).unwrap_or(1).clamp(1, pages);
@@ -163,17 +161,6 @@ async fn read(app: &App, room: &Room, peer: &str, query: &str) -> Result<Found, 
     }
     datasets.truncate(DATASETS_MAX);
     Ok(Found { name, did: first.peer.did, datasets })
-}
-
-/// Keeps what a peer calls itself in its catalogue, so that lists can show more than its DID.
-async fn learn_name(app: &App, room: &Room, found: &Found) -> Result<(), Error> {
-    let Some(name) = found.name.clone() else { return Ok(()) };
-    let (participant, did) = (room.participant.slug.clone(), found.did.clone());
-    if app.names(&participant, []).await?.peer(&did) == name {
-        return Ok(());
-    }
-    let learnt = PeerRow { participant, did, name: Some(name), address: None, last_ok_at: Some(app.now()), last_error: None };
-    app.store.tx("peer.name", move |tx| Ok(tx.peer_touch(&learnt)?)).await
 }
 
 fn card(dataset: &RemoteDataset) -> CatalogCard {

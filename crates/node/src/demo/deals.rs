@@ -87,6 +87,17 @@ impl Sides<'_> {
         self.look(plan, &id).await
     }
 
+    /// Each reads the other's catalogue, as people would before they deal, and learns its name by that.
+    pub(super) async fn introduce(&self) -> Result<()> {
+        for (reader, read) in [(self.consumer, self.provider), (self.provider, self.consumer)] {
+            let did = &read.participant.did;
+            if reader.app().names(&reader.participant.slug, []).await?.peer(did) != read.participant.name {
+                reader.app().remote_catalog(&reader.participant, did.as_str(), None, None).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn find(&self, plan: &DealPlan) -> Result<Option<NegotiationId>> {
         let (slug, peer) = (&self.consumer.participant.slug, &self.provider.participant.did);
         let purpose: Vec<&str> = plan.purpose.into_iter().collect();

@@ -4,7 +4,7 @@
 //! same message. Only the peer's pid may be filled in later: it arrives with the answer to the first request.
 
 use super::send::{self, Delivery, Parties};
-use crate::app::{App, negotiations::record};
+use crate::app::App;
 use fondaco_core::{
     Code, Error, Result,
     ids::NegotiationId,
@@ -14,7 +14,7 @@ use fondaco_dsp::messages::negotiation::{
     ContractAgreementMessage, ContractAgreementVerificationMessage, ContractNegotiation, ContractNegotiationEventMessage,
     ContractNegotiationTerminationMessage, ContractOfferMessage, ContractRequestMessage, NegotiationEvent,
 };
-use fondaco_store::Job;
+use fondaco_store::{Job, NewEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -150,7 +150,15 @@ impl NegotiationSend {
                     n.peer.pid = Some(ack.provider_pid);
                     tx.negotiation_update(&n, revision)?;
                     // A provider may take days to decide: whoever watches should know that it was asked.
-                    record(tx, &n, n.role.other(), "Received the request.")?;
+                    tx.event_append(&NewEvent {
+                        participant: n.participant.clone(),
+                        topic: format!("negotiation:{}", n.id),
+                        // Not a state: the state is the same before and after.
+                        kind: "negotiation.delivered".into(),
+                        actor: n.peer.did.to_string(),
+                        text: "Received the request.".into(),
+                        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset}),
+                    })?;
                 }
                 Ok(())
             })
