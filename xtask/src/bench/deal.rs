@@ -119,12 +119,12 @@ async fn measure(binary: &Path, cache: &Path, args: &Args) -> Result<Vec<Line>> 
     }
     provider.start()?;
     tokio::time::sleep(IDLE_FOR).await;
-    let idle = provider.memory_mib("VmRSS")?;
+    let idle = provider.memory_mb("VmRSS")?;
 
     let mut lines = vec![
         Line { what: "start to ready, median of 10", value: quantile(&starts, 0.5), unit: "ms", below: Some(150.0) },
         Line { what: "start to ready, slowest of 10", value: quantile(&starts, 1.0), unit: "ms", below: None },
-        Line { what: "idle memory", value: idle, unit: "MiB", below: Some(60.0) },
+        Line { what: "idle memory", value: idle, unit: "MB", below: Some(60.0) },
         Line { what: "negotiation, p50 of 200", value: quantile(&latencies, 0.5), unit: "ms", below: Some(30.0) },
         Line { what: "negotiation, p99 of 200", value: quantile(&latencies, 0.99), unit: "ms", below: None },
         Line { what: "negotiations, 16 at once for 10 s", value: rate, unit: "/s", below: None },
@@ -192,7 +192,7 @@ async fn serve_table(provider: &mut Node, consumer: &Node, http: &reqwest::Clien
     let begun = Instant::now();
     publish(provider, "large", &file).await?;
     let published = begun.elapsed();
-    let publishing = provider.memory_mib("VmHWM")?;
+    let publishing = provider.memory_mb("VmHWM")?;
     let agreement = agree(provider, consumer, "large").await?;
     let access = consumer.call(Method::POST, &format!("agreements/{agreement}/access"), Some(&json!({"waitSeconds": 30}))).await?;
 
@@ -201,7 +201,7 @@ async fn serve_table(provider: &mut Node, consumer: &Node, http: &reqwest::Clien
     provider.start()?;
     eprintln!("streaming 1 GiB");
     let urls = file_urls(http, &access).await?;
-    let before = provider.memory_mib("VmRSS")?;
+    let before = provider.memory_mb("VmRSS")?;
     let begun = Instant::now();
     let (mut bytes, mut samples, mut last_sample) = (0_u64, vec![before], Instant::now());
     for url in urls {
@@ -211,7 +211,7 @@ async fn serve_table(provider: &mut Node, consumer: &Node, http: &reqwest::Clien
             bytes += chunk?.len() as u64;
             if last_sample.elapsed() >= SAMPLE_EVERY {
                 last_sample = Instant::now();
-                samples.push(provider.memory_mib("VmRSS")?);
+                samples.push(provider.memory_mb("VmRSS")?);
             }
         }
     }
@@ -221,10 +221,10 @@ async fn serve_table(provider: &mut Node, consumer: &Node, http: &reqwest::Clien
     let speed = bytes as f64 / took / f64::from(1 << 20);
     Ok(vec![
         Line { what: "publishing 1 GiB of Parquet", value: published.as_secs_f64(), unit: "s", below: None },
-        Line { what: "memory at most, publishing 1 GiB", value: publishing, unit: "MiB", below: None },
-        Line { what: "memory before serving 1 GiB", value: before, unit: "MiB", below: None },
-        Line { what: "memory while serving 1 GiB, median", value: quantile(&samples, 0.5), unit: "MiB", below: None },
-        Line { what: "memory at most, serving 1 GiB", value: provider.memory_mib("VmHWM")?, unit: "MiB", below: Some(150.0) },
+        Line { what: "memory at most, publishing 1 GiB", value: publishing, unit: "MB", below: None },
+        Line { what: "memory before serving 1 GiB", value: before, unit: "MB", below: None },
+        Line { what: "memory while serving 1 GiB, median", value: quantile(&samples, 0.5), unit: "MB", below: None },
+        Line { what: "memory at most, serving 1 GiB", value: provider.memory_mb("VmHWM")?, unit: "MB", below: Some(150.0) },
         Line { what: "serving 1 GiB, speed", value: speed, unit: "MiB/s", below: None },
     ])
 }

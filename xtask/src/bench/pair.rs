@@ -72,15 +72,15 @@ impl Node {
         Ok(())
     }
 
-    /// A value of `/proc/PID/status` in MiB: `VmRSS` or `VmHWM`.
-    pub(super) fn memory_mib(&self, key: &str) -> Result<f64> {
+    /// A value of `/proc/PID/status` in MB (10^6 bytes): `VmRSS` or `VmHWM`.
+    pub(super) fn memory_mb(&self, key: &str) -> Result<f64> {
         let child = self.child.as_ref().context("the node is not running")?;
         let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
         let kib = status
             .lines()
             .find_map(|l| l.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.trim().parse::<u32>().ok())
             .with_context(|| format!("no {key} in /proc"))?;
-        Ok(f64::from(kib) / 1024.0)
+        Ok(f64::from(kib) * 1024.0 / 1e6)
     }
 
     /// The participant's address as peers know it.
