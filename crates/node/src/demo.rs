@@ -149,7 +149,7 @@ impl Stage {
         }
         let (mut verified, mut problems) = (0, Vec::new());
         for deal in &self.deals {
-            let wrong = check::check(self.sides(&deal.plan), deal).await?;
+            let wrong = check::check(self.sides(&deal.plan), deal).await;
             verified += usize::from(wrong.is_empty());
             problems.extend(wrong);
         }

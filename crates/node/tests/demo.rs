@@ -97,6 +97,30 @@ async fn a_folder_that_is_kept_goes_on_with_the_same_addresses_and_deals() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_as_it_should_be_is_named() {
+    let root = tempfile::tempdir().expect("dir");
+    let mut visitor = Visitor::default();
+    play(&mut visitor, options(Some(root.path()), false)).await;
+    let facts = visitor.facts.expect("shown");
+
+    // One byte of the first table changes on the provider's disk.
+    let deal = &facts.deals[0];
+    let provider = facts.nodes.iter().find(|node| node.slug == deal.provider).expect("a node");
+    let data = provider.dir.join("data").join(&deal.provider).join(&deal.dataset);
+    let version = std::fs::read_dir(&data).expect("data").next().expect("a version").expect("entry").path();
+    let file = std::fs::read_dir(version).expect("version").next().expect("a file").expect("entry").path();
+    let mut bytes = std::fs::read(&file).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).expect("write");
+
+    let report = play(&mut Visitor::default(), options(Some(root.path()), true)).await;
+    assert_eq!(report.verified, Some(facts.deals.len() - 1));
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert!(report.problems[0].contains(&deal.title) && report.problems[0].contains("hash"), "{:?}", report.problems);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_and_a_nodes_folder_are_explained() {
     let root = tempfile::tempdir().expect("dir");
     let mut visitor = Visitor::default();

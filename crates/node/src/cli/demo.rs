@@ -85,7 +85,8 @@ fn answer(args: &Args, report: &Report) -> Result<Answer> {
     let json = serde_json::to_value(report).map_err(Error::internal_failure)?;
     let mut answer = Answer::new(json, format!("verified {verified} {}\n", if verified == 1 { "deal" } else { "deals" }));
     if !report.problems.is_empty() {
-        answer.unmet = Some(format!("Not as it should be: {}", report.problems.join("; ")));
+        answer.unmet = Some(format!("{} not as it should be.", if report.problems.len() == 1 { "This is" } else { "These are" }));
+        answer.notes.clone_from(&report.problems);
     }
     Ok(answer)
 }

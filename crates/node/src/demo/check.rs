@@ -13,20 +13,31 @@ use fondaco_core::{
 use http::StatusCode;
 
 /// What is wrong with a deal, in sentences; nothing when all is well.
-pub(super) async fn check(sides: Sides<'_>, made: &Deal) -> Result<Vec<String>> {
+pub(super) async fn check(sides: Sides<'_>, made: &Deal) -> Vec<String> {
+    // A check that cannot be made is a check that failed; the other deals are still looked at.
+    let wrong = all(sides, made).await.unwrap_or_else(|e| vec![format!("{} {}", e.message(), e.internal().unwrap_or_default())]);
+    let title = made.plan.table.describe().title;
+    let name = |why: String| format!("{} from {}, \"{title}\": {}", sides.consumer.zone.name, sides.provider.zone.name, why.trim());
+    wrong.into_iter().map(name).collect()
+}
+
+async fn all(sides: Sides<'_>, made: &Deal) -> Result<Vec<String>> {
     let now = sides.look(&made.plan, &made.consumer.id).await?;
     let mut wrong = states(&now);
     if now.agreement().is_some() {
         wrong.extend(agreements(sides, &now).await?);
         wrong.extend(access(sides, &now).await?);
     }
-    let title = now.plan.table.describe().title;
-    let name = |why: String| format!("{} from {}, \"{title}\": {why}", sides.consumer.zone.name, sides.provider.zone.name);
-    Ok(wrong.into_iter().map(name).collect())
+    Ok(wrong)
 }
 
 fn states(deal: &Deal) -> Vec<String> {
     let mut wrong = Vec::new();
+    let (ours, theirs) = (&deal.consumer.state, &deal.provider.state);
+    if deal.plan.outcome == Outcome::Waiting && ours.is_final() && ours.name() == theirs.name() {
+        // In a folder used before, the visitor has decided; what followed is the visitor's affair.
+        return wrong;
+    }
     let (negotiation, transfer) = match deal.plan.outcome {
         Outcome::Waiting => ("REQUESTED", None),
         Outcome::Refused => ("TERMINATED", None),
@@ -72,6 +83,9 @@ async fn agreements(sides: Sides<'_>, deal: &Deal) -> Result<Vec<String>> {
 /// Open access delivers the table and counts the read, up to the agreed number; closed access delivers nothing.
 async fn access(sides: Sides<'_>, deal: &Deal) -> Result<Vec<String>> {
     let (Some((ours, _)), Some(agreement)) = (&deal.transfer, deal.agreement()) else { return Ok(Vec::new()) };
+    if deal.plan.outcome == Outcome::Waiting {
+        return Ok(Vec::new());
+    }
     if deal.plan.outcome != Outcome::Read {
         return Ok(must_refuse(sides, deal, ours, "although the transfer does not run").await?.into_iter().collect());
     }
