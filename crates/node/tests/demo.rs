@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::{path::Path, process::Command};
 use tokio_util::sync::CancellationToken;
 
-/// Enough for several row groups' worth of nothing; the machinery is the same for a hundred thousand.
+/// Few, so that a debug build is quick: the deals are the same with a hundred thousand.
 const ROWS: u64 = 500;
 
 /// Remembers what it was shown, and has had enough once everything is there.
