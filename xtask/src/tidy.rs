@@ -47,7 +47,7 @@ const EDGES: [(&str, &[&str]); 11] = [
 /// What only some crates may link, and why that matters. Tests of others may use it.
 const RESERVED: [(&str, &[&str], &str); 9] = [
     ("rusqlite", &["fondaco-store"], "only store knows SQL"),
-    ("postgres", &["fondaco-store"], "only store knows SQL"),
+    ("postgres", &["fondaco-store", "fondaco-testkit"], "only store knows SQL; tests make schemas"),
     ("tokio-postgres", &["fondaco-store"], "only store knows SQL"),
     ("arrow", &["fondaco-tables", "xtask"], "only tables knows Arrow; it takes minutes to compile"),
     ("parquet", &["fondaco-tables", "xtask"], "only tables knows Arrow; it takes minutes to compile"),
