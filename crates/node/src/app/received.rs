@@ -24,6 +24,8 @@ pub struct Envelope {
     pub message_id: Option<String>,
     /// The sender's pid for the process.
     pub sender_pid: Option<String>,
+    /// The side its pids put us on, if it names both.
+    pub own_role: Option<Role>,
 }
 
 /// A consumer's first request.
@@ -155,7 +157,7 @@ impl App {
         self.store
             .tx("negotiation.seen", move |tx| -> Result<_> {
                 use_token(tx, &caller)?;
-                let envelope = Envelope { caller, message_id: None, sender_pid: None };
+                let envelope = Envelope { caller, message_id: None, sender_pid: None, own_role: None };
                 Ok(find_negotiation(tx, &slug, &id, &envelope))
             })
             .await?
@@ -235,7 +237,7 @@ impl App {
         self.store
             .tx("transfer.seen", move |tx| -> Result<_> {
                 use_token(tx, &caller)?;
-                let envelope = Envelope { caller, message_id: None, sender_pid: None };
+                let envelope = Envelope { caller, message_id: None, sender_pid: None, own_role: None };
                 Ok(find_transfer(tx, &slug, &id, &envelope))
             })
             .await?
@@ -323,13 +325,17 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
     Ok(Done { value: Ok(answer), after: done.after })
 }
 
-/// Unknown or somebody else's: both look alike from outside. Our role decides what the message can mean.
+/// Unknown or somebody else's: both look alike from outside, and so do pids that are the wrong way round.
 fn find_negotiation(tx: &mut Tx, slug: &Slug, id: &NegotiationId, envelope: &Envelope) -> Result<Negotiation> {
-    tx.negotiation_lock(slug, id)?.filter(|n| n.peer.did == envelope.caller.did).ok_or_else(|| Error::not_found("The negotiation"))
+    tx.negotiation_lock(slug, id)?
+        .filter(|n| n.peer.did == envelope.caller.did && envelope.own_role.is_none_or(|role| role == n.role))
+        .ok_or_else(|| Error::not_found("The negotiation"))
 }
 
 fn find_transfer(tx: &mut Tx, slug: &Slug, id: &TransferId, envelope: &Envelope) -> Result<Transfer> {
-    tx.transfer_lock(slug, id)?.filter(|t| t.peer.did == envelope.caller.did).ok_or_else(|| Error::not_found("The transfer"))
+    tx.transfer_lock(slug, id)?
+        .filter(|t| t.peer.did == envelope.caller.did && envelope.own_role.is_none_or(|role| role == t.role))
+        .ok_or_else(|| Error::not_found("The transfer"))
 }
 
 /// Whether this very message was applied before: its answer got lost, so it is answered again and nothing changes.

@@ -1,13 +1,12 @@
 //! `POST …/catalog/request` and `GET …/catalog/datasets/{id}`.
 
 use super::{
-    Call,
+    Call, Message,
     refusal::{Family, Refusal},
 };
 use crate::{app::App, jobs::dsp_base};
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, Query, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
@@ -29,7 +28,7 @@ fn refuse(e: Error) -> Refusal {
 
 /// A page of the catalogue. Filters are implementation specific in DSP; ours has none, so one is refused, as the
 /// specification asks.
-pub async fn request(State(app): State<App>, call: Call, Query(page): Query<Cursor>, body: Bytes) -> Result<Response, Refusal> {
+pub async fn request(State(app): State<App>, call: Call, Query(page): Query<Cursor>, Message(body): Message) -> Result<Response, Refusal> {
     let message = CatalogRequestMessage::parse(&body).map_err(|e| Refusal::unreadable(Family::Catalog, &e))?;
     app.caller_reads(&call.caller).await.map_err(refuse)?;
     if !message.filter.is_empty() {

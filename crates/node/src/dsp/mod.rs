@@ -17,11 +17,13 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRequestParts, Path},
-    http::{header, request::Parts},
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, OriginalUri, Path, Request},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+    response::IntoResponse,
     routing::{get, post},
 };
-use fondaco_core::{Error, participant::Participant};
+use fondaco_core::{Code, Error, negotiation::Role, participant::Participant};
 use fondaco_dsp::limits::Limits;
 use refusal::{Family, Refusal};
 use std::collections::HashMap;
@@ -58,6 +60,42 @@ pub fn router() -> Router<App> {
         .nest("/dsp/2025-1", protocol)
 }
 
+/// The protocol of a request. Nested routers see a shortened address, so the original one is asked first.
+fn family_of(original: Option<&OriginalUri>, uri: &Uri) -> Family {
+    Family::of_path(original.map_or(uri, |original| &original.0).path())
+}
+
+/// The bytes of a message, refused in the protocol's shape when they are too many or said to be no JSON.
+pub struct Message(pub Bytes);
+
+impl FromRequest<App> for Message {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
+        let family = family_of(request.extensions().get(), request.uri());
+        if !is_json(request.headers()) {
+            let e = Error::new(Code::UnsupportedMediaType, "Send messages with Content-Type: application/json.");
+            return Err(Refusal::new(family, e));
+        }
+        match Bytes::from_request(request, app).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(e) => {
+                let code = if e.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Invalid };
+                let words = format!("The message cannot be read to its end. It may have {} bytes.", Limits::MESSAGE.bytes);
+                Err(Refusal::new(family, Error::new(code, words)))
+            }
+        }
+    }
+}
+
+/// Whether a body is JSON by its media type, `application/ld+json` and other `+json` types included. A sender that
+/// names none is believed: the body is parsed anyway.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return true };
+    let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+}
+
 /// Who is called and who calls, proven.
 pub struct Call {
     /// Our participant.
@@ -70,7 +108,7 @@ impl FromRequestParts<App> for Call {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
-        let family = Family::of_path(parts.uri.path());
+        let family = family_of(parts.extensions.get(), &parts.uri);
         let refuse = |e: Error| Refusal::new(family, e);
         let Path(path) = Path::<HashMap<String, String>>::from_request_parts(parts, app)
             .await
@@ -88,7 +126,7 @@ impl FromRequestParts<App> for Call {
 
 impl Call {
     /// What a message says besides its content.
-    fn envelope(&self, message_id: Option<String>, sender_pid: Option<String>) -> Envelope {
-        Envelope { caller: self.caller.clone(), message_id, sender_pid }
+    fn envelope(&self, message_id: Option<String>, own_role: Role, sender_pid: String) -> Envelope {
+        Envelope { caller: self.caller.clone(), message_id, sender_pid: Some(sender_pid), own_role: Some(own_role) }
     }
 }

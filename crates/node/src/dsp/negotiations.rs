@@ -1,13 +1,12 @@
 //! `…/negotiations/…`: every message of the contract negotiation protocol, both roles.
 
 use super::{
-    Call,
+    Call, Message,
     refusal::{Family, Refusal},
 };
 use crate::app::{App, received::FirstRequest};
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -77,15 +76,15 @@ async fn apply(app: &App, call: &Call, path: &Pid, message: Incoming) -> Answer 
     let id = pid(path);
     let Incoming { message_id, provider_pid, consumer_pid, received } = message;
     // The pid of the path is ours; the other one is the sender's.
-    let sender_pid = match id.as_str() {
-        own if own == provider_pid => consumer_pid.clone(),
-        own if own == consumer_pid => provider_pid.clone(),
+    let (own_role, sender_pid) = match id.as_str() {
+        own if own == provider_pid => (Role::Provider, consumer_pid.clone()),
+        own if own == consumer_pid => (Role::Consumer, provider_pid.clone()),
         _ => {
             let e = Error::new(Code::Invalid, "Neither pid of the message is the one of the address it was sent to.");
             return Err(refuse(e).about(&provider_pid, &consumer_pid));
         }
     };
-    let envelope = call.envelope(message_id, Some(sender_pid));
+    let envelope = call.envelope(message_id, own_role, sender_pid);
     match app.negotiation_received(&call.participant.slug, &id, envelope, received).await {
         Ok(n) => Ok(ack(&n, StatusCode::OK)),
         Err(e) => Err(refuse(e).about(&provider_pid, &consumer_pid)),
@@ -93,7 +92,7 @@ async fn apply(app: &App, call: &Call, path: &Pid, message: Incoming) -> Answer 
 }
 
 /// `POST …/negotiations/request`: a consumer opens a negotiation.
-pub async fn open(State(app): State<App>, call: Call, body: Bytes) -> Answer {
+pub async fn open(State(app): State<App>, call: Call, Message(body): Message) -> Answer {
     let message = wire::ContractRequestMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let consumer_pid = message.consumer_pid.clone();
     let refuse = |e: Error| refuse(e).about("", &consumer_pid);
@@ -103,13 +102,13 @@ pub async fn open(State(app): State<App>, call: Call, body: Bytes) -> Answer {
     let callback = callback.trim_end_matches('/').to_owned();
     app.url(&callback).map_err(refuse)?;
     let (dataset, terms) = terms(message.offer);
-    let envelope = call.envelope(message.message_id, Some(consumer_pid.clone()));
+    let envelope = call.envelope(message.message_id, Role::Provider, consumer_pid.clone());
     let n = app.negotiation_opened(&call.participant, envelope, FirstRequest { dataset, terms, callback }).await.map_err(refuse)?;
     Ok(ack(&n, StatusCode::CREATED))
 }
 
 /// `POST …/negotiations/offers`: a provider opens a negotiation. Optional in DSP; here the consumer begins.
-pub async fn offered_unasked(State(app): State<App>, call: Call, body: Bytes) -> Answer {
+pub async fn offered_unasked(State(app): State<App>, call: Call, Message(body): Message) -> Answer {
     let message = wire::ContractOfferMessage::parse(&body).map_err(|e| unreadable(&e))?;
     app.caller_reads(&call.caller).await.map_err(refuse)?;
     let e = Error::invalid("This participant does not take offers it did not ask for. It reads catalogues and asks.");
@@ -123,7 +122,7 @@ pub async fn state(State(app): State<App>, call: Call, path: Pid) -> Answer {
 }
 
 /// `POST …/negotiations/{providerPid}/request`: a counter-offer.
-pub async fn request(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn request(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let message = wire::ContractRequestMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let Some(provider_pid) = message.provider_pid else {
         return Err(
@@ -136,7 +135,7 @@ pub async fn request(State(app): State<App>, call: Call, path: Pid, body: Bytes)
 }
 
 /// `POST …/negotiations/{consumerPid}/offers`.
-pub async fn offer(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn offer(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let message = wire::ContractOfferMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let Some(consumer_pid) = message.consumer_pid else {
         return Err(
@@ -149,7 +148,7 @@ pub async fn offer(State(app): State<App>, call: Call, path: Pid, body: Bytes) -
 }
 
 /// `POST …/negotiations/{consumerPid}/agreement`.
-pub async fn agreement(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn agreement(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::ContractAgreementMessage { message_id, provider_pid, consumer_pid, agreement } =
         wire::ContractAgreementMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let agreement = Agreement::read(agreement).map_err(|e| refuse(e).about(&provider_pid, &consumer_pid))?;
@@ -158,14 +157,14 @@ pub async fn agreement(State(app): State<App>, call: Call, path: Pid, body: Byte
 }
 
 /// `POST …/negotiations/{providerPid}/agreement/verification`.
-pub async fn verification(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn verification(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::ContractAgreementVerificationMessage { message_id, provider_pid, consumer_pid } =
         wire::ContractAgreementVerificationMessage::parse(&body).map_err(|e| unreadable(&e))?;
     apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received: Received::Verification }).await
 }
 
 /// `POST …/negotiations/{pid}/events`: ACCEPTED from a consumer, FINALIZED from a provider.
-pub async fn event(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn event(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::ContractNegotiationEventMessage { message_id, provider_pid, consumer_pid, event_type } =
         wire::ContractNegotiationEventMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let received = match event_type {
@@ -176,7 +175,7 @@ pub async fn event(State(app): State<App>, call: Call, path: Pid, body: Bytes) -
 }
 
 /// `POST …/negotiations/{pid}/termination`.
-pub async fn termination(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn termination(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::ContractNegotiationTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons } =
         wire::ContractNegotiationTerminationMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let received = Received::Termination(ending(code, reasons));

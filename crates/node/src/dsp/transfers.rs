@@ -1,13 +1,12 @@
 //! `…/transfers/…`: every message of the transfer process protocol, both roles.
 
 use super::{
-    Call,
+    Call, Message,
     refusal::{Family, Refusal},
 };
 use crate::app::{App, received::TransferRequest};
 use axum::{
     Json,
-    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -56,15 +55,15 @@ struct Incoming {
 async fn apply(app: &App, call: &Call, path: &Pid, message: Incoming) -> Answer {
     let id = pid(path);
     let Incoming { message_id, provider_pid, consumer_pid, received } = message;
-    let sender_pid = match id.as_str() {
-        own if own == provider_pid => consumer_pid.clone(),
-        own if own == consumer_pid => provider_pid.clone(),
+    let (own_role, sender_pid) = match id.as_str() {
+        own if own == provider_pid => (Role::Provider, consumer_pid.clone()),
+        own if own == consumer_pid => (Role::Consumer, provider_pid.clone()),
         _ => {
             let e = Error::new(Code::Invalid, "Neither pid of the message is the one of the address it was sent to.");
             return Err(refuse(e).about(&provider_pid, &consumer_pid));
         }
     };
-    let envelope = call.envelope(message_id, Some(sender_pid));
+    let envelope = call.envelope(message_id, own_role, sender_pid);
     match app.transfer_received(&call.participant.slug, &id, envelope, received).await {
         Ok(t) => Ok(ack(&t, StatusCode::OK)),
         Err(e) => Err(refuse(e).about(&provider_pid, &consumer_pid)),
@@ -72,7 +71,7 @@ async fn apply(app: &App, call: &Call, path: &Pid, message: Incoming) -> Answer 
 }
 
 /// `POST …/transfers/request`: a consumer asks for access.
-pub async fn open(State(app): State<App>, call: Call, body: Bytes) -> Answer {
+pub async fn open(State(app): State<App>, call: Call, Message(body): Message) -> Answer {
     let message = wire::TransferRequestMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let consumer_pid = message.consumer_pid.clone();
     let refuse = |e: Error| refuse(e).about("", &consumer_pid);
@@ -81,7 +80,7 @@ pub async fn open(State(app): State<App>, call: Call, body: Bytes) -> Answer {
     }
     let callback = message.callback_address.trim_end_matches('/').to_owned();
     app.url(&callback).map_err(refuse)?;
-    let envelope = call.envelope(message.message_id, Some(consumer_pid.clone()));
+    let envelope = call.envelope(message.message_id, Role::Provider, consumer_pid.clone());
     let request = TransferRequest { agreement_id: message.agreement_id, format: message.format, callback };
     let t = app.transfer_opened(&call.participant, envelope, request).await.map_err(refuse)?;
     Ok(ack(&t, StatusCode::CREATED))
@@ -94,7 +93,7 @@ pub async fn state(State(app): State<App>, call: Call, path: Pid) -> Answer {
 }
 
 /// `POST …/transfers/{pid}/start`.
-pub async fn start(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn start(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::TransferStartMessage { message_id, provider_pid, consumer_pid, data_address } =
         wire::TransferStartMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let sealed_address = match &data_address {
@@ -106,7 +105,7 @@ pub async fn start(State(app): State<App>, call: Call, path: Pid, body: Bytes) -
 }
 
 /// `POST …/transfers/{pid}/suspension`.
-pub async fn suspension(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn suspension(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::TransferSuspensionMessage { message_id, provider_pid, consumer_pid, code, reasons } =
         wire::TransferSuspensionMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let received = Received::Suspension(Ending { code, reasons });
@@ -114,14 +113,14 @@ pub async fn suspension(State(app): State<App>, call: Call, path: Pid, body: Byt
 }
 
 /// `POST …/transfers/{pid}/completion`.
-pub async fn completion(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn completion(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::TransferCompletionMessage { message_id, provider_pid, consumer_pid } =
         wire::TransferCompletionMessage::parse(&body).map_err(|e| unreadable(&e))?;
     apply(&app, &call, &path, Incoming { message_id, provider_pid, consumer_pid, received: Received::Completion }).await
 }
 
 /// `POST …/transfers/{pid}/termination`.
-pub async fn termination(State(app): State<App>, call: Call, path: Pid, body: Bytes) -> Answer {
+pub async fn termination(State(app): State<App>, call: Call, path: Pid, Message(body): Message) -> Answer {
     let wire::TransferTerminationMessage { message_id, provider_pid, consumer_pid, code, reasons } =
         wire::TransferTerminationMessage::parse(&body).map_err(|e| unreadable(&e))?;
     let received = Received::Termination(Ending { code, reasons });
