@@ -1,7 +1,7 @@
 //! `/api/v1/participants/{slug}/agreements…`.
 
 use super::{
-    Body, KeyHeader, Segments,
+    Body, KeyHeader, Query, Segments,
     auth::Acting,
     types::{AgreementBody, ListQuery, ReasonBody, TransferBody},
 };
@@ -9,11 +9,7 @@ use crate::{
     app::{App, views::ProcessesAsked},
     http::problem::{ApiResult, Problem},
 };
-use axum::{
-    Json,
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::time::Micros;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -23,9 +23,9 @@ use crate::{
 use auth::Caller;
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, rejection::JsonRejection},
+    extract::{self, DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, rejection::JsonRejection},
     http::{HeaderMap, request::Parts},
-    routing::{get, post},
+    routing::{any, get},
 };
 use fondaco_core::{Code, Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
@@ -98,13 +98,32 @@ pub fn router() -> Router<App> {
         .route("/healthz", get(probes::health))
         .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
-        .route("/api/{*rest}", get(unknown).post(unknown))
-        .route("/api/v1/{*rest}", post(unknown).get(unknown))
+        .route("/api/{*rest}", any(unknown))
+        .route("/api/v1/{*rest}", any(unknown))
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
 }
 
 async fn unknown(_: Caller) -> ApiError {
     ApiError(Error::new(Code::NotFound, "There is no such endpoint. The list is at /openapi.json."))
+}
+
+async fn method_not_allowed(_: Caller) -> ApiError {
+    ApiError(Error::new(Code::MethodNotAllowed, "This address cannot be used with this method. The list is at /openapi.json."))
+}
+
+/// The parameters behind the `?`, refused as a problem document.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        match extract::Query::<T>::from_request_parts(parts, app).await {
+            Ok(extract::Query(value)) => Ok(Self(value)),
+            Err(e) => Err(ApiError(Error::invalid(e.body_text()))),
+        }
+    }
 }
 
 /// A JSON body, refused as a problem document.

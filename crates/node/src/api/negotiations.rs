@@ -1,7 +1,7 @@
 //! `/api/v1/participants/{slug}/negotiations…`.
 
 use super::{
-    Body, KeyHeader, Segments,
+    Body, KeyHeader, Query, Segments,
     auth::Acting,
     types::{ListQuery, NegotiationBody, ReasonBody, WaitQuery},
 };
@@ -9,11 +9,7 @@ use crate::{
     app::{App, negotiations::Begin, views::ProcessesAsked},
     http::problem::{ApiResult, Problem},
 };
-use axum::{
-    Json,
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, Result, decision::Action, ids::NegotiationId, negotiation::State as Stage, time::Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -1,13 +1,13 @@
 //! `/api/v1/participants/{slug}/products…`.
 
-use super::{Body, KeyHeader, Segments, auth::Acting, types::ProductBody};
+use super::{Body, KeyHeader, Query, Segments, auth::Acting, types::ProductBody};
 use crate::{
     app::{App, products::Publish, views::ProductsAsked},
     http::problem::{ApiResult, Problem},
 };
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };

@@ -1,7 +1,7 @@
 //! `/api/v1/participants/{slug}/transfers…`.
 
 use super::{
-    Body, Segments,
+    Body, Query, Segments,
     auth::Acting,
     types::{ListQuery, ReasonBody, TransferBody, WaitQuery},
 };
@@ -9,10 +9,7 @@ use crate::{
     app::{App, views::ProcessesAsked},
     http::problem::{ApiResult, Problem},
 };
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use fondaco_core::{Error, Result, decision::Action, ids::TransferId, time::Micros, transfer::State as Stage};
 use serde::Serialize;
 use utoipa::ToSchema;
