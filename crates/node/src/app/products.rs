@@ -98,13 +98,13 @@ impl App {
             limits.csv_null_values = nulls;
         }
         let paths = publish.paths.clone();
-        let target = out.clone();
+        let (target, data) = (out.clone(), self.config.data_dir());
         let mut progress = progress;
         let table = tokio::task::spawn_blocking(move || {
             if let Some(parent) = target.parent() {
                 std::fs::create_dir_all(parent).map_err(Error::internal_failure)?;
             }
-            publish_table(&paths, &target, &limits, &mut progress).map_err(|e| tables_error(&e))
+            publish_table(&paths, &target, &limits, &mut progress).map_err(|e| tables_error(&e, &data))
         })
         .await
         .map_err(Error::internal_failure)??;
@@ -311,8 +311,8 @@ fn read_offers(offers: &[Value]) -> Result<Vec<(Option<String>, Policy)>> {
         .collect()
 }
 
-/// The code of a failed publication.
-fn tables_error(e: &TablesError) -> Error {
+/// The code of a failed publication into a folder of ours.
+fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
     let code = match e {
         TablesError::MalformedParquet { .. } | TablesError::MalformedCsv { .. } | TablesError::BadColumnName { .. } => {
             Code::SourceMalformed
@@ -321,6 +321,8 @@ fn tables_error(e: &TablesError) -> Error {
         TablesError::SchemaMismatch { .. } => Code::SchemaMismatch,
         TablesError::TooLarge { .. } => Code::TooLarge,
         TablesError::Empty(_) | TablesError::BadSource { .. } => Code::SourceUnreadable,
+        // The publisher's file; what fails in our own folder is our failure.
+        TablesError::Io { path, .. } if !path.starts_with(own_folder) => Code::SourceUnreadable,
         _ => return Error::internal_failure(e),
     };
     Error::new(code, format!("Nothing was published. {e}"))
