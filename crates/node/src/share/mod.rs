@@ -20,7 +20,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use fondaco_core::{Code, Error, participant::Slug, time::Timestamp};
 use fondaco_tables::{
@@ -50,9 +50,10 @@ pub fn router() -> Router<App> {
         .route(&at("/changes"), get(table::changes))
         .route(&at("/temporary-table-credentials"), post(table::credentials))
         .route("/files/{transfer}/{file}", get(files::file))
+        // A route, not a fallback: that of the whole listener would come first.
+        .route("/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::map_response(in_shape))
-        .fallback(unknown)
 }
 
 /// What the framework refuses by itself (a body beyond the limit, a parameter that cannot be read, another method) is
