@@ -204,12 +204,14 @@ impl TestNode {
             product,
             policy: fondaco_core::policy::Policy::from_odrl(&odrl).expect("terms that can be enforced"),
             odrl,
-            rules: serde_json::from_value::<Rules>(rules).expect("rules"),
+            rules: Rules::default(),
             created_at: now,
         };
         let id = offer.id.to_string();
         let added = self.app.store.tx("test.offer", move |tx| -> fondaco_core::Result<()> { Ok(tx.offer_insert(&offer)?) }).await;
         added.expect("the offer");
+        let set = self.put(&format!("/offers/{id}/rules"), &rules).await;
+        assert!(matches!(set.status, 200 | 204), "{}", set.text());
         id
     }
 

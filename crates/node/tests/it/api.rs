@@ -148,7 +148,8 @@ async fn the_same_key_makes_the_same_thing_once() {
 
     let agreement = done["agreementId"].as_str().expect("an agreement");
     let path = format!("/agreements/{agreement}/transfers");
-    let copies = futures::future::join_all((0..10).map(|_| consumer.post_once(&path, "transfer-1", &json!({})))).await;
+    let plain = json!({});
+    let copies = futures::future::join_all((0..10).map(|_| consumer.post_once(&path, "transfer-1", &plain))).await;
     let ids: HashSet<String> = copies.iter().map(|a| a.must(201)["id"].as_str().expect("id").to_owned()).collect();
     assert_eq!(ids.len(), 1, "{ids:?}");
     consumer.reaches("transfers", ids.iter().next().expect("one"), "STARTED").await;
@@ -218,7 +219,11 @@ async fn whatever_is_wrong_is_told_as_a_problem() {
         ("another kind", post(r#"{"id":"a","title":"A","kind":"model","paths":["/x"]}"#), 400),
         ("a relative path", post(r#"{"id":"a","title":"A","kind":"table","paths":["x"]}"#), 400),
         ("no file", post(r#"{"id":"a","title":"A","kind":"table","paths":["/no/such/file.csv"]}"#), 400),
-        ("terms nobody can enforce", post(r#"{"id":"a","title":"A","kind":"table","paths":["/x"],"offers":[{"permission":[{"action":"play"}]}]}"#), 400),
+        (
+            "terms nobody can enforce",
+            post(r#"{"id":"a","title":"A","kind":"table","paths":["/x"],"offers":[{"permission":[{"action":"play"}]}]}"#),
+            400,
+        ),
         ("another media type", with(client.post(url(&products))).header("content-type", "text/plain").body("{}"), 415),
         ("no media type", with(client.post(url(&products))).body("{}"), 415),
         ("too large", with(client.post(url(&products))).header(json_type.0, json_type.1).body(large), 413),

@@ -81,23 +81,21 @@ async fn a_consumer_that_is_down_is_waited_for() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_doubles_nothing() {
-    for (path, to_provider) in [
-        ("/negotiations/request", true),
-        ("/agreement", false),
-        ("/agreement/verification", true),
-        ("/events", false),
-    ] {
+    for (path, to_provider) in
+        [("/negotiations/request", true), ("/agreement", false), ("/agreement/verification", true), ("/events", false)]
+    {
         let pair = if to_provider { unsteady_provider().await } else { unsteady_consumer().await };
         let proxy = if to_provider { pair.provider.proxy() } else { pair.consumer.proxy() };
         proxy.fail("POST", path, 2, Fault::LoseAnswer);
         let id = pair.begin("wind").await;
         proxy.faults(2).await;
-        let agreement = assert_one_deal(&pair, &id).await;
+        assert_one_deal(&pair, &id).await;
         // The timelines have each step once.
         for n in [pair.consumer.settled(&id).await, pair.provider_negotiation(&id).await] {
-            assert_eq!(n["events"].as_array().map(Vec::len), Some(4), "{path}: {n}");
+            let kinds: Vec<&str> = n["events"].as_array().expect("events").iter().map(|e| e["kind"].as_str().expect("kind")).collect();
+            let once: std::collections::HashSet<&&str> = kinds.iter().collect();
+            assert_eq!(once.len(), kinds.len(), "{path}: {kinds:?}");
         }
-        let _ = agreement;
     }
 }
 
@@ -151,10 +149,26 @@ async fn an_answer_that_cannot_be_used_ends_it_with_a_reason() {
     for (fault, code, words) in [
         (Fault::Answer(200, JSON, "garbage"), "FDC-2007", "cannot be used"),
         (Fault::Answer(200, JSON, "{}"), "FDC-2007", "cannot be used"),
-        (Fault::Answer(200, JSON, r#"{"@context":["https://w3id.org/dspace/2025/1/context.jsonld"],"@type":"ContractNegotiation","providerPid":"a","consumerPid":"other","state":"REQUESTED"}"#), "FDC-2007", "another negotiation"),
+        (
+            Fault::Answer(
+                200,
+                JSON,
+                r#"{"@context":["https://w3id.org/dspace/2025/1/context.jsonld"],"@type":"ContractNegotiation","providerPid":"a","consumerPid":"other","state":"REQUESTED"}"#,
+            ),
+            "FDC-2007",
+            "another negotiation",
+        ),
         (Fault::Answer(302, ELSEWHERE, ""), "FDC-2008", "302"),
         (Fault::Answer(404, &[], "nobody here"), "FDC-2008", "404"),
-        (Fault::Answer(403, JSON, r#"{"@context":["https://w3id.org/dspace/2025/1/context.jsonld"],"@type":"ContractNegotiationError","providerPid":"","consumerPid":"c","reason":["Not for you."]}"#), "FDC-2008", "Not for you."),
+        (
+            Fault::Answer(
+                403,
+                JSON,
+                r#"{"@context":["https://w3id.org/dspace/2025/1/context.jsonld"],"@type":"ContractNegotiationError","providerPid":"","consumerPid":"c","reason":["Not for you."]}"#,
+            ),
+            "FDC-2008",
+            "Not for you.",
+        ),
     ] {
         let told = format!("{fault:?}");
         let pair = unsteady_provider().await;
@@ -198,7 +212,12 @@ async fn a_did_document_of_somebody_else_is_not_believed() {
     const JSON: &[(&str, &str)] = &[("content-type", "application/did+json")];
     let pair = unsteady_provider().await;
     for (status, headers, body, code) in [
-        (200, JSON, r#"{"@context":["https://www.w3.org/ns/did/v1"],"id":"did:web:somebody.example","verificationMethod":[],"service":[]}"#, "FDC-2002"),
+        (
+            200,
+            JSON,
+            r#"{"@context":["https://www.w3.org/ns/did/v1"],"id":"did:web:somebody.example","verificationMethod":[],"service":[]}"#,
+            "FDC-2002",
+        ),
         (200, JSON, "garbage", "FDC-2002"),
         (404, &[][..], "", "FDC-2002"),
         (302, &[("location", "http://127.0.0.1:1/did.json")][..], "", "FDC-2002"),
@@ -220,7 +239,8 @@ async fn an_end_reaches_a_peer_that_was_away() {
     let access = pair.access(&agreement).await;
     pair.provider.proxy().down().await;
     pair.consumer.post(&format!("/transfers/{}/terminate", access.transfer), &json!({"reason": "Enough."})).await.must(200);
-    delivery_problem(&pair.consumer, "transfers", &access.transfer).await;
+    let node = pair.consumer.admin(reqwest::Method::GET, "/api/v1/node", Some(&pair.consumer.token), None).await.must(200);
+    assert_eq!(node["jobs"]["pending"], 1, "the message waits");
     pair.provider.proxy().up().await;
     let transfer = pair.provider_transfer(&access.transfer).await;
     let ended = pair.provider.reaches("transfers", &transfer, "TERMINATED").await;
