@@ -98,9 +98,7 @@ impl App {
             .store
             .tx("negotiation.opened", move |tx| -> Result<_> {
                 use_token(tx, &envelope.caller)?;
-                // A refusal must not undo that the token was used.
-                let opened = tx.savepoint(|tx| open_negotiation(&app, tx, &participant, &envelope, request));
-                Ok(opened.unwrap_or_else(|e| Done::just(Err(e))))
+                Ok(open_once(tx, |tx| open_negotiation(&app, tx, &participant, &envelope, request.clone())))
             })
             .await?;
         self.finish(done)
@@ -173,8 +171,7 @@ impl App {
             .store
             .tx("transfer.opened", move |tx| -> Result<_> {
                 use_token(tx, &envelope.caller)?;
-                let opened = tx.savepoint(|tx| open_transfer(&app, tx, &participant, &envelope, request));
-                Ok(opened.unwrap_or_else(|e| Done::just(Err(e))))
+                Ok(open_once(tx, |tx| open_transfer(&app, tx, &participant, &envelope, request.clone())))
             })
             .await?;
         self.finish(done)
@@ -245,6 +242,17 @@ impl App {
 }
 
 type Answer<T> = Result<Done<Result<T>>>;
+
+/// Opens a process. Where several transactions run at once, copies of a request can all find nothing and all begin;
+/// the database lets one of them in, and the others look again and find what it made.
+fn open_once<T>(tx: &mut Tx, mut open: impl FnMut(&mut Tx) -> Answer<T>) -> Done<Result<T>> {
+    let mut opened = tx.savepoint(&mut open);
+    if opened.as_ref().is_err_and(|e| e.code() == Code::Conflict) {
+        opened = tx.savepoint(&mut open);
+    }
+    // A refusal must not undo that the token was used.
+    opened.unwrap_or_else(|e| Done::just(Err(e)))
+}
 
 fn open_negotiation(app: &App, tx: &mut Tx, participant: &Participant, envelope: &Envelope, request: FirstRequest) -> Answer<Negotiation> {
     let slug = &participant.slug;

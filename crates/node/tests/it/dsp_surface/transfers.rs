@@ -148,6 +148,10 @@ async fn requests_for_access_are_checked() {
     let again = peer.send(subject, path, &good).await.must(201);
     assert_eq!(first["providerPid"], again["providerPid"]);
     assert_eq!(subject.get("/transfers").await.must(200)["transfers"].as_array().map(Vec::len), Some(1));
+    let other = ask(&agreement, "DeltaSharing-PULL");
+    let copies = futures::future::join_all((0..20).map(|_| peer.send(subject, path, &other))).await;
+    let pids: std::collections::HashSet<String> = copies.iter().map(|a| a.must(201)["providerPid"].to_string()).collect();
+    assert_eq!(pids.len(), 1, "{pids:?}");
 
     subject.post(&format!("/agreements/{agreement}/end"), &json!({"reason": "Over."})).await.must(200);
     let late = ask(&agreement, "DeltaSharing-PULL");
