@@ -36,7 +36,7 @@ const UNDISTURBED_MS: (u64, u64) = (10, 400);
 /// A client's pause before it tries again.
 const PAUSE: Duration = Duration::from_millis(25);
 /// More than all of it may take.
-const ALL: Duration = Duration::from_secs(240);
+const ALL: Duration = Duration::from_mins(4);
 
 /// A node of its own process.
 struct Node {

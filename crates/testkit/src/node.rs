@@ -89,10 +89,7 @@ impl TestNode {
         let public = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let admin = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = |l: &TcpListener| l.local_addr().expect("an address");
-        let proxy = match options.behind_proxy {
-            true => Some(FaultProxy::start(address(&public)).await),
-            false => None,
-        };
+        let proxy = if options.behind_proxy { Some(FaultProxy::start(address(&public)).await) } else { None };
         let public_url = format!("http://{}", proxy.as_ref().map_or_else(|| address(&public), FaultProxy::addr));
         let admin_url = format!("http://{}", address(&admin));
         let report = init(InitOptions {
@@ -262,7 +259,7 @@ impl TestNode {
     }
 
     /// A first request of this participant for an offer of `provider`; gives its `consumerPid` and the answer.
-    pub async fn request_offer(&self, provider: &Self, offer: Value) -> (String, Answer) {
+    pub async fn request_offer(&self, provider: &Self, offer: &Value) -> (String, Answer) {
         let pid = wire::urn();
         let message = wire::first_request(&pid, &self.dsp_url(), offer);
         let answer = self.send(provider, "/negotiations/request", &message).await;

@@ -24,7 +24,7 @@ pub fn write_large(dir: &Path, name: &str, bytes: usize) -> PathBuf {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut text = String::from("id,blob\n");
-    for id in 0..(bytes * 8 / 6).div_ceil(CELL) + 1 {
+    for id in 0..=(bytes * 8 / 6).div_ceil(CELL) {
         write!(text, "{id},").expect("a string grows");
         for _ in 0..CELL {
             state ^= state << 13;

@@ -30,6 +30,6 @@ pub fn offer(id: &str, target: &str, constraints: &[Value]) -> Value {
 }
 
 /// A first request.
-pub fn first_request(consumer_pid: &str, callback: &str, offer: Value) -> Value {
+pub fn first_request(consumer_pid: &str, callback: &str, offer: &Value) -> Value {
     message("ContractRequestMessage", json!({"consumerPid": consumer_pid, "callbackAddress": callback, "offer": offer}))
 }

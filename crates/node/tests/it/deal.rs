@@ -307,7 +307,7 @@ async fn what_the_policy_denies_ends_with_the_reason_on_both_sides() {
         ("china", &china, None, "DE"),
         ("research", &research, Some("advertising"), "advertising"),
     ] {
-        pair.provider.publish(product, tables::WIND, &[offer(&[constraint.clone()])]).await;
+        pair.provider.publish(product, tables::WIND, &[offer(std::slice::from_ref(constraint))]).await;
         let id = pair.begin_with(json!({"product": product, "purpose": purpose.as_slice()})).await;
         let reason = denied(&pair, &id, constraint["leftOperand"].as_str().expect("a name")).await;
         assert!(reason.contains(words), "{reason}");

@@ -160,7 +160,7 @@ async fn a_hundred_copies_of_a_token_are_one_call() {
     // Used for another call it is refused as well, and changes nothing.
     own.publish("wind", tables::WIND, &[]).await;
     let offer = own.get("/products/wind").await.must(200)["offers"][0]["id"].as_str().expect("id").to_owned();
-    let request = wire::first_request(&wire::urn(), &peer.dsp_url(), wire::offer(&offer, "wind", &[]));
+    let request = wire::first_request(&wire::urn(), &peer.dsp_url(), &wire::offer(&offer, "wind", &[]));
     let answer = own.dsp(Method::POST, "/negotiations/request", Some(&authorization), Some("application/json"), request.to_string()).await;
     assert_eq!(answer.refused(401), "FDC-2004");
     assert_eq!(own.get("/negotiations").await.must(200)["negotiations"], json!([]));
@@ -171,7 +171,7 @@ async fn a_refused_message_uses_its_token_up() {
     let pair = TestPair::start().await;
     let (own, peer) = (&pair.provider, &pair.consumer);
     let authorization = peer.authorization(&own.did).await;
-    let request = wire::first_request(&wire::urn(), &peer.dsp_url(), wire::offer("urn:none", "none", &[])).to_string();
+    let request = wire::first_request(&wire::urn(), &peer.dsp_url(), &wire::offer("urn:none", "none", &[])).to_string();
     let send =
         async || own.dsp(Method::POST, "/negotiations/request", Some(&authorization), Some("application/json"), request.clone()).await;
     assert_eq!(send().await.refused(400), "FDC-3002");
@@ -220,7 +220,7 @@ async fn callback_addresses_into_private_networks_are_refused() {
         "not an address",
         "/relative",
     ] {
-        let request = wire::first_request(&wire::urn(), callback, wire::offer(&offer, "wind", &[]));
+        let request = wire::first_request(&wire::urn(), callback, &wire::offer(&offer, "wind", &[]));
         let answer = peer.send(own, "/negotiations/request", &request).await;
         assert_eq!(answer.status, 400, "{callback}: {}", answer.text());
         assert_eq!(answer.json()["@type"], "ContractNegotiationError", "{callback}");

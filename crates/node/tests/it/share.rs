@@ -10,7 +10,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-fn offer(constraint: Value) -> Value {
+fn offer(constraint: &Value) -> Value {
     json!({"@type": "Offer", "permission": [{"action": "use", "constraint": [constraint]}]})
 }
 
@@ -317,7 +317,7 @@ async fn an_ended_agreement_closes_all_its_transfers_for_good() {
 #[tokio::test]
 async fn ten_reads_are_ten_reads_however_many_ask_at_once() {
     let pair = TestPair::start().await;
-    let limit = offer(json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 10}));
+    let limit = offer(&json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 10}));
     pair.provider.publish("wind", tables::WIND, &[limit]).await;
     let agreement = pair.agree("wind").await;
     let access = pair.access(&agreement).await;
@@ -422,7 +422,7 @@ async fn access_ends_by_itself_at_the_agreed_time() {
     assert_eq!(first["version"], 1);
     // Long enough to make the deal under load, short enough to wait for.
     let until = pair.provider.app.now().plus(Micros::from_secs(4));
-    let ends = offer(json!({"leftOperand": "dateTime", "operator": "lt", "rightOperand": until}));
+    let ends = offer(&json!({"leftOperand": "dateTime", "operator": "lt", "rightOperand": until}));
     let product = pair.provider.add_offer_with_rules("large", ends, json!({})).await;
     let id = pair.begin_with(json!({"product": "large", "offer": product})).await;
     let done = pair.consumer.settled(&id).await;
@@ -448,7 +448,7 @@ async fn access_ends_by_itself_at_the_agreed_time() {
 #[tokio::test]
 async fn elapsed_time_counts_from_the_agreement() {
     let pair = TestPair::start().await;
-    let offer = offer(json!({"leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": "PT3S"}));
+    let offer = offer(&json!({"leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": "PT3S"}));
     pair.provider.publish("wind", tables::WIND, &[offer]).await;
     let agreement = pair.agree("wind").await;
     let access = pair.access(&agreement).await;

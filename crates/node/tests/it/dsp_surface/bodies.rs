@@ -84,7 +84,7 @@ async fn what_is_no_message_is_refused_and_changes_nothing() {
     let offer = subject.get("/products/wind").await.must(200)["offers"][0]["id"].as_str().expect("id").to_owned();
     let n = planted(subject, peer, Role::Provider, "OFFERED").await;
     let m = planted(subject, peer, Role::Consumer, "REQUESTED").await;
-    let first = wire::first_request(&wire::urn(), &peer.dsp_url(), wire::offer(&offer, "wind", &[]));
+    let first = wire::first_request(&wire::urn(), &peer.dsp_url(), &wire::offer(&offer, "wind", &[]));
     assert_all_refused(subject, peer, "/negotiations/request", &first, "ContractNegotiationError").await;
     let [counter, _, _, _, accepted, _, termination] = messages(&n);
     let [_, offered, agreement, _, _, _, _] = messages(&m);
@@ -115,7 +115,7 @@ async fn members_of_wrong_types_are_refused() {
     let pair = TestPair::with_wind().await;
     let (subject, peer) = (&pair.provider, &pair.consumer);
     let offer = subject.get("/products/wind").await.must(200)["offers"][0]["id"].as_str().expect("id").to_owned();
-    let good = wire::first_request(&wire::urn(), &peer.dsp_url(), wire::offer(&offer, "wind", &[]));
+    let good = wire::first_request(&wire::urn(), &peer.dsp_url(), &wire::offer(&offer, "wind", &[]));
     for (pointer, value) in [
         ("/offer", json!([])),
         ("/offer", json!("wind")),

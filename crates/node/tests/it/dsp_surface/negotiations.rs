@@ -270,7 +270,7 @@ async fn first_requests_that_cannot_be_served_are_refused_and_leave_nothing() {
         ),
         (no_target, "no target"),
     ] {
-        let (_, answer) = peer.request_offer(subject, offer).await;
+        let (_, answer) = peer.request_offer(subject, &offer).await;
         assert_error(&answer, 400, "ContractNegotiationError", told);
     }
     // A provider's offer that nobody asked for.

@@ -57,7 +57,7 @@ async fn the_first_request_again_finds_the_same_negotiation() {
     let (subject, peer) = (&pair.provider, &pair.consumer);
     let held = json!({"requested": [{"do": "hold"}]});
     let offer = subject.add_offer_with_rules("wind", json!({"permission": [{"action": "use"}]}), held).await;
-    let request = wire::first_request(&wire::urn(), &peer.dsp_url(), wire::offer(&offer, "wind", &[]));
+    let request = wire::first_request(&wire::urn(), &peer.dsp_url(), &wire::offer(&offer, "wind", &[]));
     let first = peer.send(subject, "/negotiations/request", &request).await.must(201);
     let mut again = request.clone();
     again["@id"] = json!(wire::urn());
@@ -66,7 +66,7 @@ async fn the_first_request_again_finds_the_same_negotiation() {
         assert_eq!(answer["providerPid"], first["providerPid"]);
     }
     // Many at once are one as well.
-    let other = wire::first_request(&wire::urn(), &peer.dsp_url(), wire::offer(&offer, "wind", &[]));
+    let other = wire::first_request(&wire::urn(), &peer.dsp_url(), &wire::offer(&offer, "wind", &[]));
     let calls = (0..20).map(|_| peer.send(subject, "/negotiations/request", &other));
     let pids: std::collections::HashSet<String> =
         futures::future::join_all(calls).await.iter().map(|a| a.must(201)["providerPid"].to_string()).collect();
