@@ -177,7 +177,7 @@ mod tests {
         Facts { now: at(now), recipient: "did:web:me", agreed_at: at("2026-01-31T00:00:00Z"), spatial: None, purpose: &[], reads: 0 }
     }
 
-    fn policy(constraints: serde_json::Value) -> Policy {
+    fn policy(constraints: &serde_json::Value) -> Policy {
         Policy::from_odrl(&json!({"permission": [{"action": "use", "constraint": constraints}]})).expect("policy")
     }
 
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn windows_close_exactly() {
-        let p = policy(json!([
+        let p = policy(&json!([
             {"leftOperand": "dateTime", "operator": "gteq", "rightOperand": "2026-02-01T00:00:00Z"},
             {"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2026-03-01T00:00:00Z"}]));
         assert_eq!(denied_by(&p, &facts("2026-01-31T23:59:59.999999Z")).as_deref(), Some("dateTime"));
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn calendar_periods_count_from_the_agreement() {
-        let p = policy(json!([{"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "P1M"}]));
+        let p = policy(&json!([{"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "P1M"}]));
         let Verdict::Permit(permit) = p.evaluate(&facts("2026-02-27T23:59:59Z")) else { panic!("permitted") };
         assert_eq!(permit.until, Some(at("2026-02-28T00:00:00Z")), "31 January and a month is the end of February");
         assert_eq!(denied_by(&p, &facts("2026-02-28T00:00:00Z")).as_deref(), Some("elapsedTime"));
@@ -212,7 +212,7 @@ mod tests {
         let purpose = ["research".to_owned()];
         for (operand, right) in [("spatial", "CN"), ("purpose", "research")] {
             for op in ["eq", "neq", "isAnyOf", "isNoneOf"] {
-                let p = policy(json!([{"leftOperand": operand, "operator": op, "rightOperand": right}]));
+                let p = policy(&json!([{"leftOperand": operand, "operator": op, "rightOperand": right}]));
                 assert_eq!(denied_by(&p, &facts("2026-02-01T00:00:00Z")).as_deref(), Some(operand), "{operand} {op}");
                 let known = Facts { spatial: Some("CN"), purpose: &purpose, ..facts("2026-02-01T00:00:00Z") };
                 assert_eq!(denied_by(&p, &known).is_none(), matches!(op, "eq" | "isAnyOf"), "{operand} {op}");
