@@ -10,6 +10,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use fondaco_core::Code;
 use std::time::Instant;
 use tracing::Instrument;
 
@@ -49,7 +50,10 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
     let entered = span.enter();
     if let Some(Cause(error)) = response.extensions().get::<Cause>() {
         let cause = error.internal().unwrap_or_default();
-        if status.is_server_error() {
+        if is_peers_failure(error.code()) {
+            // A peer that is away or answers badly is no failure of ours; nobody should be woken for it.
+            tracing::warn!(code = %error.code(), cause, status = status.as_u16(), "request.failed {method} {route}: {error}");
+        } else if status.is_server_error() {
             tracing::error!(code = %error.code(), cause, status = status.as_u16(), "request.failed {method} {route}: {error}");
         } else {
             tracing::info!(code = %error.code(), cause, status = status.as_u16(), "request.refused {method} {route}: {error}");
@@ -62,6 +66,11 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
         response.headers_mut().insert(REQUEST_ID, value);
     }
     with_id(response, id).await
+}
+
+/// Whether somebody else failed.
+const fn is_peers_failure(code: Code) -> bool {
+    matches!(code, Code::DidUnresolvable | Code::PeerUnreachable | Code::PeerAnsweredBadly | Code::PeerRefused)
 }
 
 /// Writes the id into a problem document.
