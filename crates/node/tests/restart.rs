@@ -80,7 +80,7 @@ impl Node {
             let mut child = Command::new(PROGRAM)
                 .args(["serve", "--dir"])
                 .arg(&node.dir)
-                .env("FONDACO_LOG__LEVEL", "warn")
+                .env("FONDACO_LOG__LEVEL", "info")
                 .stdout(Stdio::piped())
                 .stderr(log)
                 .spawn()
@@ -278,6 +278,16 @@ async fn run(seed: u64, deals: usize, progress: Arc<AtomicUsize>) {
     eprintln!("{deals} deals, {kills} kills");
     assert!(deals < 50 || kills >= 5, "only {kills} kills");
     check(&provider, &consumer, &told).await;
+    for node in [&provider, &consumer] {
+        let log = node.log();
+        for line in log.lines() {
+            // The beginnings of API tokens, of tokens for data, and of tokens between nodes.
+            let secret = ["fdc_", "fda_", "eyJ"].iter().any(|prefix| line.contains(prefix)) || line.contains(&node.token);
+            assert!(!secret, "a secret in the log of {}", node.slug);
+            assert!(!line.contains(" ERROR ") && !line.contains("panic"), "{}: {line}", node.slug);
+        }
+        assert!(log.contains("node.ready"), "the log was looked at");
+    }
 }
 
 /// What both nodes know in the end.

@@ -4,6 +4,10 @@ use fondaco_testkit::{Answer, TestNode, TestPair, http, tables};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// A problem document, whole.
 #[track_caller]
@@ -325,4 +329,25 @@ async fn lists_go_on_where_they_stopped() {
     let finalized = pair.consumer.get("/negotiations?state=FINALIZED").await.must(200);
     assert_eq!(finalized["negotiations"].as_array().map(Vec::len), Some(5));
     assert_eq!(pair.consumer.get("/negotiations?state=REQUESTED").await.must(200)["negotiations"], json!([]));
+}
+
+#[tokio::test]
+async fn a_node_that_stops_answers_those_who_wait() {
+    let pair = TestPair::with_wind().await;
+    let rules = json!({"requested": [{"do": "hold"}]});
+    let offer = pair.provider.add_offer_with_rules("wind", json!({"permission": [{"action": "use"}]}), rules).await;
+    let id = pair.begin_with(json!({"product": "wind", "offer": offer})).await;
+    let TestPair { provider, consumer } = pair;
+    let mut waiting = TcpStream::connect(consumer.admin_url.trim_start_matches("http://")).await.expect("connects");
+    let path = consumer.api_path(&format!("/negotiations/{id}?wait=60"));
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n", consumer.token);
+    waiting.write_all(request.as_bytes()).await.expect("sent");
+    // Connections are taken in their order: once a later request is answered, this one is under way.
+    consumer.get("/negotiations").await.must(200);
+    let stopped = tokio::time::timeout(fondaco_testkit::PATIENCE, consumer.shutdown()).await;
+    assert!(stopped.is_ok(), "it does not wait for the whole minute");
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"state\":\"REQUESTED\""), "{answer}");
+    provider.shutdown().await;
 }
