@@ -2,11 +2,11 @@
 
 use crate::{
     app::{App, people::Program},
-    http::problem::ApiError,
+    http::{bearer, problem::ApiError},
 };
 use axum::{
     extract::{FromRequestParts, Path},
-    http::{header, request::Parts},
+    http::request::Parts,
 };
 use fondaco_core::{
     Code, Error, Result,
@@ -41,13 +41,7 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
+        let token = bearer::token(&parts.headers)
             .ok_or_else(|| Error::new(Code::Unauthenticated, "Send an API token: Authorization: Bearer fdc_…"))?;
         let program = app.program(token).await?;
         if !parts.method.is_safe() && !program.token.write && !is_query(parts) {

@@ -11,7 +11,7 @@ mod table;
 
 use crate::{
     app::{App, access::Grant},
-    http::problem::caused_by,
+    http::{bearer, problem::caused_by},
     secrets::seal::DerivedKey,
 };
 use axum::{
@@ -134,14 +134,8 @@ impl FromRequestParts<App> for Granted {
         let Path(path) =
             Path::<HashMap<String, String>>::from_request_parts(parts, app).await.map_err(|_| Error::not_found("The table"))?;
         let slug = path.get("slug").and_then(|s| Slug::parse(s).ok()).ok_or_else(|| Error::not_found("The participant"))?;
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|v| v.to_str().ok())
-            .and_then(|v| v.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .ok_or_else(|| Error::new(Code::Unauthenticated, "Send the bearer token of the profile file."))?;
+        let token =
+            bearer::token(&parts.headers).ok_or_else(|| Error::new(Code::Unauthenticated, "Send the bearer token of the profile file."))?;
         let grant = app.grant_by_token(&slug, token).await?;
         let table = published(&grant)?;
         let granted = Self { grant, slug, table };
