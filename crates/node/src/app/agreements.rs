@@ -5,7 +5,7 @@ use fondaco_core::{
     Code, Error, Result,
     negotiation::{Ending, Role},
     participant::Slug,
-    transfer::{Own, Transfer},
+    transfer::Transfer,
 };
 use fondaco_store::{AgreementRow, NewEvent};
 use serde_json::json;
@@ -72,7 +72,7 @@ impl App {
                 for t in tx.transfers_of_agreement(&slug, &id)? {
                     if !t.state.is_final() {
                         let ending = Ending { code: Some(Code::AccessEnded.as_str().into()), reasons: vec![reason.clone()] };
-                        after.extend(transfers::act(&app, tx, t, Own::Terminate(ending))?.after);
+                        after.extend(transfers::terminate(&app, tx, t, ending)?.after);
                     }
                 }
                 Ok(Done { value: (), after })

@@ -13,6 +13,7 @@ pub mod negotiations;
 pub mod participants;
 pub mod peers;
 pub mod people;
+pub mod process;
 pub mod products;
 pub mod received;
 pub mod transfers;

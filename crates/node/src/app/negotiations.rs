@@ -1,18 +1,18 @@
 //! Negotiations: begin one, take a step, follow the rules.
 //!
-//! [`follow`] is the heart: it turns the effects of a pure step into rows (messages to send, decisions to take later,
-//! agreements, events) inside the transaction that stores the new state. Decisions without delay are taken right there.
+//! The machine is `fondaco_core::negotiation`; how its effects become rows is [`super::process`].
 
 use super::{
-    App, Done, access,
+    After, App, Done, access,
     idempotency::{Key, Once, once},
     peers::Remote,
+    process::{self, Process},
 };
 use crate::jobs::{self, NegotiationSend};
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
-    decision::{Action, Rules, Trigger},
+    decision::{Action, Decision, Rules, Trigger},
     ids::{AgreementId, NegotiationId, OfferId},
     negotiation::{Effect, Ending, Message, Negotiation, Own, Peer, Role, State, Terms},
     participant::{Declarations, Participant, Slug},
@@ -23,9 +23,6 @@ use fondaco_core::{
 use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
 use serde_json::json;
 use std::collections::BTreeMap;
-
-/// Most automatic steps that may follow one message: the machine has seven states, so more is a rule that loops.
-const STEPS_MAX: usize = 16;
 
 /// What a consumer wants.
 #[derive(Clone, Debug)]
@@ -109,7 +106,7 @@ impl App {
             .tx("negotiation.begin", move |tx| {
                 let begin = |tx: &mut Tx| {
                     record(tx, &negotiation, Role::Consumer, "Asked for the terms.")?;
-                    follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
+                    process::follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string())
             })
@@ -130,8 +127,7 @@ impl App {
             .store
             .tx("negotiation.act", move |tx| -> Result<_> {
                 let n = tx.negotiation_lock(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The negotiation {id}")))?;
-                let own = own_step(&app, tx, &n, action, reason.as_deref())?;
-                act(&app, tx, n, own)
+                process::act(&app, tx, n, action, reason.as_deref())
             })
             .await?;
         Ok(self.finish(done))
@@ -152,8 +148,7 @@ impl App {
                     // The process moved on meanwhile: the decision was about a state that is gone.
                     return Ok(Done::just(()));
                 }
-                let own = own_step(&app, tx, &n, due.action, None)?;
-                let done = act(&app, tx, n, own)?;
+                let done = process::act(&app, tx, n, due.action, None)?;
                 Ok(Done { value: (), after: done.after })
             })
             .await?;
@@ -185,91 +180,68 @@ impl App {
     }
 }
 
-/// Takes one step of our own and follows its effects.
-fn act(app: &App, tx: &mut Tx, n: Negotiation, own: Own) -> Result<Done<Negotiation>> {
-    let (before, words) = (n.revision, step_words(&own));
-    let (after, effects) = n.act(own, app.now())?;
-    record(tx, &after, after.role, &words)?;
-    follow(app, tx, after, effects, Some(before))
-}
+impl Process for Negotiation {
+    type Own = Own;
+    type Effect = Effect;
+    const DECIDE: &'static str = jobs::NEGOTIATION_DECIDE;
 
-/// Turns the effects of a step into rows, takes the decisions that are due now, and stores where that leads.
-///
-/// `before` is the revision in the database; `None` for a negotiation that is not stored yet.
-///
-/// # Errors
-/// When the database fails, the negotiation changed meanwhile, or a rule asks for the impossible.
-pub fn follow(app: &App, tx: &mut Tx, mut n: Negotiation, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Negotiation>> {
-    let now = app.now();
-    let mut queue = std::collections::VecDeque::from(effects);
-    let mut steps = 0;
-    drop_void_messages(tx, &n)?;
-    while let Some(effect) = queue.pop_front() {
+    fn participant(&self) -> &Slug {
+        &self.participant
+    }
+    fn pid(&self) -> &str {
+        self.id.as_str()
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+    /// A peer whose pid is still unknown may have our request, and must be told of the end: then the request stays in
+    /// line before the termination. A finalised negotiation has nothing to send but that.
+    fn is_void(&self) -> bool {
+        matches!(self.state, State::Terminated { .. }) && self.peer.pid.is_some()
+    }
+    fn decide(&mut self, trigger: Trigger) -> Decision {
+        Self::decide(self, trigger)
+    }
+    fn decision(effect: Effect) -> std::result::Result<Trigger, Effect> {
+        match effect {
+            Effect::Decide(trigger) => Ok(trigger),
+            other => Err(other),
+        }
+    }
+    fn own_step(&self, app: &App, tx: &mut Tx, action: Action, reason: Option<&str>) -> Result<(Own, String)> {
+        let own = own_step(app, tx, self, action, reason)?;
+        let words = step_words(&own);
+        Ok((own, words))
+    }
+    fn act(self, own: Own, now: Timestamp) -> Result<(Self, Vec<Effect>)> {
+        Self::act(self, own, now)
+    }
+    fn note(&self, tx: &mut Tx, text: &str) -> Result<()> {
+        record(tx, self, self.role, text)
+    }
+    fn perform(&self, app: &App, tx: &mut Tx, effect: Effect) -> Result<Option<After>> {
         match effect {
             Effect::Send(message) => {
                 tx.job_enqueue(&NewJob {
-                    participant: n.participant.clone(),
+                    participant: self.participant.clone(),
                     kind: jobs::NEGOTIATION_SEND.into(),
-                    key: jobs::line(&n.id),
-                    payload: json!(NegotiationSend::new(app, &n, message)?),
-                    run_at: now,
+                    key: jobs::line(&self.id),
+                    payload: json!(NegotiationSend::new(app, self, message)?),
+                    run_at: app.now(),
                 })?;
             }
-            Effect::Conclude(agreement) => conclude(tx, &n, agreement, now)?,
-            Effect::Decide(trigger) => {
-                let decision = n.decide(trigger);
-                if decision.action == Action::Hold {
-                    continue;
-                }
-                if decision.delay().0 > 0 {
-                    tx.job_enqueue(&NewJob {
-                        participant: n.participant.clone(),
-                        kind: jobs::NEGOTIATION_DECIDE.into(),
-                        // A line of its own: waiting for a decision must not hold up messages.
-                        key: format!("{}:decide:{}", n.id, n.revision),
-                        payload: json!(jobs::Decide { id: n.id.clone(), action: decision.action, revision: n.revision }),
-                        run_at: now.plus(decision.delay()),
-                    })?;
-                    continue;
-                }
-                steps += 1;
-                if steps > STEPS_MAX {
-                    return Err(Error::new(Code::IllegalTransition, "The decision rules of this process loop."));
-                }
-                let step = own_step(app, tx, &n, decision.action, None).and_then(|own| {
-                    let words = step_words(&own);
-                    n.clone().act(own, now).map(|(after, more)| (after, more, words))
-                });
-                let (after, more, words) = match step {
-                    Ok(step) => step,
-                    Err(e) if e.code() == Code::Internal => return Err(e),
-                    Err(e) => {
-                        // A rule that asks for the impossible must not undo the peer's message: a person decides.
-                        record(tx, &n, n.role, &format!("A rule could not be followed; a person must decide. {e}"))?;
-                        continue;
-                    }
-                };
-                record(tx, &after, after.role, &words)?;
-                n = after;
-                drop_void_messages(tx, &n)?;
-                queue.extend(more);
-            }
+            Effect::Conclude(agreement) => conclude(tx, self, agreement, app.now())?,
+            Effect::Decide(_) => {}
         }
+        Ok(None)
     }
-    match before {
-        None => tx.negotiation_insert(&n)?,
-        Some(revision) => tx.negotiation_update(&n, revision)?,
+    fn store(&self, tx: &mut Tx, before: Option<u64>) -> Result<()> {
+        match before {
+            None => tx.negotiation_insert(self)?,
+            Some(revision) => tx.negotiation_update(self, revision)?,
+        }
+        Ok(())
     }
-    Ok(Done::just(n))
-}
-
-/// What was still to be sent is void once the process has been terminated. A peer whose pid is still unknown may
-/// have our request, though, and must be told of the end: then the request stays in line before the termination.
-fn drop_void_messages(tx: &mut Tx, n: &Negotiation) -> Result<()> {
-    if matches!(n.state, State::Terminated { .. }) && n.peer.pid.is_some() {
-        tx.jobs_drop(&n.participant, &jobs::line(&n.id))?;
-    }
-    Ok(())
 }
 
 /// The step an action means for this negotiation now.

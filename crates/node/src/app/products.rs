@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest keyword.
 const KEYWORD_MAX_CHARS: usize = 100;
+/// Largest terms of one offer, in bytes of JSON: they travel in every message about it, and a message has 1 MiB.
+const OFFER_MAX_BYTES: usize = 256 * 1024;
 /// Most source paths of one product.
 const PATHS_MAX: usize = 10_000;
 /// Where the node notes the folder of a product's files, inside its content; never shown to others.
@@ -306,7 +308,11 @@ fn read_offers(offers: &[Value]) -> Result<Vec<(Option<String>, Policy)>> {
             if odrl.get("target").is_some() {
                 return Err(Error::invalid("An offer file has no \"target\": its target is the product it is published with."));
             }
-            Ok((id, Policy::from_odrl(odrl)?))
+            let policy = Policy::from_odrl(odrl)?;
+            if policy.to_odrl().to_string().len() > OFFER_MAX_BYTES {
+                return Err(Error::new(Code::TooLarge, format!("An offer's terms have at most {} KiB.", OFFER_MAX_BYTES / 1024)));
+            }
+            Ok((id, policy))
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Messages of peers about negotiations and transfers, after parsing: authenticated, applied and answered in one
 //! transaction. The answer carries the state right after the message; what our rules decide comes after it.
 
-use super::{App, Done, access, agreements::peer_of, negotiations, transfers};
+use super::{App, Done, access, agreements::peer_of, negotiations, process, transfers};
 use crate::identity::Caller;
 use fondaco_core::{
     Code, Error, Result,
@@ -139,7 +139,7 @@ impl App {
                 remember(tx, &slug, n.id.as_str(), &envelope)?;
                 negotiations::record(tx, &n, n.role.other(), &words)?;
                 let answer = n.clone();
-                let done = negotiations::follow(&app, tx, n, effects, Some(before))?;
+                let done = process::follow(&app, tx, n, effects, Some(before))?;
                 Ok(Done { value: Ok(answer), after: done.after })
             })
             .await?;
@@ -218,7 +218,7 @@ impl App {
                 remember(tx, &slug, t.id.as_str(), &envelope)?;
                 transfers::record(tx, &t, t.role.other(), &words)?;
                 let answer = t.clone();
-                let done = transfers::follow(&app, tx, t, effects, Some(before))?;
+                let done = process::follow(&app, tx, t, effects, Some(before))?;
                 Ok(Done { value: Ok(answer), after: done.after })
             })
             .await?;
@@ -284,7 +284,7 @@ fn open_negotiation(app: &App, tx: &mut Tx, participant: &Participant, envelope:
     };
     negotiations::record(tx, &n, Role::Consumer, "Asked for the terms.")?;
     let answer = n.clone();
-    let done = negotiations::follow(app, tx, n, vec![negotiation::Effect::Decide(Trigger::Requested)], None)?;
+    let done = process::follow(app, tx, n, vec![negotiation::Effect::Decide(Trigger::Requested)], None)?;
     Ok(Done { value: Ok(answer), after: done.after })
 }
 
@@ -329,7 +329,7 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
     };
     transfers::record(tx, &t, Role::Consumer, "Asked for access.")?;
     let answer = t.clone();
-    let done = transfers::follow(app, tx, t, vec![transfer::Effect::Decide(Trigger::TransferRequested)], None)?;
+    let done = process::follow(app, tx, t, vec![transfer::Effect::Decide(Trigger::TransferRequested)], None)?;
     Ok(Done { value: Ok(answer), after: done.after })
 }
 

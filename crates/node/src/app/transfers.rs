@@ -4,25 +4,23 @@ use super::{
     After, App, Done, access,
     agreements::peer_of,
     idempotency::{Key, Once, once},
+    process::{self, Process},
 };
 use crate::jobs::{self, TransferSend};
 use fondaco_core::{
     Code, Error, Result,
-    decision::{Action, Rules, Trigger},
+    decision::{Action, Decision, Rules, Trigger},
     ids::{JobId, TransferId},
     negotiation::{Ending, Peer, Role},
     participant::{Participant, Slug},
     policy::Verdict,
     product::{FORMAT_DELTA_SHARING, ProductRef},
-    time::Micros,
+    time::{Micros, Timestamp},
     transfer::{Effect, Message, Own, State, Transfer},
 };
 use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
 use serde_json::json;
-use std::collections::{BTreeMap, VecDeque};
-
-/// Most automatic steps that may follow one message.
-const STEPS_MAX: usize = 16;
+use std::collections::BTreeMap;
 
 impl App {
     /// Asks the provider of an agreement for access.
@@ -67,7 +65,7 @@ impl App {
                         updated_at: now,
                     };
                     record(tx, &t, Role::Consumer, "Asked for access.")?;
-                    follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
+                    process::follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string()).map(|done| (done, slug))
             })
@@ -88,7 +86,7 @@ impl App {
             .store
             .tx("transfer.act", move |tx| -> Result<_> {
                 let t = tx.transfer_lock(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The transfer {id}")))?;
-                step(&app, tx, t, action, reason.as_deref())
+                process::act(&app, tx, t, action, reason.as_deref())
             })
             .await?;
         Ok(self.finish(done))
@@ -107,7 +105,7 @@ impl App {
                 let Some(t) = tx.transfer_lock(&slug, &due.id)?.filter(|t| t.revision == due.revision) else {
                     return Ok(Done::just(()));
                 };
-                let done = step(&app, tx, t, due.action, None)?;
+                let done = process::act(&app, tx, t, due.action, None)?;
                 Ok(Done { value: (), after: done.after })
             })
             .await?;
@@ -127,7 +125,7 @@ impl App {
                 tx.job_finish(&job)?;
                 let Some(t) = tx.transfer_lock(&slug, &id)?.filter(|t| !t.state.is_final()) else { return Ok(Done::just(())) };
                 let Err(denied) = may_open(&app, tx, &t)? else { return Ok(Done::just(())) };
-                let done = act(&app, tx, t, Own::Terminate(ending_of(&denied)))?;
+                let done = terminate(&app, tx, t, ending_of(&denied))?;
                 Ok(Done { value: (), after: done.after })
             })
             .await?;
@@ -150,19 +148,13 @@ impl App {
                 let (failed, effects) = t.fail(ending, app.now());
                 tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
                 record(tx, &failed, failed.role, &words)?;
-                let done = follow(&app, tx, failed, effects, Some(before))?;
+                let done = process::follow(&app, tx, failed, effects, Some(before))?;
                 Ok(Done { value: (), after: done.after })
             })
             .await?;
         self.after_commit(done.after);
         Ok(())
     }
-}
-
-/// The step an action means, taken.
-fn step(app: &App, tx: &mut Tx, t: Transfer, action: Action, reason: Option<&str>) -> Result<Done<Transfer>> {
-    let own = own_step(app, tx, &t, action, reason)?;
-    act(app, tx, t, own)
 }
 
 fn own_step(app: &App, tx: &mut Tx, t: &Transfer, action: Action, reason: Option<&str>) -> Result<Own> {
@@ -182,93 +174,77 @@ fn own_step(app: &App, tx: &mut Tx, t: &Transfer, action: Action, reason: Option
     })
 }
 
-pub(super) fn act(app: &App, tx: &mut Tx, t: Transfer, own: Own) -> Result<Done<Transfer>> {
-    let (before, words) = (t.revision, step_words(&own, &t));
-    let (after, effects) = t.act(own, app.now())?;
-    record(tx, &after, after.role, &words)?;
-    follow(app, tx, after, effects, Some(before))
-}
+impl Process for Transfer {
+    type Own = Own;
+    type Effect = Effect;
+    const DECIDE: &'static str = jobs::TRANSFER_DECIDE;
 
-/// Turns the effects of a step into rows, takes the decisions that are due now, and stores where that leads.
-///
-/// `before` is the revision in the database; `None` for a transfer that is not stored yet.
-///
-/// # Errors
-/// When the database fails or the transfer changed meanwhile.
-pub fn follow(app: &App, tx: &mut Tx, mut t: Transfer, effects: Vec<Effect>, before: Option<u64>) -> Result<Done<Transfer>> {
-    let now = app.now();
-    let mut queue = VecDeque::from(effects);
-    let mut after_commit = Vec::new();
-    let mut steps = 0;
-    drop_void_messages(tx, &t)?;
-    while let Some(effect) = queue.pop_front() {
+    fn participant(&self) -> &Slug {
+        &self.participant
+    }
+    fn pid(&self) -> &str {
+        self.id.as_str()
+    }
+    fn revision(&self) -> u64 {
+        self.revision
+    }
+    fn is_void(&self) -> bool {
+        self.state.is_final() && self.peer.pid.is_some()
+    }
+    fn decide(&mut self, trigger: Trigger) -> Decision {
+        Self::decide(self, trigger)
+    }
+    fn decision(effect: Effect) -> std::result::Result<Trigger, Effect> {
+        match effect {
+            Effect::Decide(trigger) => Ok(trigger),
+            other => Err(other),
+        }
+    }
+    fn own_step(&self, app: &App, tx: &mut Tx, action: Action, reason: Option<&str>) -> Result<(Own, String)> {
+        let own = own_step(app, tx, self, action, reason)?;
+        let words = step_words(&own, self);
+        Ok((own, words))
+    }
+    fn act(self, own: Own, now: Timestamp) -> Result<(Self, Vec<Effect>)> {
+        Self::act(self, own, now)
+    }
+    fn note(&self, tx: &mut Tx, text: &str) -> Result<()> {
+        record(tx, self, self.role, text)
+    }
+    fn perform(&self, app: &App, tx: &mut Tx, effect: Effect) -> Result<Option<After>> {
         match effect {
             Effect::Send(message) => {
                 tx.job_enqueue(&NewJob {
-                    participant: t.participant.clone(),
+                    participant: self.participant.clone(),
                     kind: jobs::TRANSFER_SEND.into(),
-                    key: jobs::line(&t.id),
-                    payload: json!(TransferSend::new(app, &t, message)),
-                    run_at: now,
+                    key: jobs::line(&self.id),
+                    payload: json!(TransferSend::new(app, self, message)),
+                    run_at: app.now(),
                 })?;
             }
-            Effect::Access { open } => {
-                if open {
-                    expire_later(app, tx, &t)?;
-                } else {
-                    after_commit.push(After::CloseAccess(t.id.clone()));
-                }
-            }
-            Effect::Decide(trigger) => {
-                let decision = t.decide(trigger);
-                if decision.action == Action::Hold {
-                    continue;
-                }
-                if decision.delay().0 > 0 {
-                    tx.job_enqueue(&NewJob {
-                        participant: t.participant.clone(),
-                        kind: jobs::TRANSFER_DECIDE.into(),
-                        key: format!("{}:decide:{}", t.id, t.revision),
-                        payload: json!(jobs::Decide { id: t.id.clone(), action: decision.action, revision: t.revision }),
-                        run_at: now.plus(decision.delay()),
-                    })?;
-                    continue;
-                }
-                steps += 1;
-                if steps > STEPS_MAX {
-                    return Err(Error::new(Code::IllegalTransition, "The decision rules of this process loop."));
-                }
-                let step = own_step(app, tx, &t, decision.action, None).and_then(|own| {
-                    let words = step_words(&own, &t);
-                    t.clone().act(own, now).map(|(after, more)| (after, more, words))
-                });
-                let (after, more, words) = match step {
-                    Ok(step) => step,
-                    Err(e) if e.code() == Code::Internal => return Err(e),
-                    Err(e) => {
-                        record(tx, &t, t.role, &format!("A rule could not be followed; a person must decide. {e}"))?;
-                        continue;
-                    }
-                };
-                record(tx, &after, after.role, &words)?;
-                t = after;
-                drop_void_messages(tx, &t)?;
-                queue.extend(more);
-            }
+            Effect::Access { open: true } => expire_later(app, tx, self)?,
+            Effect::Access { open: false } => return Ok(Some(After::CloseAccess(self.id.clone()))),
+            Effect::Decide(_) => {}
         }
+        Ok(None)
     }
-    match before {
-        None => tx.transfer_insert(&t)?,
-        Some(revision) => tx.transfer_update(&t, revision)?,
+    fn store(&self, tx: &mut Tx, before: Option<u64>) -> Result<()> {
+        match before {
+            None => tx.transfer_insert(self)?,
+            Some(revision) => tx.transfer_update(self, revision)?,
+        }
+        Ok(())
     }
-    Ok(Done { value: t, after: after_commit })
 }
 
-fn drop_void_messages(tx: &mut Tx, t: &Transfer) -> Result<()> {
-    if t.state.is_final() && t.peer.pid.is_some() {
-        tx.jobs_drop(&t.participant, &jobs::line(&t.id))?;
-    }
-    Ok(())
+/// Ends a transfer from our side.
+///
+/// # Errors
+/// [`Code::IllegalTransition`] when it has ended already.
+pub fn terminate(app: &App, tx: &mut Tx, t: Transfer, ending: Ending) -> Result<Done<Transfer>> {
+    let own = Own::Terminate(ending);
+    let words = step_words(&own, &t);
+    process::act_own(app, tx, t, own, &words)
 }
 
 /// The provider's node ends the transfer by itself when the agreed time is over.

@@ -12,8 +12,8 @@ use crate::{
 use fondaco_core::{ids::JobId, participant::Slug, time::Timestamp};
 use serde_json::Value;
 
-/// Largest payload (JSON): a job names what it is about; the content is in the rows.
-pub const JOB_PAYLOAD_MAX_BYTES: usize = 16 * 1024;
+/// Largest payload (JSON): the content of a protocol message, which is fixed when it is decided. A message has 1 MiB.
+pub const JOB_PAYLOAD_MAX_BYTES: usize = 1024 * 1024;
 /// Longest error kept: the end of a chain of causes is enough.
 const JOB_ERROR_MAX_CHARS: usize = 1_000;
 
