@@ -202,7 +202,7 @@ pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App>
     };
     Ok(App::new(app::Inner {
         access_tokens: AccessTokens::new(&sealer),
-        passwords: Passwords::new(&*entropy)?,
+        passwords: Passwords::new(&*entropy),
         session_cookie: SessionCookie::new(&admin_url),
         keys: moka::future::Cache::new(KEYS_CACHED),
         remotes: moka::future::Cache::builder().max_capacity(REMOTES_CACHED).time_to_live(REMOTES_TTL).build(),

@@ -2,6 +2,7 @@
 //! [OWASP](https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html) recommends.
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash::phc::PasswordHash};
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use fondaco_core::{
     entropy::Entropy,
     error::{Code, Error, Result},
@@ -18,6 +19,8 @@ const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Bytes of salt.
 const SALT_BYTES: usize = 16;
+/// Length of a hash: the crate's own default.
+const HASH_BYTES: usize = 32;
 /// Shortest password accepted when one is set. Length is what resists guessing; rules about characters are not.
 pub const PASSWORD_MIN_CHARS: usize = 12;
 /// Longest password looked at: a long sentence. Longer input is only work for us.
@@ -36,15 +39,14 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Also computes the hash that unknown users are checked against (some 20 ms).
-    ///
-    /// # Errors
-    /// An internal failure when hashing fails.
-    pub fn new(entropy: &dyn Entropy) -> Result<Self> {
-        let mut unknowable = Zeroizing::new([0u8; 32]);
-        entropy.fill(unknowable.as_mut());
-        let decoy = hash_now(unknowable.as_ref(), &salt(entropy))?.into();
-        Ok(Self { waiting: Arc::new(Semaphore::new(WAITING_MAX)), turn: Arc::new(Semaphore::new(AT_ONCE)), decoy })
+    /// Also makes the hash that unknown users are checked against: random bytes in the form of a hash. Computing a real
+    /// one would cost every start 20 ms and 19 MiB, and no password belongs to this one either.
+    pub fn new(entropy: &dyn Entropy) -> Self {
+        let mut unknowable = [0u8; HASH_BYTES];
+        entropy.fill(&mut unknowable);
+        let (salt, hash) = (STANDARD_NO_PAD.encode(salt(entropy)), STANDARD_NO_PAD.encode(unknowable));
+        let decoy = format!("$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${salt}${hash}").into();
+        Self { waiting: Arc::new(Semaphore::new(WAITING_MAX)), turn: Arc::new(Semaphore::new(AT_ONCE)), decoy }
     }
 
     /// The hash to store for a new password, as a PHC string.
@@ -125,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_password_matches() {
-        let passwords = Passwords::new(&OsEntropy).expect("passwords");
+        let passwords = Passwords::new(&OsEntropy);
         let stored = passwords.hash(secret("correct horse battery"), &OsEntropy).await.expect("hash");
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
         assert!(passwords.verify(secret("correct horse battery"), Some(&stored)).await.expect("verify"));
@@ -139,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn lengths_are_checked_when_set() {
-        let passwords = Passwords::new(&OsEntropy).expect("passwords");
+        let passwords = Passwords::new(&OsEntropy);
         for bad in ["", "elevenchars", &"x".repeat(PASSWORD_MAX_BYTES + 1)] {
             assert_eq!(passwords.hash(secret(bad), &OsEntropy).await.expect_err(bad).code(), Code::Invalid);
         }
@@ -156,7 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_is_turned_away() {
-        let passwords = Passwords::new(&OsEntropy).expect("passwords");
+        let passwords = Passwords::new(&OsEntropy);
         let _busy = passwords.turn.acquire_many(u32::try_from(AT_ONCE).expect("small")).await.expect("turn");
         let flood = (0..=WAITING_MAX).map(|_| Box::pin(passwords.verify(secret("x"), None)));
         let mut flood: Vec<_> = flood.collect();
