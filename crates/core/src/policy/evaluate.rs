@@ -143,7 +143,7 @@ impl Constraint {
             }
             Self::Spatial { op, values } => {
                 let place = facts.spatial.ok_or_else(|| {
-                    self.deny("These terms depend on the country of establishment, and none was declared. Set the participant's country.")
+                    self.deny("These terms depend on the country of establishment, and none was declared. Set it with: fondaco participant set SLUG --country CC")
                 })?;
                 if !op.holds(place, values) {
                     return Err(self.deny(format!("Not permitted for a participant established in {place}.")));

@@ -61,7 +61,7 @@ fn documented() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(node::show))
         .routes(routes!(participants::list, participants::add))
-        .routes(routes!(participants::show))
+        .routes(routes!(participants::show, participants::change))
         .routes(routes!(participants::set_rules))
         .routes(routes!(products::list, products::publish))
         .routes(routes!(products::show))

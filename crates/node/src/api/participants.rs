@@ -66,6 +66,25 @@ pub async fn show(acting: Acting) -> Json<ParticipantBody> {
     Json((&acting.participant).into())
 }
 
+/// What to change of a participant; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeParticipantBody {
+    #[serde(default)]
+    name: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[serde(default)]
+    country: Option<String>,
+}
+
+/// Change a participant's name or country.
+#[utoipa::path(patch, path = "/api/v1/participants/{slug}", tag = "participants", params(("slug" = String, Path)),
+    request_body = ChangeParticipantBody, responses((status = 200, body = ParticipantBody), (status = 400, body = Problem)))]
+pub async fn change(State(app): State<App>, acting: Acting, Body(change): Body<ChangeParticipantBody>) -> ApiResult<Json<ParticipantBody>> {
+    let changed = app.participant_change(&acting.participant, change.name, change.country).await?;
+    Ok(Json((&changed).into()))
+}
+
 /// Set the decision rules of a participant as consumer: `{"default": {…}, "about": {"DATASET or AGREEMENT": {…}}}`.
 #[utoipa::path(put, path = "/api/v1/participants/{slug}/rules", tag = "participants", params(("slug" = String, Path)),
     request_body = serde_json::Value, responses((status = 200, body = ParticipantBody), (status = 400, body = Problem)))]

@@ -28,6 +28,15 @@ pub fn key_context(slug: &Slug) -> String {
     format!("participant-key:{slug}")
 }
 
+fn check_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(Error::invalid("A participant needs a name."));
+    }
+    bounded("name", name, NAME_MAX_CHARS)?;
+    Ok(name.to_owned())
+}
+
 /// Checks a country code.
 ///
 /// # Errors
@@ -40,17 +49,36 @@ pub fn check_country(code: &str) -> Result<()> {
 }
 
 impl App {
+    /// Changes a participant's name or country; `None` leaves it as it is. Agreements made keep what was declared for them.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`].
+    pub async fn participant_change(
+        &self,
+        participant: &Participant,
+        name: Option<String>,
+        country: Option<String>,
+    ) -> Result<Participant> {
+        let mut changed = participant.clone();
+        if let Some(name) = name {
+            changed.name = check_name(&name)?;
+        }
+        if let Some(country) = country {
+            check_country(&country)?;
+            changed.country = Some(country);
+        }
+        let stored = changed.clone();
+        self.store.tx("participant.change", move |tx| -> Result<_> { Ok(tx.participant_update(&stored)?) }).await?;
+        Ok(changed)
+    }
+
     /// Adds a participant and its first signing key.
     ///
     /// # Errors
     /// [`Code::Conflict`] when the slug is taken.
     pub async fn participant_add(&self, new: NewParticipant, key: Option<Key>) -> Result<Participant> {
         let slug = Slug::parse(&new.slug)?;
-        let name = new.name.trim().to_owned();
-        if name.is_empty() {
-            return Err(Error::invalid("A participant needs a name."));
-        }
-        bounded("name", &name, NAME_MAX_CHARS)?;
+        let name = check_name(&new.name)?;
         if let Some(country) = &new.country {
             check_country(country)?;
         }

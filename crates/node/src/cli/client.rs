@@ -131,6 +131,12 @@ impl AdminClient {
         self.json(response).await
     }
 
+    /// Changes some members of a thing that exists.
+    pub(super) async fn change(&self, path: &[&str], body: &Value) -> Result<Value> {
+        let response = self.send(Method::PATCH, path, &[], Some(body), None).await?;
+        self.json(response).await
+    }
+
     /// Creates something, once: the call carries an idempotency key and is repeated once with the same key when
     /// the connection breaks before the answer has come.
     pub(super) async fn create(&self, path: &[&str], body: &Value) -> Result<Value> {

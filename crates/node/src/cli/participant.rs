@@ -25,6 +25,22 @@ pub(super) enum Command {
         #[arg(long, value_name = "CC")]
         country: Option<String>,
     },
+    /// Change a participant's name or country
+    ///
+    /// The country is declared to peers in signed calls; terms may depend on it. Agreements already made keep what was
+    /// declared for them.
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode participant set beta --country CN")]
+    Set {
+        /// Which participant
+        slug: String,
+        /// Its name for people
+        #[arg(long, value_name = "TEXT", required_unless_present = "country")]
+        name: Option<String>,
+        /// Where it is established, as two letters (ISO 3166-1)
+        #[arg(long, value_name = "CC")]
+        country: Option<String>,
+    },
     /// List the participants of this node
     #[command(after_long_help = "Example:
   fondaco --dir mynode participant list")]
@@ -43,6 +59,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let made = node.create(&["participants"], &body).await?;
             let text = one(&made);
             Ok(Answer::new(made, text).then(context.command(&format!("product add FILE --id ID --title TEXT --as {slug}"))))
+        }
+        Command::Set { slug, name, country } => {
+            let changed = node.change(&["participants", &slug], &json!({"name": name, "country": country})).await?;
+            let text = one(&changed);
+            Ok(Answer::new(changed, text))
         }
         Command::List => {
             let found = node.list(&["participants"], &[], "participants").await?;

@@ -351,3 +351,28 @@ async fn a_node_that_stops_answers_those_who_wait() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"state\":\"REQUESTED\""), "{answer}");
     provider.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_participants_country_can_be_declared_later_and_peers_believe_it() {
+    let pair = TestPair::start().await;
+    let offer = json!({"permission": [{"action": "use", "constraint": [
+        {"leftOperand": "spatial", "operator": "eq", "rightOperand": "CN"}]}]});
+    pair.provider.publish("inland", "id\n1\n", &[offer]).await;
+    let refused = pair.negotiate("inland").await;
+    assert_eq!(refused["state"], "TERMINATED", "nothing was declared: {refused}");
+
+    let me = format!("/api/v1/participants/{}", pair.consumer.slug);
+    let change = |body: Value| {
+        let (me, node) = (me.clone(), &pair.consumer);
+        async move { node.admin(Method::PATCH, &me, Some(&node.token), Some(&body)).await }
+    };
+    for wrong in [json!({"country": "China"}), json!({"name": " "}), json!({"slug": "x"})] {
+        let told = wrong.to_string();
+        assert_problem(&change(wrong).await, 400, &told);
+    }
+    let changed = change(json!({"country": "CN"})).await.must(200);
+    assert_eq!(changed["country"], "CN");
+    assert!(changed["name"].as_str().is_some_and(|n| !n.is_empty()), "the name stays: {changed}");
+    assert_eq!(pair.negotiate("inland").await["state"], "FINALIZED");
+    pair.shutdown().await;
+}
