@@ -403,3 +403,26 @@ async fn both_sides_of_a_deal_may_live_on_one_node() {
     assert_eq!(node.get(&format!("/agreements/{id}")).await.must(200)["digest"], theirs["digest"]);
     node.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_terms_are_agreed_and_longer_ones_are_refused_when_published() {
+    let pair = TestPair::start().await;
+    let others = |n: usize| (0..n).map(|i| format!("did:web:organisation-number-{i}.example:p:main"));
+    let recipients = |n: usize| {
+        let all: Vec<String> = others(n).chain([pair.consumer.did.to_string()]).collect();
+        offer(&[json!({"leftOperand": "recipient", "operator": "isAnyOf", "rightOperand": all})])
+    };
+    // Some 40 KiB, in the request, the agreement, and what both sides store and still have to send.
+    pair.provider.publish("many", tables::WIND, &[recipients(900)]).await;
+    let settled = pair.negotiate("many").await;
+    assert_eq!(settled["state"], "FINALIZED", "{settled}");
+
+    let several: Vec<Value> = (0..10).flat_map(|_| recipients(900)["permission"].as_array().cloned().unwrap_or_default()).collect();
+    let path = pair.provider.dir().join("too-many.csv");
+    std::fs::write(&path, tables::WIND).expect("a table");
+    let body = json!({"id": "too-many", "title": "Too many", "kind": "table", "paths": [path], "offers": [{"permission": several}]});
+    let refused = pair.provider.post("/products", &body).await;
+    assert_eq!(refused.status, 413, "{}", refused.text());
+    assert_eq!(refused.json()["code"], "FDC-1006");
+    pair.shutdown().await;
+}

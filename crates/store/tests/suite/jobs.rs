@@ -6,7 +6,7 @@ use fondaco_core::{
     ids::JobId,
     time::{Clock, Micros, SystemClock, Timestamp},
 };
-use fondaco_store::{Job, JobFeed, JobStats, NewJob, Store, StoreConfig, StoreError, Tx};
+use fondaco_store::{Job, JobFeed, JobStats, NewJob, Store, StoreConfig, StoreError, Tx, tx::jobs::JOB_PAYLOAD_MAX_BYTES};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -176,10 +176,14 @@ async fn one_feed_per_store(world: World) {
 }
 
 async fn payloads_have_a_limit(world: World) {
-    let mut large = job("a", 1, world.clock.now());
-    large.payload = json!("x".repeat(20_000));
-    let result = world.store.tx("enqueue", move |tx: &mut Tx| tx.job_enqueue(&large)).await;
-    assert!(matches!(result, Err(StoreError::Limit(_))), "{result:?}");
+    // A JSON text is its characters and two quotes.
+    for (excess, fits) in [(0, true), (1, false)] {
+        let mut large = job("a", 1, world.clock.now());
+        large.payload = json!("x".repeat(JOB_PAYLOAD_MAX_BYTES - 2 + excess));
+        let result = world.store.tx("enqueue", move |tx: &mut Tx| tx.job_enqueue(&large)).await;
+        assert_eq!(result.is_ok(), fits, "{result:?}");
+        assert!(fits || matches!(result, Err(StoreError::Limit(_))), "{result:?}");
+    }
 }
 
 async fn a_job_waits_for_its_time(world: World) {
