@@ -69,11 +69,11 @@ impl App {
                     detail: json!({"agreement": id, "reasons": [&reason]}),
                 })?;
                 let mut after = Vec::new();
-                for t in tx.transfers_of_agreement(&slug, &id)? {
-                    if !t.state.is_final() {
-                        let ending = Ending { code: Some(Code::AccessEnded.as_str().into()), reasons: vec![reason.clone()] };
-                        after.extend(transfers::terminate(&app, tx, t, ending)?.after);
-                    }
+                for listed in tx.transfers_of_agreement(&slug, &id)? {
+                    // A transfer may be taking a step of its own right now: it is ended where that leads.
+                    let Some(t) = tx.transfer_lock(&slug, &listed.id)?.filter(|t| !t.state.is_final()) else { continue };
+                    let ending = Ending { code: Some(Code::AccessEnded.as_str().into()), reasons: vec![reason.clone()] };
+                    after.extend(transfers::terminate(&app, tx, t, ending)?.after);
                 }
                 Ok(Done { value: (), after })
             })
