@@ -77,6 +77,9 @@ pub enum TablesError {
         /// Found and allowed.
         reason: String,
     },
+    /// The caller cancelled the publication.
+    #[error("the publication was cancelled; nothing was published")]
+    Cancelled,
     /// The place to write to is not usable.
     #[error("{}: {reason}", path.display())]
     BadTarget {
@@ -121,6 +124,7 @@ impl TablesError {
             Self::BadColumnName { .. } => "bad-column-name",
             Self::SchemaMismatch { .. } => "schema-mismatch",
             Self::TooLarge { .. } => "too-large",
+            Self::Cancelled => "cancelled",
             Self::BadTarget { .. } => "bad-target",
             Self::Io { .. } => "io",
             Self::Write { .. } => "write",

@@ -17,7 +17,7 @@ use fondaco_core::{
 use fondaco_store::{NewEvent, Tx};
 use fondaco_tables::{
     TablesError,
-    publish::{Progress, PublishLimits, publish_table},
+    publish::{Progress, PublishOptions, TableSource, publish_table},
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -95,18 +95,18 @@ impl App {
         let now = self.now();
         let folder = format!("{}/{}/{}", participant.slug, id, fondaco_core::ids::uuid_v7(now, &*self.entropy).simple());
         let out = self.config.data_dir().join(&folder);
-        let mut limits = PublishLimits::default();
+        let mut options = PublishOptions::default();
         if let Some(nulls) = publish.null_values {
-            limits.csv_null_values = nulls;
+            options.limits.csv_null_values = nulls;
         }
-        let paths = publish.paths.clone();
+        let source = TableSource::Paths(publish.paths.clone());
         let (target, data) = (out.clone(), self.config.data_dir());
         let mut progress = progress;
         let table = tokio::task::spawn_blocking(move || {
             if let Some(parent) = target.parent() {
                 std::fs::create_dir_all(parent).map_err(Error::internal_failure)?;
             }
-            publish_table(&paths, &target, &limits, &mut progress).map_err(|e| tables_error(&e, &data))
+            publish_table(&source, &target, &options, &mut progress).map_err(|e| tables_error(&e, &data))
         })
         .await
         .map_err(Error::internal_failure)??;

@@ -13,12 +13,18 @@ use parquet::arrow::{
     arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
 };
 
-use super::{PublishLimits, PublishedTable, publish_table};
+use super::{PublishLimits, PublishOptions, PublishedTable, TableSource, publish_table};
 use crate::TablesError;
 
 /// Publishes with the usual limits.
 pub(super) fn publish(sources: &[PathBuf], out: &Path) -> Result<PublishedTable, TablesError> {
-    publish_table(sources, out, &PublishLimits::default(), &mut |_| ())
+    publish_within(sources, out, PublishLimits::default())
+}
+
+/// Publishes with these limits.
+pub(super) fn publish_within(sources: &[PathBuf], out: &Path, limits: PublishLimits) -> Result<PublishedTable, TablesError> {
+    let options = PublishOptions { limits, ..PublishOptions::default() };
+    publish_table(&TableSource::Paths(sources.to_vec()), out, &options, &mut |_| ())
 }
 
 /// Writes a Parquet file of these columns.

@@ -11,11 +11,16 @@ mod fixtures;
 mod profile;
 mod schema;
 mod source;
+mod work;
 mod writer;
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +32,7 @@ pub(crate) use writer::ParquetFile;
 
 use crate::TablesError;
 use profile::ColumnAccumulator;
-use source::{Source, SourceFile};
+use work::{Report, Work};
 
 /// What a publication may take. The defaults suit a node; a test or a small host sets less.
 #[derive(Debug, Clone)]
@@ -70,6 +75,30 @@ impl Default for PublishLimits {
     }
 }
 
+/// What to publish as a table.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum TableSource {
+    /// Files on this machine, or folders of them.
+    Paths(Vec<PathBuf>),
+}
+
+/// How to publish it.
+#[derive(Debug, Clone, Default)]
+pub struct PublishOptions {
+    /// What the publication may take.
+    pub limits: PublishLimits,
+    /// Set to true by somebody else, it ends the publication with [`TablesError::Cancelled`] at its next step.
+    pub cancel: Arc<AtomicBool>,
+}
+
+impl PublishOptions {
+    /// Fails once the publication is cancelled.
+    fn check_cancelled(&self) -> Result<(), TablesError> {
+        if self.cancel.load(Ordering::Relaxed) { Err(TablesError::Cancelled) } else { Ok(()) }
+    }
+}
+
 /// What is being done to a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -96,6 +125,17 @@ pub struct Progress {
     pub done: u64,
     /// Out of how many.
     pub total: u64,
+    /// Files of the product done so far, when they are many and worked on side by side; else 0.
+    pub files_done: u64,
+    /// Out of how many; 0 when that is not known.
+    pub files: u64,
+}
+
+impl Progress {
+    /// Progress within one file.
+    fn of(phase: Phase, file: impl Into<String>, done: u64, total: u64) -> Self {
+        Self { phase, file: file.into(), done, total, files_done: 0, files: 0 }
+    }
 }
 
 /// A file of a product.
@@ -133,62 +173,36 @@ pub struct PublishedTable {
     pub inferred: Option<InferredCsv>,
 }
 
-/// Publishes `sources` (Parquet and CSV files, or directories of them) into `out_dir`, which must not
-/// exist yet or be empty. On error nothing is left in or beside `out_dir`.
+/// Publishes `source` into `out_dir`, which must not exist yet or be empty. On error nothing is left in
+/// or beside `out_dir`.
+///
+/// # Errors
+/// What is wrong with the source or the target; [`TablesError::Cancelled`] when the options say so.
 pub fn publish_table(
-    sources: &[PathBuf],
+    source: &TableSource,
     out_dir: &Path,
-    limits: &PublishLimits,
+    options: &PublishOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<PublishedTable, TablesError> {
-    let files = source::expand(sources, limits)?;
-    let staging = Staging::new(out_dir)?;
-
-    let (parquet, csv): (Vec<SourceFile>, Vec<SourceFile>) = files.into_iter().partition(SourceFile::is_parquet);
-    let mut ordered: Vec<Box<dyn Source>> = Vec::new();
-    let mut inferred = None;
-    if !csv.is_empty() {
-        let table = source::infer_csv(csv, limits, progress)?;
-        inferred = Some(table.description());
-        ordered.push(Box::new(table));
-    }
-    ordered.extend(parquet.into_iter().map(|file| Box::new(source::ParquetSource::new(file)) as Box<dyn Source>));
-
-    let mut all = Vec::new();
-    let mut schema: Option<(String, TableSchema)> = None;
-    let mut totals: Vec<ColumnAccumulator> = Vec::new();
-    for source in ordered {
-        let name = source.name();
-        let outcome = source.publish(staging.path(), all.len(), limits, progress)?;
-        match &mut schema {
-            None => schema = Some((name, outcome.schema)),
-            Some((first, schema)) => schema.merge(first, &outcome.schema, &name)?,
-        }
-        for (file, columns) in outcome.files {
-            if all.len() >= limits.max_files {
-                return Err(TablesError::TooLarge {
-                    subject: "the product".into(),
-                    reason: format!("more than {} files", limits.max_files),
-                });
-            }
-            if totals.is_empty() {
-                totals = columns;
-            } else {
-                totals.iter_mut().zip(&columns).for_each(|(total, column)| total.merge(column));
-            }
-            all.push(file);
-        }
-    }
-    let Some((_, schema)) = schema else {
-        return Err(TablesError::Empty("no files".into()));
+    let sources = match source {
+        TableSource::Paths(paths) => source::expand(paths, &options.limits)?,
     };
+    let staging = Staging::new(out_dir)?;
+    let mut work = Work::new(staging.path(), options, progress);
+    let mut inferred = None;
+    for mut source in sources {
+        options.check_cancelled()?;
+        source.publish(&mut work)?;
+        inferred = inferred.or(source.inferred());
+    }
+    let done = work.finish()?;
     staging.finish(out_dir)?;
     Ok(PublishedTable {
-        rows: all.iter().map(|f| f.rows).sum(),
-        size_bytes: all.iter().map(|f| f.size_bytes).sum(),
-        files: all,
-        schema,
-        profile: totals.iter().map(ColumnAccumulator::profile).collect(),
+        rows: done.files.iter().map(|f| f.rows).sum(),
+        size_bytes: done.files.iter().map(|f| f.size_bytes).sum(),
+        files: done.files,
+        schema: done.schema,
+        profile: done.totals.iter().map(ColumnAccumulator::profile).collect(),
         inferred,
     })
 }
@@ -273,7 +287,9 @@ mod tests {
         sample_parquet(&source);
         let out = dir.path().join("product");
         let mut phases = Vec::new();
-        let table = publish_table(std::slice::from_ref(&source), &out, &PublishLimits::default(), &mut |p| phases.push(p.phase)).unwrap();
+        let table =
+            publish_table(&TableSource::Paths(vec![source.clone()]), &out, &PublishOptions::default(), &mut |p| phases.push(p.phase))
+                .unwrap();
         let bytes = fs::read(out.join("part-00000.parquet")).unwrap();
         assert_eq!(bytes, fs::read(&source).unwrap());
         assert_eq!(table.size_bytes, bytes.len() as u64);
@@ -308,6 +324,23 @@ mod tests {
         // Parquet and CSV mix when their columns agree.
         assert_eq!(publish(&[a, c], &out).unwrap().rows, 3);
         assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_cancelled_publication_ends_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..20 {
+            sample_parquet(&dir.path().join(format!("{n}.parquet")));
+        }
+        let (options, out) = (PublishOptions::default(), dir.path().join("out"));
+        let mut seen = 0;
+        let error = publish_table(&TableSource::Paths(vec![dir.path().into()]), &out, &options, &mut |_| {
+            seen += 1;
+            options.cancel.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(error.unwrap_err().kind(), "cancelled");
+        assert_eq!(seen, 1);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 20);
     }
 
     /// The form in which products are stored: change it only by adding fields.

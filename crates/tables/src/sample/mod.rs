@@ -94,7 +94,7 @@ mod tests {
     use std::{collections::HashSet, fs};
 
     use super::*;
-    use crate::publish::{PublishLimits, publish_table};
+    use crate::publish::{PublishOptions, TableSource, publish_table};
 
     #[test]
     fn every_sample_publishes_and_is_the_same_for_the_same_seed() {
@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(bytes("a"), bytes("b"), "{}", about.id);
             assert_ne!(bytes("a"), bytes("c"), "{}", about.id);
             let out = dir.path().join(about.id);
-            let table = publish_table(&[path("a")], &out, &PublishLimits::default(), &mut |_| ()).unwrap();
+            let table = publish_table(&TableSource::Paths(vec![path("a")]), &out, &PublishOptions::default(), &mut |_| ()).unwrap();
             assert_eq!(table.rows, 3_000);
             assert!(table.schema.columns.len() >= 6, "{}", about.id);
             assert!(table.profile.iter().any(|c| c.nulls > 0), "{}", about.id);

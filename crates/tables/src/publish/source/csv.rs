@@ -7,7 +7,6 @@ use std::{
     cell::Cell,
     fs::File,
     io::{self, BufReader, Read},
-    path::Path,
     rc::Rc,
     sync::Arc,
 };
@@ -22,9 +21,10 @@ use arrow::{
 
 use super::{
     super::{
-        ColumnAccumulator, DataFile, FileStats, ParquetFile, Phase, Progress, PublishLimits, TableSchema, part_name, schema::check_names,
+        ColumnAccumulator, DataFile, FileStats, ParquetFile, Phase, Progress, PublishLimits, TableSchema, Work, part_name,
+        schema::check_names,
     },
-    Outcome, Source, SourceFile,
+    Source, SourceFile,
     infer::{CsvType, InferredColumn, InferredCsv, Parsed, TypeFinder, parse},
 };
 use crate::TablesError;
@@ -44,8 +44,32 @@ const REPORT_RECORDS: u64 = 128 * 1024;
 /// The csv reader's own buffer, which it fills ahead of the record it is at.
 const READ_AHEAD: u64 = 64 * 1024;
 
+/// CSV files to publish.
+pub(super) struct CsvSource {
+    files: Vec<SourceFile>,
+    inferred: Option<InferredCsv>,
+}
+
+impl CsvSource {
+    pub(super) fn new(files: Vec<SourceFile>) -> Self {
+        Self { files, inferred: None }
+    }
+}
+
+impl Source for CsvSource {
+    fn publish(&mut self, work: &mut Work<'_>) -> Result<(), TablesError> {
+        let table = infer(std::mem::take(&mut self.files), work)?;
+        self.inferred = Some(table.description());
+        table.publish(work)
+    }
+
+    fn inferred(&mut self) -> Option<InferredCsv> {
+        self.inferred.take()
+    }
+}
+
 /// CSV files whose types have been found.
-pub(in super::super) struct CsvTable {
+struct CsvTable {
     files: Vec<SourceFile>,
     delimiter: u8,
     null_values: Vec<String>,
@@ -54,11 +78,8 @@ pub(in super::super) struct CsvTable {
 }
 
 /// Reads CSV files completely to find their delimiter and their columns' types.
-pub(in super::super) fn infer_csv(
-    files: Vec<SourceFile>,
-    limits: &PublishLimits,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<CsvTable, TablesError> {
+fn infer(files: Vec<SourceFile>, work: &mut Work<'_>) -> Result<CsvTable, TablesError> {
+    let limits = work.limits();
     let mut table: Option<CsvTable> = None;
     for file in &files {
         let delimiter = sniff(file)?;
@@ -92,8 +113,7 @@ pub(in super::super) fn infer_csv(
             }
             count += 1;
             if count.is_multiple_of(REPORT_RECORDS) {
-                let done = records.position();
-                progress(Progress { phase: Phase::InferringTypes, file: file.name(), done, total: file.size });
+                work.report(Progress::of(Phase::InferringTypes, file.name(), records.position(), file.size))?;
             }
         }
     }
@@ -104,7 +124,7 @@ pub(in super::super) fn infer_csv(
 
 impl CsvTable {
     /// How the files were understood.
-    pub(in super::super) fn description(&self) -> InferredCsv {
+    fn description(&self) -> InferredCsv {
         InferredCsv {
             delimiter: char::from(self.delimiter),
             null_values: self.null_values.clone(),
@@ -132,6 +152,46 @@ impl CsvTable {
     fn append(&self, column: &mut ColumnBuilder, text: &str) -> Result<(), &'static str> {
         let missing = text.is_empty() || (!matches!(column, ColumnBuilder::Text(_)) && self.null_values.iter().any(|n| n == text));
         if missing { column.append(None) } else { column.append(Some(text)) }
+    }
+
+    fn name(&self) -> String {
+        self.files.first().map(SourceFile::name).unwrap_or_default()
+    }
+
+    /// Writes the values as Parquet.
+    fn publish(&self, work: &mut Work<'_>) -> Result<(), TablesError> {
+        let arrow_schema = self.arrow_schema();
+        let source_types = vec![String::from("CSV"); self.names.len()];
+        let schema = TableSchema::from_arrow(&self.name(), &arrow_schema, &source_types, work.limits())?;
+        work.schema(&self.name(), schema)?;
+        let mut part = Part::create(self, work, &arrow_schema)?;
+        for source in &self.files {
+            let mut records = Records::open(source, sniff(source)?, work.limits())?;
+            if records.header()? != self.names {
+                return Err(TablesError::MalformedCsv {
+                    file: source.name(),
+                    line: 1,
+                    column: None,
+                    reason: "the header changed while the file was published".into(),
+                });
+            }
+            let mut count = 0_u64;
+            while let Some(row) = records.next()? {
+                part.append(self, &row)?;
+                count += 1;
+                if part.batch_is_full() {
+                    part.write_batch()?;
+                    if part.file.size() >= work.limits().target_file_bytes {
+                        part.finish(work)?;
+                        part = Part::create(self, work, &arrow_schema)?;
+                    }
+                }
+                if count.is_multiple_of(REPORT_RECORDS) {
+                    work.report(Progress::of(Phase::Converting, source.name(), records.position(), source.size))?;
+                }
+            }
+        }
+        part.finish(work)
     }
 }
 
@@ -207,55 +267,6 @@ impl ColumnBuilder {
     }
 }
 
-impl Source for CsvTable {
-    fn name(&self) -> String {
-        self.files.first().map(SourceFile::name).unwrap_or_default()
-    }
-
-    fn publish(
-        &self,
-        dir: &Path,
-        first: usize,
-        limits: &PublishLimits,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Outcome, TablesError> {
-        let arrow_schema = self.arrow_schema();
-        let source_types = vec![String::from("CSV"); self.names.len()];
-        let schema = TableSchema::from_arrow(&self.name(), &arrow_schema, &source_types, limits)?;
-        let mut files = Vec::new();
-        let mut part = Part::create(self, dir, first, &arrow_schema)?;
-        for source in &self.files {
-            let mut records = Records::open(source, sniff(source)?, limits)?;
-            if records.header()? != self.names {
-                return Err(TablesError::MalformedCsv {
-                    file: source.name(),
-                    line: 1,
-                    column: None,
-                    reason: "the header changed while the file was published".into(),
-                });
-            }
-            let mut count = 0_u64;
-            while let Some(row) = records.next()? {
-                part.append(self, &row)?;
-                count += 1;
-                if part.batch_is_full() {
-                    part.write_batch()?;
-                    if part.file.size() >= limits.target_file_bytes {
-                        let next = Part::create(self, dir, first + files.len() + 1, &arrow_schema)?;
-                        files.push(std::mem::replace(&mut part, next).finish()?);
-                    }
-                }
-                if count.is_multiple_of(REPORT_RECORDS) {
-                    let done = records.position();
-                    progress(Progress { phase: Phase::Converting, file: source.name(), done, total: source.size });
-                }
-            }
-        }
-        files.push(part.finish()?);
-        Ok(Outcome { schema, files })
-    }
-}
-
 /// A Parquet file being filled from CSV.
 struct Part {
     name: String,
@@ -269,10 +280,10 @@ struct Part {
 }
 
 impl Part {
-    fn create(table: &CsvTable, dir: &Path, number: usize, schema: &SchemaRef) -> Result<Self, TablesError> {
-        let name = part_name(number);
+    fn create(table: &CsvTable, work: &Work<'_>, schema: &SchemaRef) -> Result<Self, TablesError> {
+        let name = part_name(work.next_number());
         Ok(Self {
-            file: ParquetFile::create(&dir.join(&name), schema.clone())?,
+            file: ParquetFile::create(&work.dir().join(&name), schema.clone())?,
             name,
             schema: schema.clone(),
             builders: table.finders.iter().map(|f| ColumnBuilder::new(f.result())).collect(),
@@ -307,14 +318,14 @@ impl Part {
         self.file.write(&batch)
     }
 
-    fn finish(mut self) -> Result<(DataFile, Vec<ColumnAccumulator>), TablesError> {
+    fn finish(mut self, work: &mut Work<'_>) -> Result<(), TablesError> {
         if self.batch_rows > 0 {
             self.write_batch()?;
         }
         let (size_bytes, sha256) = self.file.finish()?;
         let mut stats = FileStats { num_records: self.rows, ..FileStats::default() };
         self.columns.iter().for_each(|c| c.write_stats(&mut stats));
-        Ok((DataFile { name: self.name, size_bytes, sha256, rows: self.rows, stats }, self.columns))
+        work.add(DataFile { name: self.name, size_bytes, sha256, rows: self.rows, stats }, &self.columns)
     }
 }
 
@@ -496,8 +507,7 @@ mod tests {
 
     use crate::publish::{
         PublishLimits,
-        fixtures::{publish, read},
-        publish_table,
+        fixtures::{publish, publish_within, read},
     };
 
     #[test]
@@ -548,7 +558,7 @@ mod tests {
         fs::write(sources.join("b.csv"), format!("k,v\n{}1.5,x\n", rows(30_000))).unwrap();
         let limits = PublishLimits { target_file_bytes: 64 * 1024, ..PublishLimits::default() };
         let out = dir.path().join("product");
-        let table = publish_table(&[sources], &out, &limits, &mut |_| ()).unwrap();
+        let table = publish_within(&[sources], &out, limits).unwrap();
         assert_eq!(table.rows, 60_001);
         assert!(table.files.len() > 1, "{}", table.files.len());
         assert_eq!(table.schema.columns[0].data_type, "double");
@@ -593,7 +603,7 @@ mod tests {
         let source = dir.path().join("q.csv");
         fs::write(&source, format!("a,b\n1,\"{}", "x,y\n".repeat(200_000))).unwrap();
         let limits = PublishLimits { max_csv_record_bytes: 64 * 1024, ..PublishLimits::default() };
-        let error = publish_table(&[source], &dir.path().join("out"), &limits, &mut |_| ()).unwrap_err();
+        let error = publish_within(&[source], &dir.path().join("out"), limits).unwrap_err();
         assert!(error.to_string().contains("is a quote not closed?"), "{error}");
         assert!(error.to_string().contains("line 2"), "{error}");
     }

@@ -1,5 +1,5 @@
-//! Where tables come from. One file per kind of source, all behind [`Source`]; a new kind (Delta,
-//! object stores, workbooks) adds a file here and an arm in [`expand`].
+//! Where tables come from. One file per kind of source, all behind [`Source`]; a new kind of file adds a
+//! file here and an arm in [`expand`].
 
 mod csv;
 mod footer;
@@ -14,24 +14,20 @@ use std::{
 };
 
 pub use self::infer::{InferredColumn, InferredCsv};
-pub(super) use self::{csv::infer_csv, parquet::ParquetSource};
-use super::{ColumnAccumulator, DataFile, Progress, PublishLimits, TableSchema};
+use self::{csv::CsvSource, parquet::ParquetSource};
+use super::{PublishLimits, Work};
 use crate::TablesError;
-
-/// What a source has put into the staging directory.
-pub(super) struct Outcome {
-    pub(super) schema: TableSchema,
-    /// Files with what is known of each column.
-    pub(super) files: Vec<(DataFile, Vec<ColumnAccumulator>)>,
-}
 
 /// Something that can be published as Parquet files of one schema.
 pub(super) trait Source {
-    /// What to call it in messages.
-    fn name(&self) -> String;
-    /// Writes checked Parquet into `dir`, naming files from number `first` on.
-    fn publish(&self, dir: &Path, first: usize, limits: &PublishLimits, progress: &mut dyn FnMut(Progress))
-    -> Result<Outcome, TablesError>;
+    /// Writes checked Parquet into the work's directory: tells it the schema, then adds file after file,
+    /// and reports at least once per batch.
+    fn publish(&mut self, work: &mut Work<'_>) -> Result<(), TablesError>;
+
+    /// How text was understood, once published; none for sources that say what they hold.
+    fn inferred(&mut self) -> Option<InferredCsv> {
+        None
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +45,7 @@ pub(super) struct SourceFile {
 }
 
 impl SourceFile {
-    pub(super) fn is_parquet(&self) -> bool {
+    fn is_parquet(&self) -> bool {
         self.kind == Kind::Parquet
     }
 
@@ -58,9 +54,20 @@ impl SourceFile {
     }
 }
 
-/// The files that the publisher's paths stand for: files as they are, directories as the `*.parquet`,
-/// `*.csv` and `*.tsv` files directly in them, by name.
-pub(super) fn expand(sources: &[PathBuf], limits: &PublishLimits) -> Result<Vec<SourceFile>, TablesError> {
+/// What the publisher's paths stand for, in the order of publication.
+pub(super) fn expand(paths: &[PathBuf], limits: &PublishLimits) -> Result<Vec<Box<dyn Source>>, TablesError> {
+    let (parquet, csv): (Vec<SourceFile>, Vec<SourceFile>) = files(paths, limits)?.into_iter().partition(SourceFile::is_parquet);
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if !csv.is_empty() {
+        sources.push(Box::new(CsvSource::new(csv)));
+    }
+    sources.extend(parquet.into_iter().map(|file| Box::new(ParquetSource::new(file)) as Box<dyn Source>));
+    Ok(sources)
+}
+
+/// The files that paths stand for: files as they are, directories as the `*.parquet`, `*.csv` and `*.tsv`
+/// files directly in them, by name.
+fn files(sources: &[PathBuf], limits: &PublishLimits) -> Result<Vec<SourceFile>, TablesError> {
     if sources.is_empty() {
         return Err(TablesError::Empty("name at least one Parquet or CSV file, or a directory of them".into()));
     }
@@ -166,7 +173,7 @@ mod tests {
     use super::*;
 
     fn names(dir: &Path) -> Result<Vec<String>, TablesError> {
-        Ok(expand(&[dir.to_owned()], &PublishLimits::default())?.iter().map(SourceFile::name).collect())
+        Ok(files(&[dir.to_owned()], &PublishLimits::default())?.iter().map(SourceFile::name).collect())
     }
 
     #[test]
@@ -184,16 +191,16 @@ mod tests {
     fn what_cannot_be_a_source_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(names(dir.path()).unwrap_err().kind(), "empty");
-        assert_eq!(expand(&[], &PublishLimits::default()).unwrap_err().kind(), "empty");
+        assert_eq!(files(&[], &PublishLimits::default()).unwrap_err().kind(), "empty");
         let text = dir.path().join("notes.txt");
         fs::write(&text, "hello").unwrap();
-        assert_eq!(expand(&[text], &PublishLimits::default()).unwrap_err().kind(), "bad-source");
+        assert_eq!(files(&[text], &PublishLimits::default()).unwrap_err().kind(), "bad-source");
         let twice = dir.path().join("twice.csv");
         fs::write(&twice, "a\n1\n").unwrap();
         let again = dir.path().join(".").join("twice.csv");
-        assert_eq!(expand(&[twice, again], &PublishLimits::default()).unwrap_err().kind(), "bad-source");
+        assert_eq!(files(&[twice, again], &PublishLimits::default()).unwrap_err().kind(), "bad-source");
         let missing = dir.path().join("none.csv");
-        assert_eq!(expand(&[missing], &PublishLimits::default()).unwrap_err().kind(), "io");
+        assert_eq!(files(&[missing], &PublishLimits::default()).unwrap_err().kind(), "io");
     }
 
     #[cfg(unix)]

@@ -17,8 +17,10 @@ use parquet::{
 };
 
 use super::{
-    super::{ColumnAccumulator, DataFile, FileStats, Phase, Progress, PublishLimits, TableSchema, part_name, writer::HashedFile},
-    Outcome, Source, SourceFile, footer,
+    super::{
+        ColumnAccumulator, DataFile, FileStats, Phase, Progress, PublishLimits, Report, TableSchema, Work, part_name, writer::HashedFile,
+    },
+    Source, SourceFile, footer,
 };
 use crate::TablesError;
 
@@ -37,36 +39,27 @@ const TRAILER_BYTES: u64 = 8;
 const MIN_BYTES: u64 = 4 + TRAILER_BYTES;
 
 /// A Parquet file to publish.
-pub(in super::super) struct ParquetSource {
+pub(super) struct ParquetSource {
     file: SourceFile,
 }
 
 impl ParquetSource {
-    pub(in super::super) fn new(file: SourceFile) -> Self {
+    pub(super) fn new(file: SourceFile) -> Self {
         Self { file }
     }
 }
 
 impl Source for ParquetSource {
-    fn name(&self) -> String {
-        self.file.name()
-    }
-
-    fn publish(
-        &self,
-        dir: &Path,
-        first: usize,
-        limits: &PublishLimits,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Outcome, TablesError> {
-        let name = self.name();
-        let target = dir.join(part_name(first));
-        let (size_bytes, sha256) = copy(&self.file, &target, &name, limits, progress)?;
-        let checked = check(&target, &name, limits, progress)?;
+    fn publish(&mut self, work: &mut Work<'_>) -> Result<(), TablesError> {
+        let (name, limits, part) = (self.file.name(), work.limits(), part_name(work.next_number()));
+        let target = work.dir().join(&part);
+        let mut report = |p| work.report(p);
+        let (size_bytes, sha256) = copy(&self.file, &target, &name, limits, &mut report)?;
+        let checked = check(&target, &name, limits, &mut report)?;
         let mut stats = FileStats { num_records: checked.rows, ..FileStats::default() };
         checked.columns.iter().for_each(|c| c.write_stats(&mut stats));
-        let file = DataFile { name: part_name(first), size_bytes, sha256, rows: checked.rows, stats };
-        Ok(Outcome { schema: checked.schema, files: vec![(file, checked.columns)] })
+        work.schema(&name, checked.schema)?;
+        work.add(DataFile { name: part, size_bytes, sha256, rows: checked.rows, stats }, &checked.columns)
     }
 }
 
@@ -75,7 +68,7 @@ fn copy(
     target: &Path,
     name: &str,
     limits: &PublishLimits,
-    progress: &mut dyn FnMut(Progress),
+    report: &mut Report<'_>,
 ) -> Result<(u64, String), TablesError> {
     let mut from = File::open(&source.path).map_err(TablesError::io("reading", &source.path))?;
     let mut to = HashedFile::create(target)?;
@@ -90,8 +83,7 @@ fn copy(
         if to.size() > limits.max_file_bytes {
             return Err(TablesError::TooLarge { subject: name.into(), reason: format!("more than {} bytes", limits.max_file_bytes) });
         }
-        let (done, total) = (to.size(), source.size);
-        progress(Progress { phase: Phase::Copying, file: name.into(), done, total });
+        report(Progress::of(Phase::Copying, name, to.size(), source.size))?;
     }
 }
 
@@ -102,7 +94,7 @@ struct Checked {
 }
 
 /// Checks a file completely: lengths, schema, and that every page of every column decodes.
-fn check(path: &Path, name: &str, limits: &PublishLimits, progress: &mut dyn FnMut(Progress)) -> Result<Checked, TablesError> {
+fn check(path: &Path, name: &str, limits: &PublishLimits, report: &mut Report<'_>) -> Result<Checked, TablesError> {
     let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
     let mut file = File::open(path).map_err(TablesError::io("reading", path))?;
     let footer = read_footer(&mut file, name, path, limits)?;
@@ -128,7 +120,7 @@ fn check(path: &Path, name: &str, limits: &PublishLimits, progress: &mut dyn FnM
             rows += batch.num_rows() as u64;
             columns.iter_mut().zip(batch.columns()).for_each(|(column, values)| column.add(values));
             if before / REPORT_ROWS != rows / REPORT_ROWS {
-                progress(Progress { phase: Phase::Checking, file: name.into(), done: rows, total });
+                report(Progress::of(Phase::Checking, name, rows, total))?;
             }
         }
         if rows != total {
@@ -273,7 +265,7 @@ mod tests {
     fn check_bytes(dir: &Path, bytes: &[u8]) -> Result<Checked, TablesError> {
         let path = dir.join("checked.parquet");
         fs::write(&path, bytes).unwrap();
-        check(&path, "checked.parquet", &PublishLimits::default(), &mut |_| ())
+        check(&path, "checked.parquet", &PublishLimits::default(), &mut |_| Ok(()))
     }
 
     /// A sound file's bytes and where its footer begins.
