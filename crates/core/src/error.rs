@@ -115,6 +115,8 @@ codes! {
     DirectoryInUse = "FDC-5003", 500, "Another node is using this folder";
     /// No node answers at the admin address.
     NodeNotRunning = "FDC-5004", 503, "The node is not running";
+    /// A backup that is damaged, incomplete, or not a backup; or one that cannot be made.
+    BackupUnusable = "FDC-5005", 400, "The backup cannot be used";
 }
 
 impl std::fmt::Display for Code {

@@ -21,7 +21,7 @@ pub(crate) enum Conn {
 /// A Postgres client with its prepared statements.
 pub(crate) struct PostgresConn {
     pub(crate) client: postgres::Client,
-    prepared: HashMap<&'static str, postgres::Statement>,
+    prepared: HashMap<String, postgres::Statement>,
 }
 
 impl PostgresConn {
@@ -29,12 +29,12 @@ impl PostgresConn {
         Self { client, prepared: HashMap::new() }
     }
 
-    fn statement(&mut self, sql: &'static str) -> Result<postgres::Statement, StoreError> {
+    fn statement(&mut self, sql: &str) -> Result<postgres::Statement, StoreError> {
         if let Some(statement) = self.prepared.get(sql) {
             return Ok(statement.clone());
         }
         let statement = self.client.prepare(sql)?;
-        self.prepared.insert(sql, statement.clone());
+        self.prepared.insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
 }
@@ -106,6 +106,27 @@ impl Conn {
     }
 }
 
+impl Conn {
+    /// Inserts one row by a statement made at run time, as an import does.
+    pub(crate) fn insert(&mut self, sql: &str, params: &[Value]) -> Result<(), StoreError> {
+        for value in params {
+            value.check()?;
+        }
+        match self {
+            Self::Sqlite(conn) => {
+                let mut statement = conn.prepare_cached(sql)?;
+                // `$1` is a name for SQLite, numbered by first appearance: here that is the order.
+                statement.execute(rusqlite::params_from_iter(params)).map(drop)?;
+            }
+            Self::Postgres(conn) => {
+                let statement = conn.statement(sql)?;
+                conn.client.execute(&statement, &dynamic(params)?).map(drop)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn bind(statement: &mut rusqlite::Statement<'_>, params: &[Value]) -> Result<(), StoreError> {
     for (index, value) in params.iter().enumerate() {
         value.check()?;
@@ -119,7 +140,7 @@ fn dynamic(params: &[Value]) -> Result<Vec<&(dyn ToSql + Sync)>, StoreError> {
     params.iter().map(|value| value.check().map(|()| value as &(dyn ToSql + Sync))).collect()
 }
 
-fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StoreError> {
+pub(crate) fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StoreError> {
     Ok(match value {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(n) => Value::Int(n),
@@ -131,7 +152,7 @@ fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StoreError> {
     })
 }
 
-fn from_postgres(row: &postgres::Row) -> Result<Row, StoreError> {
+pub(crate) fn from_postgres(row: &postgres::Row) -> Result<Row, StoreError> {
     let value = |(i, column): (usize, &postgres::Column)| {
         Ok(match *column.type_() {
             Type::INT8 => row.try_get::<_, Option<i64>>(i)?.map_or(Value::Null, Value::Int),

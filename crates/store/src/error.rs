@@ -35,6 +35,9 @@ pub enum StoreError {
     /// The closure panicked; its transaction was rolled back.
     #[error("transaction {0} panicked")]
     Panicked(&'static str),
+    /// An export that could not be written, or a text that is not a whole export.
+    #[error("{0}")]
+    Stream(String),
     /// The configuration names no database.
     #[error("configuration: {0}")]
     Config(String),
@@ -52,6 +55,7 @@ impl From<StoreError> for Error {
                 Self::new(Code::DatabaseFromFuture, format!("Cannot use this database: {error}."))
             }
             StoreError::Limit(what) => Self::invalid(format!("The store refused a value: {what}.")),
+            StoreError::Stream(_) => Self::new(Code::BackupUnusable, format!("{error}.")),
             StoreError::Config(_) => Self::new(Code::ConfigInvalid, error.to_string()),
             StoreError::Corrupt(_) | StoreError::Panicked(_) | StoreError::Database(_) => return Self::internal_failure(error),
         }

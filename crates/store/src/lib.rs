@@ -8,6 +8,7 @@
 //! included, goes into one call of [`Store::tx`]; it is durable when the call returns `Ok`. A row belongs to a
 //! participant, and every lookup asks for that participant: a row of another one is not found.
 
+pub mod backup;
 mod config;
 mod conn;
 mod dialect;

@@ -52,7 +52,7 @@ impl Migration {
 pub(crate) fn migrate(conn: &mut Conn, now: Timestamp) -> Result<(), StoreError> {
     loop {
         conn.batch(if conn.dialect() == Dialect::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
-        let applied = step(conn, now);
+        let applied = step(conn, newest(), now);
         conn.batch(if applied.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
         if !applied? {
             return Ok(());
@@ -60,8 +60,19 @@ pub(crate) fn migrate(conn: &mut Conn, now: Timestamp) -> Result<(), StoreError>
     }
 }
 
-/// Applies the next migration, if there is one.
-fn step(conn: &mut Conn, now: Timestamp) -> Result<bool, StoreError> {
+/// The newest schema this program knows.
+pub(crate) fn newest() -> u32 {
+    MIGRATIONS.last().map_or(0, |m| m.version)
+}
+
+/// Brings the database to one schema, within the transaction that is open.
+pub(crate) fn up_to(conn: &mut Conn, version: u32, now: Timestamp) -> Result<(), StoreError> {
+    while step(conn, version, now)? {}
+    Ok(())
+}
+
+/// Applies the next migration up to `last`, if there is one.
+fn step(conn: &mut Conn, last: u32, now: Timestamp) -> Result<bool, StoreError> {
     conn.query(MIGRATION_LOCK, &[])?;
     let exists = conn.query(MIGRATIONS_EXIST, &[])?.first().map_or(Ok(0), |row| row.int(0))? > 0;
     if !exists {
@@ -69,7 +80,7 @@ fn step(conn: &mut Conn, now: Timestamp) -> Result<bool, StoreError> {
         conn.batch(&sql)?;
     }
     let rows = conn.query(APPLIED, &[])?;
-    let known = MIGRATIONS.last().map_or(0, |m| m.version);
+    let known = newest();
     // Whatever else is wrong, a newer database says so first.
     let newest = rows.last().map_or(Ok(0), |row| row.int(0))?;
     let found = u32::try_from(newest).map_err(|_| StoreError::Corrupt("schema_migration".into()))?;
@@ -81,7 +92,7 @@ fn step(conn: &mut Conn, now: Timestamp) -> Result<bool, StoreError> {
             return Err(StoreError::MigrationChanged { version: migration.version });
         }
     }
-    let Some(next) = MIGRATIONS.get(rows.len()) else { return Ok(false) };
+    let Some(next) = MIGRATIONS.get(rows.len()).filter(|m| m.version <= last) else { return Ok(false) };
     let script = next.script(conn.dialect());
     conn.batch(script)?;
     conn.execute(RECORD, vals![next.version, next.name, sha256_hex(script.as_bytes()), now])?;

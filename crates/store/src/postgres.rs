@@ -86,7 +86,7 @@ pub(crate) async fn open(
 }
 
 /// `sslmode=require` checks the certificate against the public roots; other modes are for private networks and sockets.
-fn connect(config: &postgres::Config) -> Result<postgres::Client, StoreError> {
+pub(crate) fn connect(config: &postgres::Config) -> Result<postgres::Client, StoreError> {
     let client = match config.get_ssl_mode() {
         SslMode::Require => config.connect(MakeRustlsConnect::with_webpki_roots()),
         _ => config.connect(NoTls),

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 /// Most transactions in one commit: bounds how long the first of a group waits.
 const GROUP_MAX: usize = 128;
 /// How long a connection waits for another process's lock (a backup, a checkpoint).
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Page cache of one connection in KiB: three connections stay well within a node's 60 MB.
 const CACHE_KIB: i64 = 2_048;
 /// Prepared statements kept per connection: more than there are statements.
@@ -85,7 +85,8 @@ pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<
     spawned.map(drop).map_err(|e| StoreError::Unavailable(format!("no thread: {e}")))
 }
 
-fn connect(path: Option<&Path>) -> Result<rusqlite::Connection, StoreError> {
+/// A connection for writing.
+pub(crate) fn connect(path: Option<&Path>) -> Result<rusqlite::Connection, StoreError> {
     let conn = match path {
         None => rusqlite::Connection::open_in_memory()?,
         Some(path) => {

@@ -1,6 +1,7 @@
 //! One suite over both databases: SQLite always, Postgres when `FONDACO_TEST_POSTGRES_URL` names a server on which
 //! schemas may be created. Each test has a database of its own.
 
+mod backup;
 mod concurrency;
 mod crash;
 mod golden;

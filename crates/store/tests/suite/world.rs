@@ -97,6 +97,13 @@ impl World {
         open(&self.url, Arc::clone(&self.clock)).await
     }
 
+    /// Leaves nothing in a Postgres schema, not even tables.
+    pub(crate) fn clear(&self) {
+        if let Place::Postgres { schema, .. } = &self.place {
+            self.raw(&format!("DROP SCHEMA {schema} CASCADE; CREATE SCHEMA {schema}"));
+        }
+    }
+
     /// SQL past the store.
     pub(crate) fn raw(&self, sql: &str) {
         match &self.place {
