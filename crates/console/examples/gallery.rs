@@ -9,7 +9,7 @@ use fondaco_console::pages::{
     AgreementPage, AgreementsPage, CatalogPage, ErrorPage, HomePage, LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage,
     NotFoundPage, PeersPage, ProductPage, ProductsPage, TokensPage, TransferPage, TransfersPage,
 };
-use fondaco_console::{AssetFile, Page, asset_url};
+use fondaco_console::{AssetFile, Page, Text, asset_url};
 
 fn main() -> anyhow::Result<()> {
     let folder = PathBuf::from(env::args_os().nth(1).context("usage: gallery FOLDER")?);
@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<()> {
     let mut unasked = PeersPage::sample();
     unasked.peers.clear();
     unasked.address = "hefei".into();
-    unasked.problem = Some("This is not an address of a peer. It begins with did:web: or with https://.".into());
+    unasked.problem = Some(Text::plain("This is not an address of a peer. It begins with did:web: or with https://."));
 
     let pages: [(&str, &dyn AnyPage); 25] = [
         ("login", &LoginPage::sample()),

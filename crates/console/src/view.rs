@@ -3,7 +3,9 @@
 use askama::Template;
 use askama::filters::HtmlSafe;
 
+use crate::Locale;
 use crate::states::{Chip, Message, Role};
+use crate::text::Text;
 
 /// The columns of a schema that a page shows. A peer's table may have any number; nobody
 /// reads more, and 500 rows still open at once in a browser.
@@ -12,17 +14,115 @@ pub const MAX_COLUMNS_SHOWN: usize = 500;
 /// The files of a product that a page lists, for the same reason.
 pub const MAX_FILES_SHOWN: usize = 200;
 
-/// A moment, as the node wants it read.
+/// A moment. It is written in the reader's language: `21 Nov 2026, 14:03 UTC`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Template)]
-#[template(source = r#"<time datetime="{{ iso }}">{{ text }}</time>"#, ext = "html")]
+#[template(source = r#"<time{% if !iso.is_empty() %} datetime="{{ iso }}"{% endif %}>{{ self.text() }}</time>"#, ext = "html")]
 pub struct When {
-    /// RFC 3339, for machines.
-    pub iso: String,
-    /// For people, for example `21 Nov 2026, 14:03 UTC`.
-    pub text: String,
+    /// RFC 3339, for machines; empty where it is not known to be that.
+    iso: String,
+    /// The date and the time of day in UTC; `None` where the text cannot be read as a moment.
+    moment: Option<Moment>,
+    /// What was said, where it is not a moment.
+    said: Text,
+}
+
+/// A minute in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    year: u16,
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+}
+
+impl Moment {
+    /// Reads the beginning of an RFC 3339 text in UTC.
+    fn parse(iso: &str) -> Option<Self> {
+        let iso = iso.strip_suffix('Z')?;
+        let (date, time) = iso.split_once('T')?;
+        let mut date = date.splitn(3, '-');
+        let (year, month, day) = (date.next()?, date.next()?, date.next()?);
+        let mut time = time.splitn(3, ':');
+        let (hour, minute) = (time.next()?, time.next()?);
+        let moment = Self {
+            year: year.parse().ok()?,
+            month: month.parse().ok()?,
+            day: day.parse().ok()?,
+            hour: hour.parse().ok()?,
+            minute: minute.parse().ok()?,
+        };
+        let real = (1..=12).contains(&moment.month) && (1..=31).contains(&moment.day) && moment.hour < 24 && moment.minute < 60;
+        real.then_some(moment)
+    }
+}
+
+impl When {
+    /// A moment by its RFC 3339 text in UTC (`2026-11-21T14:03:27Z`). Text that is not one, as
+    /// peers may send it, is shown as it is.
+    pub fn utc(iso: impl Into<String>) -> Self {
+        let iso = iso.into();
+        match Moment::parse(&iso) {
+            Some(moment) => Self { iso, moment: Some(moment), said: Text::default() },
+            None => Self { iso: String::new(), moment: None, said: Text::plain(iso) },
+        }
+    }
+
+    /// Something to read where there was no moment: `never`.
+    pub fn said(text: Text) -> Self {
+        Self { said: text, ..Self::default() }
+    }
+
+    /// In words.
+    pub fn text(&self) -> Text {
+        let Some(moment) = self.moment else { return self.said.clone() };
+        Text::say("common-moment")
+            .with("year", moment.year.to_string())
+            .with("month", u64::from(moment.month))
+            .with("day", moment.day.to_string())
+            .with("clock", format!("{:02}:{:02}", moment.hour, moment.minute))
+    }
 }
 
 impl HtmlSafe for When {}
+
+/// A length of time in its two largest units: `3 days 4 hours`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Whole seconds.
+    pub seconds: u64,
+}
+
+impl Span {
+    /// In words.
+    pub fn text(self) -> Text {
+        let Self { seconds } = self;
+        let parts = [
+            (seconds / 86_400, "common-days"),
+            (seconds / 3_600 % 24, "common-hours"),
+            (seconds / 60 % 60, "common-minutes"),
+            (seconds % 60, "common-seconds"),
+        ];
+        let say = |(n, key): (u64, &'static str)| Text::say(key).with("n", n);
+        let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(parts.len() - 1);
+        let largest = say(parts[first]);
+        match parts.get(first + 1).filter(|(n, _)| *n > 0) {
+            Some(next) => Text::say("common-span").with("larger", largest).with("smaller", say(*next)),
+            None => largest,
+        }
+    }
+
+    /// In words, as how long ago something was: `3 minutes ago`, by the largest unit alone.
+    pub fn ago(self) -> Text {
+        let Self { seconds } = self;
+        match seconds {
+            0..60 => Text::say("common-just-now"),
+            60..3_600 => Text::say("common-minutes-ago").with("n", seconds / 60),
+            3_600..86_400 => Text::say("common-hours-ago").with("n", seconds / 3_600),
+            _ => Text::say("common-days-ago").with("n", seconds / 86_400),
+        }
+    }
+}
 
 /// Who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +169,14 @@ pub struct Flash {
     /// How it is meant.
     pub kind: FlashKind,
     /// One or two sentences.
-    pub text: String,
+    pub text: Text,
 }
 
 /// What stands around every page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
+    /// The reader's language.
+    pub locale: Locale,
     /// Who is signed in; nobody on the login page.
     pub user: Option<UserView>,
     /// The participants that the user may act for; at most one is current.
@@ -85,6 +187,9 @@ pub struct Layout {
     pub flash: Option<Flash>,
     /// The path of the page, without the query.
     pub path: String,
+    /// The path and query that open this page again, for the switch of the language; after an
+    /// action, those of a page that it belongs to.
+    pub here: String,
     /// The id of the request, for support and logs.
     pub request_id: String,
     /// The version of the node.
@@ -164,7 +269,7 @@ pub struct EventView {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
     /// Each condition as a sentence.
-    pub sentences: Vec<String>,
+    pub sentences: Vec<Text>,
     /// The ODRL policy as indented JSON.
     pub odrl_json: String,
 }
@@ -244,10 +349,45 @@ mod tests {
     }
 
     #[test]
+    fn moments_are_put_in_the_readers_language() {
+        let when = When::utc("2026-11-21T14:03:59.5Z");
+        assert_eq!(when.to_string(), "<time datetime=\"2026-11-21T14:03:59.5Z\">21 Nov 2026, 14:03 UTC</time>");
+        assert_eq!(when.text().in_locale(Locale::Zh), "2026年11月21日 14:03 UTC");
+        assert_eq!(When::utc("2026-01-02T03:04:05Z").text().to_string(), "2 Jan 2026, 03:04 UTC");
+        for odd in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-11-21T14:03:59+08:00", "2026-11-21T25:03:59Z"] {
+            assert_eq!(When::utc(odd).to_string(), format!("<time>{odd}</time>"));
+        }
+    }
+
+    #[test]
+    fn spans_have_two_units_at_most() {
+        for (seconds, en, zh) in [
+            (0, "0 seconds", "0 秒"),
+            (1, "1 second", "1 秒"),
+            (61, "1 minute 1 second", "1 分钟 1 秒"),
+            (3_600, "1 hour", "1 小时"),
+            (3_605, "1 hour", "1 小时"),
+            (90_000, "1 day 1 hour", "1 天 1 小时"),
+            (3 * 86_400 + 59, "3 days", "3 天"),
+        ] {
+            let text = Span { seconds }.text();
+            assert_eq!((text.to_string().as_str(), text.in_locale(Locale::Zh).as_str()), (en, zh), "{seconds}");
+        }
+        for (seconds, en, zh) in [
+            (5, "just now", "刚刚"),
+            (60, "1 minute ago", "1 分钟前"),
+            (7_300, "2 hours ago", "2 小时前"),
+            (200_000, "2 days ago", "2 天前"),
+        ] {
+            let text = Span { seconds }.ago();
+            assert_eq!((text.to_string().as_str(), text.in_locale(Locale::Zh).as_str()), (en, zh), "{seconds}");
+        }
+    }
+
+    #[test]
     fn times_and_names_are_escaped() {
-        let when = When { iso: "\"><script>".into(), text: "<b>".into() };
+        let when = When::utc("\"><script>");
         assert!(!when.to_string().contains("<script>"));
-        assert!(!when.to_string().contains("<b>"));
         let party = Party { name: "<img src=x>".into(), did: "did:web:x".into(), ours: false };
         assert!(!party.to_string().contains("<img"));
     }

@@ -7,6 +7,7 @@ use askama::Template;
 
 use crate::format::Count;
 use crate::states::{AgreementState, Role};
+use crate::text::filters;
 use crate::view::{Layout, Party, ProductRef, Terms, TransferRow, When};
 
 /// What the consumer can do with the agreement now.
@@ -92,6 +93,7 @@ impl AgreementPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Text;
     use crate::pages::checks::{HOSTILE, form, render, render_hostile};
 
     #[test]
@@ -143,7 +145,7 @@ mod tests {
         let mut page = AgreementPage::sample();
         page.product.title = HOSTILE.into();
         page.provider.name = HOSTILE.into();
-        page.terms.sentences = vec![HOSTILE.into()];
+        page.terms.sentences = vec![Text::plain(HOSTILE)];
         page.document_json = HOSTILE.into();
         page.ended = Some((When::default(), Some(HOSTILE.into())));
         page.access = Access::Ready { file_name: HOSTILE.into(), table: HOSTILE.into(), expires: None };

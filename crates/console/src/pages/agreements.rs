@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::states::{AgreementState, Role};
+use crate::text::filters;
 use crate::view::{Layout, Party, When};
 
 /// An agreement in the list.

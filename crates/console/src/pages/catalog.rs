@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::format::{Bytes, Count};
 use crate::states::Kind;
+use crate::text::filters;
 use crate::view::Layout;
 
 /// A product in the catalogue.

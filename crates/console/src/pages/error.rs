@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::text::filters;
 use crate::view::Layout;
 
 /// The page.

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::format::Count;
+use crate::text::filters;
 use crate::view::{EventView, Layout, NegotiationRow};
 
 /// How much there is of each thing.

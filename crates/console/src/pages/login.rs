@@ -3,17 +3,18 @@
 
 use askama::Template;
 
-use crate::view::Layout;
+use crate::text::filters;
+use crate::view::{Layout, Span};
 
 /// Why the form is shown again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoginProblem {
     /// Name or password are wrong; which of them is not told.
     Wrong,
-    /// Too many attempts. The text says for how long, for example `2 minutes`.
+    /// Too many attempts.
     Throttled {
-        /// How long to wait.
-        wait: String,
+        /// How long to wait at most.
+        wait: Span,
     },
     /// The session, or the form, is too old.
     Expired,
@@ -50,14 +51,14 @@ mod tests {
         assert!(form.contains("autocomplete=\"current-password\""));
         assert!(!html.contains("role=\"alert\""));
         assert!(!html.contains("/logout"), "nobody is signed in");
-        assert!(!html.contains("<nav"));
+        assert!(!html.contains("class=\"rooms\""));
     }
 
     #[test]
     fn problems_are_announced() {
         for (problem, words) in [
             (LoginProblem::Wrong, "do not match"),
-            (LoginProblem::Throttled { wait: "2 minutes".into() }, "2 minutes"),
+            (LoginProblem::Throttled { wait: Span { seconds: 120 } }, "2 minutes"),
             (LoginProblem::Expired, "sign in again"),
         ] {
             let mut page = LoginPage::sample();

@@ -2,13 +2,19 @@
 
 use askama::Template;
 
+use crate::Locale;
+
 /// Defines what every page has: it is a template whose block `title` is its title.
 macro_rules! page {
     ($name:ident) => {
         impl $crate::pages::Page for $name {
+            fn locale(&self) -> $crate::Locale {
+                self.layout.locale
+            }
+
             fn title(&self) -> Result<String, askama::Error> {
                 use askama::Template as _;
-                self.as_title().render()
+                self.as_title().render_with_values(&self.locale())
             }
         }
     };
@@ -50,6 +56,9 @@ pub use transfers::TransfersPage;
 
 /// A whole page of the console.
 pub trait Page: Template {
+    /// The language that the page is written in.
+    fn locale(&self) -> Locale;
+
     /// The page's title, as in the browser's tab but without the product's name.
     /// Text, not HTML of its own: what is special in HTML is escaped.
     ///
@@ -62,7 +71,7 @@ pub trait Page: Template {
     /// # Errors
     /// Formatting failed, which no field's value can cause.
     fn html(&self) -> Result<String, askama::Error> {
-        self.render()
+        self.render_with_values(&self.locale())
     }
 }
 
@@ -77,7 +86,7 @@ pub(crate) mod checks {
     /// Renders a page and checks what every page must have.
     pub(crate) fn render(page: &impl Page) -> String {
         let html = page.html().expect("pages render");
-        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\">"));
+        assert!(html.starts_with(&format!("<!doctype html>\n<html lang=\"{}\">", page.locale().tag())));
         assert_eq!(html.matches("<h1").count(), 1, "one heading of the page");
         assert_eq!(html.matches("<main").count(), 1, "one main landmark");
         assert!(html.contains("href=\"#main\""), "a skip link");

@@ -7,6 +7,7 @@
 use askama::Template;
 
 use crate::states::{NegotiationState, Role, Stepper};
+use crate::text::{Text, filters};
 use crate::view::{EventView, Layout, Party, ProductRef, Terms};
 
 /// What the user may do now.
@@ -51,7 +52,7 @@ pub struct NegotiationPage {
     /// `consumerPid` of the protocol, once known.
     pub consumer_pid: Option<String>,
     /// Why the next message has not reached the other side yet, for people.
-    pub delivery_problem: Option<String>,
+    pub delivery_problem: Option<Text>,
 }
 
 page!(NegotiationPage);
@@ -113,10 +114,10 @@ mod tests {
         page.peer.did = HOSTILE.into();
         page.events[0].reason = Some(HOSTILE.into());
         page.events[0].who.name = HOSTILE.into();
-        page.terms.sentences = vec![HOSTILE.into()];
+        page.terms.sentences = vec![Text::plain(HOSTILE)];
         page.terms.odrl_json = HOSTILE.into();
         page.provider_pid = Some(HOSTILE.into());
-        page.delivery_problem = Some(HOSTILE.into());
+        page.delivery_problem = Some(Text::plain(HOSTILE));
         render_hostile(&page);
     }
 }

@@ -3,17 +3,18 @@
 use askama::Template;
 
 use crate::format::Count;
-use crate::view::{Layout, When};
+use crate::text::{Text, filters};
+use crate::view::{Layout, Span, When};
 
 /// Something that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// What was checked, for example `Database`.
-    pub name: String,
+    pub name: Text,
     /// Whether it is as it should be.
     pub ok: bool,
     /// What was found; when it is not well, also how to mend it.
-    pub detail: String,
+    pub detail: Text,
 }
 
 /// What the node still has to do of its own accord.
@@ -41,8 +42,8 @@ pub struct NodePage {
     pub database: String,
     /// When the node started.
     pub started: When,
-    /// For how long it has been running, for example `3 days 4 hours`.
-    pub uptime: String,
+    /// For how long it has been running.
+    pub uptime: Span,
     /// How many participants it hosts.
     pub participants: Count,
     /// What it still has to do.
@@ -83,8 +84,8 @@ mod tests {
     fn hostile_text_stays_text() {
         let mut page = NodePage::sample();
         page.public_url = HOSTILE.into();
-        page.checks[0].detail = HOSTILE.into();
-        page.checks[0].name = HOSTILE.into();
+        page.checks[0].detail = Text::plain(HOSTILE);
+        page.checks[0].name = Text::plain(HOSTILE);
         render_hostile(&page);
     }
 }

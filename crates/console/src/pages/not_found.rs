@@ -3,6 +3,7 @@
 
 use askama::Template;
 
+use crate::text::filters;
 use crate::view::Layout;
 
 /// The page.
@@ -36,7 +37,7 @@ mod tests {
         page.layout.path = HOSTILE.into();
         page.layout.participants[0].name = HOSTILE.into();
         page.layout.user = Some(crate::view::UserView { name: HOSTILE.into() });
-        page.layout.flash = Some(crate::view::Flash { kind: crate::view::FlashKind::Error, text: HOSTILE.into() });
+        page.layout.flash = Some(crate::view::Flash { kind: crate::view::FlashKind::Error, text: crate::Text::plain(HOSTILE) });
         render_hostile(&page);
     }
 }

@@ -3,6 +3,7 @@
 
 use askama::Template;
 
+use crate::text::{Text, filters};
 use crate::view::{Layout, When};
 
 /// A participant that we have been in contact with.
@@ -29,7 +30,7 @@ pub struct PeersPage {
     /// The address as it was typed.
     pub address: String,
     /// Why it cannot be asked, in one or two sentences.
-    pub problem: Option<String>,
+    pub problem: Option<Text>,
     /// The peers, the latest contact first.
     pub peers: Vec<PeerRow>,
 }
@@ -55,7 +56,7 @@ mod tests {
     #[test]
     fn a_problem_belongs_to_its_field() {
         let mut page = PeersPage::sample();
-        page.problem = Some("This is not an address.".into());
+        page.problem = Some(Text::plain("This is not an address."));
         let html = render(&page);
         assert!(html.contains("aria-invalid=\"true\""));
         assert!(html.contains("aria-describedby=\"peer-problem peer-hint\""));
@@ -66,7 +67,7 @@ mod tests {
     fn hostile_text_stays_text() {
         let mut page = PeersPage::sample();
         page.address = HOSTILE.into();
-        page.problem = Some(HOSTILE.into());
+        page.problem = Some(Text::plain(HOSTILE));
         page.peers[0].name = HOSTILE.into();
         page.peers[0].address = HOSTILE.into();
         page.peers[0].did = HOSTILE.into();

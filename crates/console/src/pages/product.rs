@@ -9,6 +9,7 @@ use askama::Template;
 
 use crate::format::{Bytes, Count};
 use crate::states::{Kind, ProductState};
+use crate::text::filters;
 use crate::view::{Layout, MAX_COLUMNS_SHOWN, MAX_FILES_SHOWN, Terms, When};
 
 /// Whose product it is.
@@ -168,6 +169,7 @@ impl ProductPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Text;
     use crate::pages::checks::{HOSTILE, form, render, render_hostile};
 
     #[test]
@@ -178,7 +180,7 @@ mod tests {
         assert!(form.contains(&format!("name=\"offer\" value=\"{}\"", page.offers[0].id)));
         assert!(form.contains(&format!("name=\"product\" value=\"{}\"", page.id)));
         assert!(form.contains("name=\"peer\" value=\"did:web:"));
-        assert!(html.contains(&page.offers[0].terms.sentences[0]));
+        assert!(html.contains(&page.offers[0].terms.sentences[0].to_string()));
         assert!(html.contains("&#34;permission&#34;"), "the policy");
         assert!(!html.contains("/withdraw"));
     }
@@ -218,7 +220,7 @@ mod tests {
         page.columns[0].name = HOSTILE.into();
         page.columns[0].data_type = HOSTILE.into();
         page.offers[0].id = HOSTILE.into();
-        page.offers[0].terms.sentences = vec![HOSTILE.into()];
+        page.offers[0].terms.sentences = vec![Text::plain(HOSTILE)];
         page.offers[0].terms.odrl_json = HOSTILE.into();
         page.owner = Owner::Peer { address: HOSTILE.into(), name: HOSTILE.into(), did: HOSTILE.into() };
         render_hostile(&page);

@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::format::{Bytes, Count};
 use crate::states::{Kind, ProductState};
+use crate::text::filters;
 use crate::view::{Layout, When};
 
 /// One product, by its latest version.

@@ -5,6 +5,7 @@
 
 use askama::Template;
 
+use crate::text::{Text, filters};
 use crate::view::{Layout, When};
 
 /// What a token may do.
@@ -57,7 +58,7 @@ pub struct TokensPage {
     /// The name as it was typed, when the form is shown again.
     pub name: String,
     /// Why no token was made.
-    pub problem: Option<String>,
+    pub problem: Option<Text>,
 }
 
 page!(TokensPage);
@@ -96,7 +97,7 @@ mod tests {
         let mut page = TokensPage::sample_created();
         page.tokens[0].name = HOSTILE.into();
         page.name = HOSTILE.into();
-        page.problem = Some(HOSTILE.into());
+        page.problem = Some(Text::plain(HOSTILE));
         page.created = Some(NewToken { name: HOSTILE.into(), secret: HOSTILE.into() });
         render_hostile(&page);
     }

@@ -6,6 +6,7 @@
 use askama::Template;
 
 use crate::states::{Role, Stepper, TransferState};
+use crate::text::{Text, filters};
 use crate::view::{EventView, Layout, Party, ProductRef};
 
 /// What the user may do now.
@@ -53,7 +54,7 @@ pub struct TransferPage {
     /// `consumerPid` of the protocol, once known.
     pub consumer_pid: Option<String>,
     /// Why the next message has not reached the other side yet, for people.
-    pub delivery_problem: Option<String>,
+    pub delivery_problem: Option<Text>,
 }
 
 page!(TransferPage);
@@ -103,7 +104,7 @@ mod tests {
         page.format = HOSTILE.into();
         page.events[0].reason = Some(HOSTILE.into());
         page.consumer_pid = Some(HOSTILE.into());
-        page.delivery_problem = Some(HOSTILE.into());
+        page.delivery_problem = Some(Text::plain(HOSTILE));
         render_hostile(&page);
     }
 }

@@ -1,6 +1,7 @@
 //! Samples of the pages about products, peers and catalogues.
 
 use super::{HEFEI, bearings, columns, hefei, layout, party, terms, when, zgc};
+use crate::Text;
 use crate::format::{Bytes, Count};
 use crate::pages::{
     CatalogCard, CatalogPage, ColumnProfile, FileView, OfferView, Owner, Paging, PeerRow, PeersPage, ProductPage, ProductRow, ProductsPage,
@@ -103,8 +104,8 @@ impl ProductPage {
                     id: "commercial".into(),
                     terms: Terms {
                         sentences: vec![
-                            "You may use the product for 90 days from the agreement on.".into(),
-                            "You may use it for any purpose.".into(),
+                            Text::plain("You may use the product for 90 days from the agreement on."),
+                            Text::plain("You may use it for any purpose."),
                         ],
                         ..terms()
                     },

@@ -3,6 +3,7 @@
 use super::{
     AGREEMENT, HEFEI, NEGOTIATION, bearings, event, hefei, layout, negotiation_events, negotiations, suzhou, terms, transfers, when, zgc,
 };
+use crate::Text;
 use crate::format::Count;
 use crate::pages::{
     Access, AgreementPage, AgreementRow, AgreementsPage, NegotiationActions, NegotiationPage, NegotiationsPage, TransferActions,
@@ -124,7 +125,7 @@ impl AgreementPage {
             access: Access::Ready {
                 file_name: "bearing-vibration.share".into(),
                 table: "hefei.default.bearing-vibration".into(),
-                expires: Some(When { iso: "2026-12-21T14:00:00Z".into(), text: "21 Dec 2026, 14:00 UTC".into() }),
+                expires: Some(When::utc("2026-12-21T14:00:00Z")),
             },
             uses: None,
             transfers: transfers().into_iter().take(1).collect(),
@@ -189,7 +190,7 @@ impl TransferPage {
             actions: TransferActions { suspend: false, resume: true, complete: true, terminate: true },
             provider_pid: Some("urn:uuid:7f2b7f0e-0f4b-4a43-9f1f-3a0c6a3e2a01".into()),
             consumer_pid: Some("urn:uuid:aa0d0f7c-62a5-4f2e-8a4d-1b6a5c1d9e02".into()),
-            delivery_problem: Some("the peer did not answer within 10 seconds".into()),
+            delivery_problem: Some(Text::plain("the peer did not answer within 10 seconds")),
         }
     }
 }

@@ -8,6 +8,7 @@ mod rooms;
 use crate::pages::ColumnView;
 use crate::states::{Chip, Message, NegotiationState, Role, TransferState};
 use crate::view::{EventView, Layout, NegotiationRow, ParticipantView, Party, ProductRef, Subject, Terms, TransferRow, UserView, When};
+use crate::{Locale, Text};
 
 const NEGOTIATION: &str = "neg-01jd3v6k9q";
 const AGREEMENT: &str = "urn:uuid:5b0f6a52-5c84-4f0e-9a39-2d6c1f0b7a11";
@@ -15,13 +16,14 @@ const TRANSFER: &str = "tra-01jd3vb2m4";
 const HEFEI: &str = "did:web:data.hefei.example.cn:p:hefei";
 
 fn when(time: &str) -> When {
-    When { iso: format!("2026-11-21T{time}Z"), text: format!("21 Nov 2026, {} UTC", &time[..5]) }
+    When::utc(format!("2026-11-21T{time}Z"))
 }
 
 /// The layout of a page at `path`, which must be one of the participant `suzhou`.
 pub fn layout(path: &str) -> Layout {
     let participant = |slug: &str, name: &str| ParticipantView { slug: slug.into(), name: name.into(), current: slug == "suzhou" };
     Layout {
+        locale: Locale::En,
         user: Some(UserView { name: "lin.yue".into() }),
         participants: vec![
             participant("suzhou", "Suzhou Industrial Park"),
@@ -31,6 +33,7 @@ pub fn layout(path: &str) -> Layout {
         csrf: "hJ4kq0-Zc2m".into(),
         flash: None,
         path: path.into(),
+        here: path.into(),
         request_id: "req-01jd3v8w2c".into(),
         version: "0.1.0".into(),
         now: when("14:03:27"),
@@ -67,10 +70,10 @@ fn about(mut event: EventView, title: &str, href: &str) -> EventView {
 fn terms() -> Terms {
     Terms {
         sentences: vec![
-            "You may use the product until 1 January 2027, 00:00 UTC.".into(),
-            "You may read it 100 times in all.".into(),
-            "Only participants in China (CN) may use it.".into(),
-            "You declare that you use it for research.".into(),
+            Text::plain("You may use the product until 1 January 2027, 00:00 UTC."),
+            Text::plain("You may read it 100 times in all."),
+            Text::plain("Only participants in China (CN) may use it."),
+            Text::plain("You declare that you use it for research."),
         ],
         odrl_json: r#"{
   "@type": "Offer",

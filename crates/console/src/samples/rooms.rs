@@ -1,12 +1,13 @@
 //! Samples of the remaining pages.
 
 use super::{NEGOTIATION, TRANSFER, about, bearings, event, hefei, layout, negotiations, suzhou, when};
+use crate::Text;
 use crate::format::Count;
 use crate::pages::{
     AccessLevel, Check, Counts, ErrorPage, HomePage, JobQueue, LoginPage, NewToken, NodePage, NotFoundPage, TokenRow, TokensPage,
 };
 use crate::states::{Message, NegotiationState, TransferState};
-use crate::view::{Flash, FlashKind};
+use crate::view::{Flash, FlashKind, Span};
 
 impl LoginPage {
     /// The form as it is first seen.
@@ -103,13 +104,13 @@ impl TokensPage {
 impl NodePage {
     /// A node with one thing to mend.
     pub fn sample() -> Self {
-        let check = |name: &str, ok, detail: &str| Check { name: name.into(), ok, detail: detail.into() };
+        let check = |name: &str, ok, detail: &str| Check { name: Text::plain(name), ok, detail: Text::plain(detail) };
         Self {
             layout: layout("/p/suzhou/node"),
             public_url: "https://data.suzhou.example.cn".into(),
             database: "SQLite 3.51, 48.2 MiB".into(),
             started: when("06:14:00"),
-            uptime: "7 hours 49 minutes".into(),
+            uptime: Span { seconds: 28_140 },
             participants: Count(3),
             jobs: JobQueue { due: Count(0), retrying: Count(1), failed: Count(0), oldest: None },
             checks: vec![
@@ -140,7 +141,7 @@ impl NotFoundPage {
     /// For somebody who is signed in.
     pub fn sample() -> Self {
         let mut layout = layout("/p/suzhou/nowhere");
-        layout.flash = Some(Flash { kind: FlashKind::Success, text: "The product was withdrawn.".into() });
+        layout.flash = Some(Flash { kind: FlashKind::Success, text: Text::plain("The product was withdrawn.") });
         Self { layout }
     }
 }

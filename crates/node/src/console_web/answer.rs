@@ -3,7 +3,7 @@
 //! A handler that fails returns [`Failure`], an answer without a body. [`finish`] and the guard put the page around it:
 //! the guard where somebody is signed in (with their menu), [`finish`] everywhere else.
 
-use super::{cookies, flash::Notice, words};
+use super::{cookies, flash::Notice, guard, language, words};
 use crate::{
     app::App,
     http::{
@@ -15,7 +15,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use fondaco_console::{
     Page,
@@ -57,7 +57,12 @@ pub fn html(page: &impl Page) -> Answer {
 /// A page with another status.
 pub fn with_status(status: StatusCode, page: &impl Page) -> Answer {
     let html = page.html().map_err(Error::internal_failure)?;
-    Ok((status, [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))], html).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_LANGUAGE, page.locale().tag()),
+        (header::VARY, "cookie, accept-language"),
+    ];
+    Ok((status, AppendHeaders(headers), html).into_response())
 }
 
 /// A page about an error that has a place of its own on it.
@@ -93,15 +98,17 @@ pub async fn method_not_allowed() -> Failure {
     Failure(Error::new(Code::MethodNotAllowed, "This address cannot be used that way."))
 }
 
-/// The layout of a page for nobody in particular.
-pub fn bare_layout(app: &App, path: &str, request_id: String) -> Layout {
+/// The layout of the answer to a request, for nobody in particular.
+pub fn bare_layout(app: &App, request: &Request) -> Layout {
     Layout {
+        locale: language::of(app, request.headers()),
         user: None,
         participants: Vec::new(),
         csrf: String::new(),
         flash: None,
-        path: path.to_owned(),
-        request_id,
+        path: request.uri().path().to_owned(),
+        here: guard::here(request),
+        request_id: request_id(request),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now: words::when(app.now()),
     }
@@ -159,10 +166,10 @@ fn keep_headers(from: &HeaderMap, to: &mut Response) {
 
 /// The layer that leaves no failure without a page.
 pub async fn finish(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (path, id) = (request.uri().path().to_owned(), request_id(&request));
+    let layout = bare_layout(&app, &request);
     let response = next.run(request).await;
     if failure_in(&response).is_none() {
         return response;
     }
-    render(response, bare_layout(&app, &path, id), None)
+    render(response, layout, None)
 }

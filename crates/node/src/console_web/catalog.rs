@@ -14,6 +14,7 @@ use crate::app::{
 };
 use axum::extract::{Query, State};
 use fondaco_console::{
+    Text,
     format::{Bytes, Count},
     pages::{CatalogCard, CatalogPage, OfferView, Owner, Paging, ProductPage},
     view::{Terms, When},
@@ -178,10 +179,13 @@ fn card(dataset: &RemoteDataset) -> CatalogCard {
 }
 
 fn offer(offer: RemoteOffer) -> OfferView {
-    OfferView { id: offer.id, terms: Terms { sentences: offer.terms, odrl_json: shape::pretty(&offer.odrl) } }
+    OfferView {
+        id: offer.id,
+        terms: Terms { sentences: offer.terms.into_iter().map(Text::plain).collect(), odrl_json: shape::pretty(&offer.odrl) },
+    }
 }
 
 /// A peer's instant; one that is none is shown as it came.
 fn issued(text: &str) -> When {
-    Timestamp::parse(text).map_or_else(|| When { iso: String::new(), text: text.chars().take(40).collect() }, super::words::when)
+    Timestamp::parse(text).map_or_else(|| When::said(Text::plain(text.chars().take(40).collect::<String>())), super::words::when)
 }

@@ -1,4 +1,5 @@
-//! The console's cookies beside the session's: one for the form to sign in, one for a notice shown once. They carry the
+//! The console's cookies beside the session's: one for the form to sign in, one for a notice shown
+//! once, one for the language. They carry the
 //! port in their names as the session's does, so that several nodes on one machine do not disturb each other.
 
 use crate::{app::App, identity::session::COOKIE_NAME};
@@ -23,6 +24,9 @@ pub struct Cookie {
 pub const LOGIN: Cookie = Cookie { name: "fondaco_login", life: 3_600, same_site: "Strict" };
 /// The notice for the next page. A page that nobody opens within a minute does not need it any more.
 pub const NOTICE: Cookie = Cookie { name: "fondaco_notice", life: 60, same_site: "Lax" };
+
+/// The language that was chosen, for a year: nobody wants to choose it again.
+pub const LANGUAGE: Cookie = Cookie { name: "fondaco_lang", life: 365 * 24 * 3_600, same_site: "Lax" };
 
 impl Cookie {
     fn full_name(self, app: &App) -> String {

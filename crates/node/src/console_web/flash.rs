@@ -1,9 +1,13 @@
-//! Notices after an action, shown once on the next page. The cookie carries the name of one of these texts, never a text.
+//! Notices after an action, shown once on the next page. The cookie carries the name of one, never a text.
+//! A notice's text is the message `notice-{name}` of the console's catalogue.
 
-use fondaco_console::view::{Flash, FlashKind};
+use fondaco_console::{
+    Text,
+    view::{Flash, FlashKind},
+};
 
 macro_rules! notices {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $kind:ident, $text:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $kind:ident;)+) => {
         /// What can be said after an action.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Notice {$($(#[$doc])* $name,)+}
@@ -21,7 +25,7 @@ macro_rules! notices {
             }
             /// As the page shows it.
             pub fn flash(self) -> Flash {
-                match self {$(Self::$name => Flash { kind: FlashKind::$kind, text: $text.into() },)+}
+                match self {$(Self::$name => Flash { kind: FlashKind::$kind, text: Text::of("notice", $code) },)+}
             }
         }
     };
@@ -29,31 +33,31 @@ macro_rules! notices {
 
 notices! {
     /// After signing out.
-    SignedOut = "signed-out", Success, "You have signed out.";
+    SignedOut = "signed-out", Success;
     /// After withdrawing a product.
-    ProductWithdrawn = "product-withdrawn", Success, "The product is withdrawn. Agreements made before stay in force.";
+    ProductWithdrawn = "product-withdrawn", Success;
     /// After asking for an offer.
-    NegotiationBegun = "negotiation-begun", Success, "Your request is on its way. This page follows what happens.";
+    NegotiationBegun = "negotiation-begun", Success;
     /// After agreeing.
-    NegotiationAgreed = "negotiation-agreed", Success, "You agreed. The agreement is on its way to the consumer.";
+    NegotiationAgreed = "negotiation-agreed", Success;
     /// After accepting an offer.
-    OfferAccepted = "offer-accepted", Success, "You accepted the offer. The provider signs next.";
+    OfferAccepted = "offer-accepted", Success;
     /// After ending a negotiation.
-    NegotiationTerminated = "negotiation-terminated", Info, "The negotiation is ended, and the other side will be told.";
+    NegotiationTerminated = "negotiation-terminated", Info;
     /// After asking for access.
-    AccessRequested = "access-requested", Success, "The provider was asked to open access. This page follows what happens.";
+    AccessRequested = "access-requested", Success;
     /// After ending an agreement.
-    AgreementEnded = "agreement-ended", Info, "The agreement is ended. Its transfers are ended and nothing more can be read.";
+    AgreementEnded = "agreement-ended", Info;
     /// After pausing a transfer.
-    TransferSuspended = "transfer-suspended", Info, "Access is paused. Only you can resume it.";
+    TransferSuspended = "transfer-suspended", Info;
     /// After resuming one.
-    TransferResumed = "transfer-resumed", Success, "Access is open again.";
+    TransferResumed = "transfer-resumed", Success;
     /// After completing one.
-    TransferCompleted = "transfer-completed", Success, "The transfer is completed.";
+    TransferCompleted = "transfer-completed", Success;
     /// After ending one.
-    TransferTerminated = "transfer-terminated", Info, "The transfer is ended, and the other side will be told.";
+    TransferTerminated = "transfer-terminated", Info;
     /// After revoking a token.
-    TokenRevoked = "token-revoked", Success, "The token is revoked. Programs that use it are refused from now on.";
+    TokenRevoked = "token-revoked", Success;
 }
 
 #[cfg(test)]
@@ -67,7 +71,7 @@ mod tests {
         for notice in Notice::ALL {
             assert!(seen.insert(notice.code()), "{} twice", notice.code());
             assert_eq!(Notice::from_code(notice.code()), Some(*notice));
-            assert!(!notice.flash().text.is_empty());
+            assert!(notice.flash().text.exists(), "no message notice-{}", notice.code());
         }
         assert_eq!(Notice::from_code("<b>"), None);
     }

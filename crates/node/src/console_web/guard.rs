@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -206,15 +206,30 @@ fn sign_in_path(request: &Request) -> String {
     }
 }
 
-/// `next`, if it is a path of this console and not a way to somewhere else: `//host`, `/\host` and anything a browser
-/// might clean up into one of them are not.
+/// `next`, if signing in can lead on to it: a page of this console, but the way in itself.
 pub fn own_path(next: &str) -> Option<&str> {
+    own_page(next).filter(|page| !matches!(page.split(['?', '/']).nth(1), Some("login")))
+}
+
+/// `next`, if it is a page of this console and not a way to somewhere else: `//host`, `/\host` and anything a browser
+/// might clean up into one of them are not.
+pub fn own_page(next: &str) -> Option<&str> {
     let rest = next.strip_prefix('/')?;
     let usable = next.len() <= NEXT_MAX_CHARS
         && !rest.starts_with('/')
         && next.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
-        && !matches!(rest.split(['?', '/']).next(), Some("login" | "logout" | "api" | "assets"));
+        && !matches!(rest.split(['?', '/']).next(), Some("logout" | "language" | "api" | "assets"));
     usable.then_some(next)
+}
+
+/// The path and query that open the page of this request again; after an action, those of a page it belongs to.
+pub fn here(request: &Request) -> String {
+    let asked = request.uri().path_and_query().map(PathAndQuery::as_str).filter(|_| request.method() != Method::POST);
+    match asked.and_then(own_page) {
+        Some(page) => page.to_owned(),
+        None if request.uri().path() == "/login" => "/login".to_owned(),
+        None => way_back(request.method(), request.uri().path()).filter(|page| own_page(page).is_some()).unwrap_or_else(|| "/".to_owned()),
+    }
 }
 
 /// The page that an action belongs to, for the way back from an error; from a page, the first of its room.
@@ -252,12 +267,7 @@ fn layout(app: &App, request: &Request, person: &Person, acting: &Acting) -> Lay
         participants.insert(0, view(current));
     }
     let name = if person.user.name.is_empty() { &person.user.login } else { &person.user.name };
-    Layout {
-        user: Some(UserView { name: name.clone() }),
-        participants,
-        csrf: person.csrf.clone(),
-        ..answer::bare_layout(app, request.uri().path(), answer::request_id(request))
-    }
+    Layout { user: Some(UserView { name: name.clone() }), participants, csrf: person.csrf.clone(), ..answer::bare_layout(app, request) }
 }
 
 #[cfg(test)]
@@ -286,6 +296,28 @@ mod tests {
             &format!("/{}", "x".repeat(NEXT_MAX_CHARS)),
         ] {
             assert_eq!(own_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_page_can_be_opened_again() {
+        let asked = |method: Method, uri: &str| {
+            let mut request = Request::new(Body::empty());
+            *request.method_mut() = method;
+            *request.uri_mut() = uri.parse().expect("uri");
+            here(&request)
+        };
+        for (method, uri, again) in [
+            (Method::GET, "/p/acme/catalog?peer=did%3Aweb%3Ax&page=2", "/p/acme/catalog?peer=did%3Aweb%3Ax&page=2"),
+            (Method::GET, "/login?next=%2Fp%2Facme", "/login?next=%2Fp%2Facme"),
+            (Method::POST, "/login", "/login"),
+            (Method::POST, "/p/acme/tokens", "/p/acme/tokens"),
+            (Method::POST, "/p/acme/negotiations/neg_1/agree", "/p/acme/negotiations/neg_1"),
+            (Method::POST, "/logout", "/"),
+            (Method::GET, "/language?to=zh", "/"),
+            (Method::GET, "//evil.example/", "/"),
+        ] {
+            assert_eq!(asked(method, uri), again, "{uri}");
         }
     }
 

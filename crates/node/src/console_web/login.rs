@@ -81,9 +81,7 @@ pub async fn sign_in(State(app): State<App>, request: Request) -> Answer {
     let (status, problem) = match error.code() {
         // Not 401: that status promises a way to authenticate by a header.
         Code::Unauthenticated => (StatusCode::FORBIDDEN, LoginProblem::Wrong),
-        Code::TooMany => {
-            (StatusCode::TOO_MANY_REQUESTS, LoginProblem::Throttled { wait: format!("{} at most", words::span(LOGIN_WINDOW)) })
-        }
+        Code::TooMany => (StatusCode::TOO_MANY_REQUESTS, LoginProblem::Throttled { wait: words::span(LOGIN_WINDOW) }),
         _ => return Err(error.into()),
     };
     Ok(caused_by(show(&app, status, page(problem), expected, None)?, error))
@@ -99,7 +97,7 @@ pub async fn sign_out(State(app): State<App>, signed_in: SignedIn) -> Answer {
 }
 
 fn layout(app: &App, request: &Request) -> Layout {
-    answer::bare_layout(app, request.uri().path(), answer::request_id(request))
+    answer::bare_layout(app, request)
 }
 
 /// The form, with the token that its cookie holds: a new one where there is none yet.

@@ -14,6 +14,7 @@ mod flash;
 mod guard;
 mod headers;
 mod home;
+mod language;
 mod login;
 mod negotiations;
 mod node;
@@ -55,9 +56,14 @@ fn action<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Rou
     Route { method: Method::POST, path, handler: post(handler) }
 }
 
-/// What anybody reaches: the way in, and the files of its page.
+/// What anybody reaches: the way in, the files of its page and its language.
 pub fn open_routes() -> Vec<Route> {
-    vec![page("/login", login::form), action("/login", login::sign_in), page("/assets/{hash}/{name}", assets::file)]
+    vec![
+        page("/login", login::form),
+        action("/login", login::sign_in),
+        page("/language", language::choose),
+        page("/assets/{hash}/{name}", assets::file),
+    ]
 }
 
 /// What only somebody signed in reaches, and below `/p/{slug}` only who may act for that participant.

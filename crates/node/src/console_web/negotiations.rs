@@ -10,6 +10,7 @@ use super::{
 use crate::app::{App, negotiations::Begin, views::ProcessesAsked};
 use axum::extract::{Path, Query, State};
 use fondaco_console::{
+    Text,
     pages::{NegotiationActions, NegotiationPage, NegotiationsPage},
     states::NegotiationState,
 };
@@ -65,7 +66,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         agreement_id: n.state.agreement().filter(|_| matches!(n.state, S::Finalized { .. })).map(|a| a.id.clone()),
         provider_pid,
         consumer_pid,
-        delivery_problem: followed.delivery_problem.or(note.filter(|_| !n.state.is_final())),
+        delivery_problem: followed.delivery_problem.or(note.filter(|_| !n.state.is_final())).map(Text::plain),
         layout: room.layout.clone(),
     })
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::app::{App, views::Outbox};
 use axum::extract::State;
 use fondaco_console::{
+    Text,
     format::Count,
     pages::{Check, JobQueue, NodePage},
 };
@@ -44,7 +45,7 @@ fn database(url: &str) -> &'static str {
 }
 
 fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
-    Check { name: name.into(), ok, detail: detail.into() }
+    Check { name: Text::plain(name), ok, detail: Text::plain(detail) }
 }
 
 /// This page was just read from it.
@@ -69,7 +70,7 @@ fn jobs_check(outbox: &Outbox, now: Timestamp) -> Check {
             false,
             format!(
                 "Something has been waiting for {}. A peer is probably down; open the negotiation or transfer to see which.",
-                words::span(waited)
+                words::span(waited).text()
             ),
         ),
         None => check("Jobs", true, "Nothing waits longer than it should."),

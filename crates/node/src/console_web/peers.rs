@@ -8,6 +8,7 @@ use super::{
 use crate::app::App;
 use axum::extract::State;
 use fondaco_console::{
+    Text,
     pages::{PeerRow, PeersPage},
     view::When,
 };
@@ -23,10 +24,10 @@ pub async fn list(State(app): State<App>, room: Room) -> Answer {
 pub async fn unreachable(app: &App, room: &Room, address: &str, error: &Error) -> Answer {
     let advice = words::advice(error.code()).unwrap_or_default();
     let problem = format!("{} {advice}", error.message()).trim().to_owned();
-    answer::with_error(&page(app, room, address.to_owned(), Some(problem)).await?, error)
+    answer::with_error(&page(app, room, address.to_owned(), Some(Text::plain(problem))).await?, error)
 }
 
-async fn page(app: &App, room: &Room, address: String, problem: Option<String>) -> Result<PeersPage, Error> {
+async fn page(app: &App, room: &Room, address: String, problem: Option<Text>) -> Result<PeersPage, Error> {
     let peers = app.list_peers(&room.participant.slug).await?;
     Ok(PeersPage { layout: room.layout.clone(), address, problem, peers: peers.iter().map(row).collect() })
 }
@@ -38,6 +39,6 @@ fn row(peer: &store::PeerRow) -> PeerRow {
         // The DID finds the peer wherever it moves; an address once typed may not.
         address: peer.did.to_string(),
         reachable: peer.last_error.is_none(),
-        last_contact: peer.last_ok_at.map_or_else(|| When { iso: String::new(), text: "never".into() }, words::when),
+        last_contact: peer.last_ok_at.map_or_else(|| When::said(Text::say("peers-never")), words::when),
     }
 }

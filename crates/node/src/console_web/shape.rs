@@ -3,6 +3,7 @@
 use super::{guard::Room, words};
 use crate::app::views::{Names, waits_for_us};
 use fondaco_console::{
+    Text,
     states::{self, Message, NegotiationState, ProductState, Role, TransferState},
     view::{self, EventView, NegotiationRow, Party, Subject, Terms, TransferRow},
 };
@@ -81,8 +82,8 @@ fn actor(room: &Room, names: &Names, actor: &str) -> Party {
 /// The terms of an ODRL document, in words and as they are.
 pub fn terms(odrl: &Value) -> Terms {
     let sentences = match Policy::from_odrl(odrl) {
-        Ok(policy) => policy.sentences(),
-        Err(e) => vec![format!("These terms cannot be put into words here; read the policy itself. {e}")],
+        Ok(policy) => policy.sentences().into_iter().map(Text::plain).collect(),
+        Err(e) => vec![Text::plain(format!("These terms cannot be put into words here; read the policy itself. {e}"))],
     };
     Terms { sentences, odrl_json: pretty(odrl) }
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::app::{App, views::ProcessesAsked};
 use axum::extract::{Path, Query, State};
 use fondaco_console::{
+    Text,
     pages::{TransferActions, TransferPage, TransfersPage},
     states::TransferState,
 };
@@ -48,7 +49,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         actions: actions(t),
         provider_pid,
         consumer_pid,
-        delivery_problem: followed.delivery_problem.or(note.filter(|_| !t.state.is_final())),
+        delivery_problem: followed.delivery_problem.or(note.filter(|_| !t.state.is_final())).map(Text::plain),
         layout: room.layout.clone(),
     })
 }

@@ -1,0 +1,43 @@
+# 术语表（每个概念只用一个词）
+#   product 产品          catalogue 目录        offer 要约            terms 条款
+#   negotiation 协商      agreement 合约        transfer 传输         version 版本
+#   provider 提供方       consumer 消费方       participant 参与方    peer 对等方
+#   node 节点             API token API 令牌    profile file 凭据文件  credential 凭据
+#   sign (an agreement) 签署   sign in 登录      withdraw 下架         publish 发布
+#   terminate/end 终止    suspend 暂停          resume 恢复           complete 完成
+#   identifier 标识符     operator（节点）运维人员   request id 请求编号
+# 排版：中文与西文、数字之间留一个空格；引号用“”；句末用全角标点。
+
+## 每个页面的外框
+
+common-skip = 跳到正文
+common-participant = 参与方：
+common-signed-in = 当前用户：
+common-sign-out = 退出登录
+common-menu = 主导航
+common-room-home = 概览
+common-room-products = 产品
+common-room-peers = 对等方
+common-room-negotiations = 协商
+common-room-agreements = 合约
+common-room-transfers = 传输
+common-room-tokens = API 令牌
+common-room-node = 节点
+common-live = 实时更新中
+common-lost = 连接中断，正在重试…
+common-made = 页面生成于 { $when }
+common-request = 请求编号 <code>{ $id }</code>
+common-language = 语言
+
+## 时间
+
+common-moment = { $year }年{ $month }月{ $day }日 { $clock } UTC
+common-days = { $n } 天
+common-hours = { $n } 小时
+common-minutes = { $n } 分钟
+common-seconds = { $n } 秒
+common-span = { $larger } { $smaller }
+common-just-now = 刚刚
+common-minutes-ago = { $n } 分钟前
+common-hours-ago = { $n } 小时前
+common-days-ago = { $n } 天前
