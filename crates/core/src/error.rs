@@ -106,6 +106,14 @@ codes! {
     TypeUnsupported = "FDC-4004", 400, "A column has a type that cannot be shared";
     /// A stored file is gone or changed.
     DataDamaged = "FDC-4005", 500, "Stored data is missing or changed";
+    /// Columns that seem to hold personal data, which the publisher has not confirmed.
+    PersonalData = "FDC-4006", 409, "Personal data needs to be confirmed";
+    /// An object store or database that does not answer, answers too slowly or goes away.
+    SourceUnreachable = "FDC-4007", 502, "The source cannot be reached";
+    /// An object store or database that answers no.
+    SourceRefused = "FDC-4008", 400, "The source refuses";
+    /// A publication that was cancelled.
+    Cancelled = "FDC-4009", 409, "Cancelled";
 
     /// The configuration file or an environment variable is wrong.
     ConfigInvalid = "FDC-5001", 500, "The configuration is wrong";

@@ -60,6 +60,8 @@ ids! {
     OfferId = "off";
     /// A piece of work to do later.
     JobId = "job";
+    /// A publication in progress.
+    PublicationId = "pub";
     /// An API token (its public part).
     TokenId = "tok";
     /// A transfer as this node knows it: its own `consumerPid` or `providerPid`.

@@ -7,14 +7,18 @@
 
 pub mod agreement;
 pub mod canonical;
+pub mod connection;
 pub mod decision;
 pub mod entropy;
 pub mod error;
+pub mod feed;
 pub mod ids;
+pub mod listing;
 pub mod negotiation;
 pub mod participant;
 pub mod policy;
 pub mod product;
+pub mod publication;
 pub mod time;
 pub mod transfer;
 

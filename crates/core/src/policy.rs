@@ -80,6 +80,11 @@ pub enum Constraint {
         /// With which purposes.
         values: Vec<String>,
     },
+    /// Versions from this one on, and not the agreed one alone: later versions are delivered under the same agreement.
+    Version {
+        /// The first version.
+        from: u32,
+    },
 }
 
 /// An ISO 8601 duration as written (`P30D`, `P1M`): calendar units are counted from the agreement's own date.

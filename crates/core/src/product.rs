@@ -92,6 +92,8 @@ impl ProductRef {
 pub enum ProductKind {
     /// A table, delivered by Delta Sharing.
     Table,
+    /// Files, delivered by HTTP.
+    Files,
 }
 
 impl ProductKind {
@@ -99,18 +101,34 @@ impl ProductKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Table => "table",
+            Self::Files => "files",
         }
     }
     /// The `format` of the distributions it can be transferred by.
     pub const fn formats(self) -> &'static [&'static str] {
         match self {
             Self::Table => &[FORMAT_DELTA_SHARING],
+            Self::Files => &[FORMAT_HTTP_PULL],
         }
+    }
+    /// Every kind, in the order people are shown them.
+    pub const ALL: &'static [Self] = &[Self::Table, Self::Files];
+    /// Reads its name.
+    ///
+    /// # Errors
+    /// A message that lists the kinds there are.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
+            Error::invalid(format!("The kind \"{text:.40}\" cannot be published by this node; it knows: {}.", known.join(", ")))
+        })
     }
 }
 
 /// The transfer format of tables: the consumer pulls with a Delta Sharing client.
 pub const FORMAT_DELTA_SHARING: &str = "DeltaSharing-PULL";
+/// The transfer format of files: the consumer pulls by HTTP. The name is that of the Eclipse connectors.
+pub const FORMAT_HTTP_PULL: &str = "HttpData-PULL";
 
 /// Whether new agreements may be made about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,6 +138,102 @@ pub enum ProductState {
     Published,
     /// Out of the catalogue; agreements already made go on.
     Withdrawn,
+}
+
+/// What a good listing says beside title, description and keywords. All of it may be missing; [`crate::listing`] says
+/// what is, and why it matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Listing {
+    /// `dct:license`: an SPDX expression (`CC-BY-4.0`) or a web address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
+    /// `dcat:contactPoint`: a mail or web address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_point: Option<String>,
+    /// `dct:accrualPeriodicity`: how often it is renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accrual_periodicity: Option<Frequency>,
+    /// `dct:language`: BCP 47 tags of the languages in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub language: Vec<String>,
+}
+
+/// How often a product is renewed: the common ones of the EU's frequency vocabulary, which DCAT-AP asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Frequency {
+    /// All the time.
+    Continuous,
+    /// Every hour.
+    Hourly,
+    /// Every day.
+    Daily,
+    /// Every week.
+    Weekly,
+    /// Every month.
+    Monthly,
+    /// Every three months.
+    Quarterly,
+    /// Every year.
+    Annual,
+    /// Now and then.
+    Irregular,
+    /// Not at all.
+    Never,
+}
+
+impl Frequency {
+    /// Every frequency, often first.
+    pub const ALL: &'static [Self] = &[
+        Self::Continuous,
+        Self::Hourly,
+        Self::Daily,
+        Self::Weekly,
+        Self::Monthly,
+        Self::Quarterly,
+        Self::Annual,
+        Self::Irregular,
+        Self::Never,
+    ];
+    /// Its name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Continuous => "continuous",
+            Self::Hourly => "hourly",
+            Self::Daily => "daily",
+            Self::Weekly => "weekly",
+            Self::Monthly => "monthly",
+            Self::Quarterly => "quarterly",
+            Self::Annual => "annual",
+            Self::Irregular => "irregular",
+            Self::Never => "never",
+        }
+    }
+    /// Reads its name.
+    ///
+    /// # Errors
+    /// A message that lists the names.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::ALL.iter().copied().find(|f| f.as_str() == text).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|f| f.as_str()).collect();
+            Error::invalid(format!("The update rhythm \"{text:.40}\" is not one of: {}.", known.join(", ")))
+        })
+    }
+    /// Its address in the [vocabulary](https://op.europa.eu/en/web/eu-vocabularies/dataset/-/resource?uri=http://publications.europa.eu/resource/dataset/frequency).
+    pub const fn iri(self) -> &'static str {
+        match self {
+            Self::Continuous => "http://publications.europa.eu/resource/authority/frequency/CONT",
+            Self::Hourly => "http://publications.europa.eu/resource/authority/frequency/HOURLY",
+            Self::Daily => "http://publications.europa.eu/resource/authority/frequency/DAILY",
+            Self::Weekly => "http://publications.europa.eu/resource/authority/frequency/WEEKLY",
+            Self::Monthly => "http://publications.europa.eu/resource/authority/frequency/MONTHLY",
+            Self::Quarterly => "http://publications.europa.eu/resource/authority/frequency/QUARTERLY",
+            Self::Annual => "http://publications.europa.eu/resource/authority/frequency/ANNUAL",
+            Self::Irregular => "http://publications.europa.eu/resource/authority/frequency/IRREG",
+            Self::Never => "http://publications.europa.eu/resource/authority/frequency/NEVER",
+        }
+    }
 }
 
 /// A published version of a product.
@@ -142,6 +256,9 @@ pub struct Product {
     /// Search words.
     #[serde(default)]
     pub keywords: Vec<String>,
+    /// What else a reader of the catalogue wants to know.
+    #[serde(flatten)]
+    pub listing: Listing,
     /// Whether the profile (nulls, min, max, distinct) may be shown in the catalogue.
     #[serde(default)]
     pub publish_profile: bool,

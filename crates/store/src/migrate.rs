@@ -3,6 +3,8 @@
 //! `schema_migration` says which were applied and their SHA-256. A database that knows more than this program, or
 //! whose scripts differ, is refused before anything is read from it.
 
+mod product_files;
+
 use crate::{
     conn::Conn,
     dialect::{self, Dialect, MIGRATION_LOCK, MIGRATIONS_EXIST, Sql},
@@ -16,21 +18,27 @@ struct Migration {
     name: &'static str,
     sqlite: &'static str,
     postgres: &'static str,
+    /// What no script can say in both dialects: run after it, in the same transaction.
+    rows: fn(&mut Conn) -> Result<(), StoreError>,
 }
 
 macro_rules! migration {
     ($version:literal, $name:literal) => {
+        migration!($version, $name, |_| Ok(()))
+    };
+    ($version:literal, $name:literal, $rows:expr) => {
         Migration {
             version: $version,
             name: $name,
             sqlite: include_str!(concat!("../migrations/sqlite/", $name, ".sql")),
             postgres: include_str!(concat!("../migrations/postgres/", $name, ".sql")),
+            rows: $rows,
         }
     };
 }
 
 /// Every migration, in order.
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_first")];
+const MIGRATIONS: &[Migration] = &[migration!(1, "0001_first"), migration!(2, "0002_files_and_sources", product_files::move_out)];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 const APPLIED: Sql = Sql::Same("SELECT version, checksum FROM schema_migration ORDER BY version");
@@ -95,6 +103,7 @@ fn step(conn: &mut Conn, last: u32, now: Timestamp) -> Result<bool, StoreError> 
     let Some(next) = MIGRATIONS.get(rows.len()).filter(|m| m.version <= last) else { return Ok(false) };
     let script = next.script(conn.dialect());
     conn.batch(script)?;
+    (next.rows)(conn)?;
     conn.execute(RECORD, vals![next.version, next.name, sha256_hex(script.as_bytes()), now])?;
     tracing::info!(version = next.version, name = next.name, "migrated the database");
     Ok(true)

@@ -19,6 +19,8 @@ pub struct Facts<'a> {
     pub purpose: &'a [String],
     /// Reads already made under the agreement.
     pub reads: u64,
+    /// The version of the product that was agreed on; before there is an agreement, the one asked for.
+    pub version: u32,
 }
 
 /// The answer to "may they?".
@@ -37,6 +39,8 @@ pub struct Permit {
     pub reads_max: Option<u64>,
     /// From this instant on the permission no longer holds.
     pub until: Option<Timestamp>,
+    /// Whether versions later than the agreed one are included.
+    pub later_versions: bool,
 }
 
 /// Why not: the constraint that failed, and words for a person.
@@ -97,6 +101,7 @@ impl Constraint {
             Self::Count { .. } => "count",
             Self::Spatial { .. } => "spatial",
             Self::Purpose { .. } => "purpose",
+            Self::Version { .. } => "version",
         }
     }
 
@@ -149,6 +154,12 @@ impl Constraint {
                     return Err(self.deny(format!("Not permitted for a participant established in {place}.")));
                 }
             }
+            Self::Version { from } => {
+                if facts.version < *from {
+                    return Err(self.deny(format!("These terms are for versions from {from} on.")));
+                }
+                permit.later_versions = true;
+            }
             Self::Purpose { op, values } => {
                 if facts.purpose.is_empty() {
                     return Err(self.deny("These terms depend on the purpose, and none was declared. Declare it when negotiating."));
@@ -174,7 +185,7 @@ mod tests {
     }
 
     fn facts(now: &str) -> Facts<'static> {
-        Facts { now: at(now), recipient: "did:web:me", agreed_at: at("2026-01-31T00:00:00Z"), spatial: None, purpose: &[], reads: 0 }
+        Facts { now: at(now), recipient: "did:web:me", agreed_at: at("2026-01-31T00:00:00Z"), spatial: None, purpose: &[], reads: 0, version: 1 }
     }
 
     fn policy(constraints: &serde_json::Value) -> Policy {
@@ -240,7 +251,7 @@ mod tests {
                 Constraint::DateTime { op: Comparison::Lt, at: base.plus(Micros(lt)) },
                 Constraint::DateTime { op: Comparison::Lteq, at: base.plus(Micros(lteq)) },
             ] }] };
-            let f = |n: Timestamp| Facts { now: n, recipient: "x", agreed_at: base, spatial: None, purpose: &[], reads: 0 };
+            let f = |n: Timestamp| Facts { now: n, recipient: "x", agreed_at: base, spatial: None, purpose: &[], reads: 0, version: 1 };
             match p.evaluate(&f(base.plus(Micros(now)))) {
                 Verdict::Permit(permit) => {
                     let until = permit.until.expect("bounded");

@@ -172,6 +172,14 @@ fn constraint(value: &Value) -> Result<Constraint> {
                 _ => Err(wrong_op()),
             }
         }
+        "version" => {
+            let n = number_of(right).and_then(|n| u32::try_from(n).ok()).filter(|n| *n >= 1);
+            let from = n.ok_or_else(|| wrong_value("a version, a whole number from 1"))?;
+            match comparison(op) {
+                Some(Comparison::Gteq) => Ok(Constraint::Version { from }),
+                _ => Err(wrong_op()),
+            }
+        }
         "recipient" | "spatial" | "purpose" => {
             let op = set_operator(op).ok_or_else(wrong_op)?;
             let values = texts_of(right).ok_or_else(|| wrong_value("a text or a list of texts"))?;
@@ -194,7 +202,7 @@ fn constraint(value: &Value) -> Result<Constraint> {
             })
         }
         other => Err(unsupported(&format!(
-            "the constraint \"{}\" cannot be enforced by this node; it knows dateTime, elapsedTime, recipient, count, spatial and purpose",
+            "the constraint \"{}\" cannot be enforced by this node; it knows dateTime, elapsedTime, recipient, count, spatial, purpose and version",
             clip(other)
         ))),
     }
@@ -216,6 +224,7 @@ fn constraint_json(c: &Constraint) -> Value {
         Constraint::Recipient { op, values } => set("recipient", op, values),
         Constraint::Spatial { op, values } => set("spatial", op, values),
         Constraint::Purpose { op, values } => set("purpose", op, values),
+        Constraint::Version { from } => entry("version", json!("gteq"), json!(from)),
     }
 }
 

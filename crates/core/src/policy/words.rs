@@ -49,6 +49,7 @@ impl Constraint {
                 SetOperator::Eq | SetOperator::IsAnyOf => format!("Only for this purpose: {}.", values.join(", or ")),
                 SetOperator::Neq | SetOperator::IsNoneOf => format!("Not for this purpose: {}.", values.join(", nor ")),
             },
+            Self::Version { .. } => "Later versions of it are included.".into(),
         }
     }
 }

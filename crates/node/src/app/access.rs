@@ -22,6 +22,7 @@ pub struct OwnedFacts {
     spatial: Option<String>,
     purpose: Vec<String>,
     reads: u64,
+    version: u32,
 }
 
 impl OwnedFacts {
@@ -34,6 +35,7 @@ impl OwnedFacts {
             spatial: self.spatial.as_deref(),
             purpose: &self.purpose,
             reads: self.reads,
+            version: self.version,
         }
     }
 }
@@ -42,9 +44,19 @@ impl OwnedFacts {
 ///
 /// Who declares no purpose but asks for terms that name the permitted ones has declared those: the request repeats
 /// the constraint, and the agreement that both sides hold contains it. A connector that is not ours can say it no other way.
-pub fn facts(policy: &Policy, recipient: &Did, declared: &Declarations, agreed_at: Timestamp, now: Timestamp, reads: u64) -> OwnedFacts {
+pub fn facts(
+    policy: &Policy,
+    recipient: &Did,
+    declared: &Declarations,
+    dataset: &str,
+    agreed_at: Timestamp,
+    now: Timestamp,
+    reads: u64,
+) -> OwnedFacts {
     let purpose = if declared.purpose.is_empty() { purposes_in_terms(policy) } else { declared.purpose.clone() };
-    OwnedFacts { now, recipient: recipient.to_string(), agreed_at, spatial: declared.spatial.clone(), purpose, reads }
+    // A dataset that is not one of ours has no version: terms that name one then deny.
+    let version = ProductRef::parse_dataset_id(dataset).map_or(0, |r| r.version);
+    OwnedFacts { now, recipient: recipient.to_string(), agreed_at, spatial: declared.spatial.clone(), purpose, reads, version }
 }
 
 fn purposes_in_terms(policy: &Policy) -> Vec<String> {
@@ -122,7 +134,7 @@ impl App {
             .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
         // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
         let counted = reads.saturating_sub(1);
-        let facts = facts(policy, peer_of(&agreement), &agreement.declared, agreement.agreement.timestamp, now, counted);
+        let facts = facts(policy, peer_of(&agreement), &agreement.declared, &agreement.dataset, agreement.agreement.timestamp, now, counted);
         match policy.evaluate(&facts.as_facts()) {
             Verdict::Permit(permit) => {
                 let watch = Watch::new(closed, permit.until);

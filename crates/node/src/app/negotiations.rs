@@ -276,7 +276,7 @@ fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Endin
     }
     let policy = Policy::from_odrl(&terms.odrl)?;
     let now = app.now();
-    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, now, now, 0).as_facts()) {
+    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, &n.dataset, now, now, 0).as_facts()) {
         Verdict::Permit(_) => Ok(()),
         Verdict::Deny(denial) => Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] }),
     })

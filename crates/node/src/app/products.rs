@@ -121,6 +121,7 @@ impl App {
             title,
             description: publish.description.trim().to_owned(),
             keywords: publish.keywords,
+            listing: fondaco_core::product::Listing::default(),
             publish_profile: publish.publish_profile,
             content,
             created_at: now,

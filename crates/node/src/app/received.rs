@@ -305,7 +305,7 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
     let now = app.now();
     let reads = tx.reads_used(slug, &row.agreement.id)?;
     if let Some(policy) = &row.policy {
-        let facts = access::facts(policy, peer_of(&row), &row.declared, row.agreement.timestamp, now, reads);
+        let facts = access::facts(policy, peer_of(&row), &row.declared, &row.dataset, row.agreement.timestamp, now, reads);
         if let Verdict::Deny(denial) = policy.evaluate(&facts.as_facts()) {
             return Err(Error::new(Code::PolicyDenied, denial.to_string()));
         }

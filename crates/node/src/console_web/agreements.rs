@@ -147,7 +147,7 @@ fn state(a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementState 
 fn verdict(a: &store::AgreementRow, reads: u64) -> Option<Verdict> {
     let policy = a.policy.as_ref()?;
     let made = a.agreement.timestamp;
-    Some(policy.evaluate(&facts(policy, &a.agreement.assignee, &a.declared, made, made, reads).as_facts()))
+    Some(policy.evaluate(&facts(policy, &a.agreement.assignee, &a.declared, &a.dataset, made, made, reads).as_facts()))
 }
 
 /// The bounds of the terms.

@@ -5,7 +5,9 @@
 
 pub mod agreements;
 pub mod api_tokens;
+pub mod connections;
 pub mod events;
+pub mod feeds;
 pub mod idempotency;
 pub mod inbox;
 pub mod jobs;
@@ -14,8 +16,12 @@ pub mod login;
 pub mod negotiations;
 pub mod offers;
 pub mod participants;
+pub mod peer_datasets;
 pub mod peers;
+pub mod process_counts;
+pub mod product_files;
 pub mod products;
+pub mod publications;
 mod savepoint;
 pub mod sessions;
 pub mod settings;
@@ -149,7 +155,9 @@ impl Tx {
         let files = [
             agreements::ALL,
             api_tokens::ALL,
+            connections::ALL,
             events::ALL,
+            feeds::ALL,
             idempotency::ALL,
             inbox::ALL,
             jobs::ALL,
@@ -158,8 +166,12 @@ impl Tx {
             negotiations::ALL,
             offers::ALL,
             participants::ALL,
+            peer_datasets::ALL,
             peers::ALL,
+            process_counts::ALL,
+            product_files::ALL,
             products::ALL,
+            publications::ALL,
             sessions::ALL,
             settings::ALL,
             token_use::ALL,

@@ -26,12 +26,16 @@ pub struct PeerRow {
     pub last_ok_at: Option<Timestamp>,
     /// Why the last call failed; `None` when it did not.
     pub last_error: Option<String>,
+    /// When its catalogue was last read to the end; noted by `peer_catalog_read` alone.
+    pub catalog_read_at: Option<Timestamp>,
+    /// Why the last reading of its catalogue failed; noted by `peer_catalog_failed` alone.
+    pub catalog_error: Option<String>,
 }
 
 statements! {
     TOUCH = Same("INSERT INTO peer (participant, did, name, address, last_ok_at, last_error) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (participant, did) DO UPDATE SET name = COALESCE(excluded.name, peer.name), address = COALESCE(excluded.address, peer.address), last_ok_at = COALESCE(excluded.last_ok_at, peer.last_ok_at), last_error = excluded.last_error");
-    GET = Same("SELECT participant, did, name, address, last_ok_at, last_error FROM peer WHERE participant = $1 AND did = $2");
-    LIST = Same("SELECT participant, did, name, address, last_ok_at, last_error FROM peer WHERE participant = $1 ORDER BY did LIMIT $2");
+    GET = Same("SELECT participant, did, name, address, last_ok_at, last_error, catalog_read_at, catalog_error FROM peer WHERE participant = $1 AND did = $2");
+    LIST = Same("SELECT participant, did, name, address, last_ok_at, last_error, catalog_read_at, catalog_error FROM peer WHERE participant = $1 ORDER BY did LIMIT $2");
 }
 
 fn read(row: &Row) -> Result<PeerRow, StoreError> {
@@ -42,6 +46,8 @@ fn read(row: &Row) -> Result<PeerRow, StoreError> {
         address: row.opt_string(3)?,
         last_ok_at: row.opt_at(4)?,
         last_error: row.opt_string(5)?,
+        catalog_read_at: row.opt_at(6)?,
+        catalog_error: row.opt_string(7)?,
     })
 }
 

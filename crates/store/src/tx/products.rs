@@ -53,7 +53,7 @@ fn search_text(product: &Product) -> String {
 }
 
 /// A LIKE pattern for "contains".
-fn pattern(query: Option<&str>) -> String {
+pub(super) fn pattern(query: Option<&str>) -> String {
     let query = query.unwrap_or_default().trim().to_lowercase();
     if query.is_empty() {
         return query;

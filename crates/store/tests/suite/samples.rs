@@ -8,7 +8,7 @@ use fondaco_core::{
     negotiation::{self, Negotiation, Peer, Role, Terms},
     participant::{Declarations, Did, Participant, Slug},
     policy::Policy,
-    product::{Offer, Product, ProductId, ProductKind, ProductRef, ProductState},
+    product::{Listing, Offer, Product, ProductId, ProductKind, ProductRef, ProductState},
     transfer::{self, Transfer},
 };
 use fondaco_store::AgreementRow;
@@ -47,6 +47,7 @@ pub(crate) fn product(id: &str, version: u32) -> Product {
         title: format!("Flights of {id} 航班"),
         description: "Departures, 100% of them".into(),
         keywords: vec!["air_traffic".into(), "Suzhou".into()],
+        listing: Listing::default(),
         publish_profile: true,
         content: json!({"rows": 336_776, "columns": [{"name": "year", "type": "long"}]}),
         created_at: START,
