@@ -211,7 +211,9 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_checked() {
-        let s3 = target(json!({"kind": "s3", "endpoint": "http://127.0.0.1:9000", "region": "us-east-1", "bucket": "b", "pathStyle": true, "accessKeyId": "a"}));
+        let s3 = target(
+            json!({"kind": "s3", "endpoint": "http://127.0.0.1:9000", "region": "us-east-1", "bucket": "b", "pathStyle": true, "accessKeyId": "a"}),
+        );
         assert_eq!(s3.place(), "s3://b at http://127.0.0.1:9000");
         let secret = Secret { secret_access_key: Some("s".into()), ..Secret::default() };
         s3.check(&secret).expect("good");

@@ -79,11 +79,19 @@ impl Remark {
     /// Why it matters.
     pub const fn why(self) -> &'static str {
         match self {
-            Self::DescriptionShort => "People decide by it whether to ask for terms at all: say what is in it, where it comes from and how good it is.",
+            Self::DescriptionShort => {
+                "People decide by it whether to ask for terms at all: say what is in it, where it comes from and how good it is."
+            }
             Self::KeywordsMissing => "Search finds what has the words people look for.",
-            Self::LicenseMissing => "Without one, nobody knows what remains allowed once the data has been received; many organisations may not take it.",
-            Self::LicenseUnknown => "Programs compare licences by their SPDX name, as in CC-BY-4.0; give the web address of your own terms otherwise.",
-            Self::ContactMissing => "Questions before a deal, and reports of errors after it, need somebody to go to: a mail address or a web page.",
+            Self::LicenseMissing => {
+                "Without one, nobody knows what remains allowed once the data has been received; many organisations may not take it."
+            }
+            Self::LicenseUnknown => {
+                "Programs compare licences by their SPDX name, as in CC-BY-4.0; give the web address of your own terms otherwise."
+            }
+            Self::ContactMissing => {
+                "Questions before a deal, and reports of errors after it, need somebody to go to: a mail address or a web page."
+            }
             Self::RhythmMissing => "Whether it is renewed daily or never decides what it can be used for.",
             Self::LanguageMissing => "People filter catalogues by language; give tags such as zh or en.",
         }

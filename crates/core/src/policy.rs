@@ -169,6 +169,10 @@ impl SetOperator {
 }
 
 impl Policy {
+    /// Whether any permission says something of later versions.
+    pub fn mentions_versions(&self) -> bool {
+        self.permissions.iter().flat_map(|p| &p.constraints).any(|c| matches!(c, Constraint::Version { .. }))
+    }
     /// The policy of a product without an offer file: every participant may use it.
     pub fn open() -> Self {
         Self { permissions: vec![Permission::default()] }

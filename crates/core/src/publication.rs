@@ -459,11 +459,8 @@ mod tests {
         for (source, kind) in bad {
             assert!(source.check(kind).is_err(), "{source:?}");
         }
-        let uploaded = Draft {
-            source: Some(Source::Upload),
-            renewal: Some(Renewal { every: Period::parse("PT1H").expect("period") }),
-            ..draft()
-        };
+        let uploaded =
+            Draft { source: Some(Source::Upload), renewal: Some(Renewal { every: Period::parse("PT1H").expect("period") }), ..draft() };
         assert!(uploaded.check().is_err(), "an upload does not renew itself");
     }
 }

@@ -185,7 +185,15 @@ mod tests {
     }
 
     fn facts(now: &str) -> Facts<'static> {
-        Facts { now: at(now), recipient: "did:web:me", agreed_at: at("2026-01-31T00:00:00Z"), spatial: None, purpose: &[], reads: 0, version: 1 }
+        Facts {
+            now: at(now),
+            recipient: "did:web:me",
+            agreed_at: at("2026-01-31T00:00:00Z"),
+            spatial: None,
+            purpose: &[],
+            reads: 0,
+            version: 1,
+        }
     }
 
     fn policy(constraints: &serde_json::Value) -> Policy {

@@ -68,7 +68,7 @@ pub struct ProductBody {
     keywords: Vec<String>,
     publish_profile: bool,
     created_at: String,
-    /// For a table: `schema`, `rows`, `sizeBytes`, `files`, `profile`, and for CSV `inferred`.
+    /// For a table: `schema`, `rows`, `sizeBytes`, `fileCount`, the first `files`, `profile`, and for CSV `inferred`.
     content: Value,
     offers: Vec<OfferBody>,
 }
@@ -92,7 +92,7 @@ impl From<&Listing> for ProductBody {
             keywords: p.keywords.clone(),
             publish_profile: p.publish_profile,
             created_at: p.created_at.to_rfc3339(),
-            content: shown_content(p),
+            content: shown_content(listing),
             offers,
         }
     }

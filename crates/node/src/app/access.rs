@@ -7,7 +7,7 @@ use fondaco_core::{
     negotiation::Role,
     participant::{Declarations, Did, Slug},
     policy::{Constraint, Facts, Permit, Policy, SetOperator, Verdict},
-    product::{Product, ProductRef},
+    product::{Product, ProductRef, ProductState},
     time::Timestamp,
     transfer::Transfer,
 };
@@ -76,8 +76,10 @@ pub struct Grant {
     pub transfer: Transfer,
     /// Its agreement.
     pub agreement: AgreementRow,
-    /// The product version.
+    /// The product version: the agreed one, or the newest where the terms include later versions.
     pub product: Product,
+    /// The version that was agreed on.
+    pub agreed: ProductRef,
     /// The bounds.
     pub permit: Permit,
     /// For streams: closes when access does.
@@ -103,7 +105,7 @@ impl App {
         // Before the check, so that a closing in between is not missed.
         let closed = self.gate.watch(transfer);
         let (slug, id, now) = (slug.clone(), transfer.clone(), self.now());
-        let (transfer, agreement, product, reads) = self
+        let (transfer, agreement, product, latest, reads) = self
             .store
             .read("access.grant", move |tx| -> Result<_> {
                 let ended = |why: &str| Error::new(Code::AccessEnded, why);
@@ -125,7 +127,9 @@ impl App {
                 }
                 .ok_or_else(|| ended("The product does not exist any more."))?;
                 let reads = tx.reads_used(&slug, &t.agreement_id)?;
-                Ok((t, row, product, reads))
+                let includes_later = row.policy.as_ref().is_some_and(Policy::mentions_versions);
+                let latest = if includes_later { tx.product_latest(&slug, &product.reference.id)? } else { None };
+                Ok((t, row, product, latest, reads))
             })
             .await?;
         let policy = agreement
@@ -134,14 +138,32 @@ impl App {
             .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
         // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
         let counted = reads.saturating_sub(1);
-        let facts = facts(policy, peer_of(&agreement), &agreement.declared, &agreement.dataset, agreement.agreement.timestamp, now, counted);
+        let facts =
+            facts(policy, peer_of(&agreement), &agreement.declared, &agreement.dataset, agreement.agreement.timestamp, now, counted);
         match policy.evaluate(&facts.as_facts()) {
             Verdict::Permit(permit) => {
                 let watch = Watch::new(closed, permit.until);
-                Ok(Grant { transfer, agreement, product, permit, watch })
+                let agreed = product.reference.clone();
+                let latest = latest.filter(|l| permit.later_versions && l.reference.version > agreed.version);
+                Ok(Grant { transfer, agreement, product: latest.unwrap_or(product), agreed, permit, watch })
             }
             Verdict::Deny(denial) => Err(Error::new(Code::PolicyDenied, denial.to_string())),
         }
+    }
+
+    /// The same grant about another version, where the terms include it: any from the agreed one to the newest.
+    ///
+    /// # Errors
+    /// When the database fails. A version that is not included leaves the grant as it is.
+    pub async fn grant_at_version(&self, grant: Grant, version: u32) -> Result<Grant> {
+        if !(grant.agreed.version..grant.product.reference.version).contains(&version) {
+            return Ok(grant);
+        }
+        let (slug, reference) = (grant.transfer.participant.clone(), ProductRef { id: grant.agreed.id.clone(), version });
+        let found = self.store.read("access.version", move |tx| -> Result<_> { Ok(tx.product_get(&slug, &reference)?) }).await?;
+        // A later version that was withdrawn is not delivered; the agreed one always is.
+        let found = found.filter(|p| p.reference == grant.agreed || p.state == ProductState::Published);
+        Ok(Grant { product: found.unwrap_or_else(|| grant.product.clone()), ..grant })
     }
 
     /// Counts one read of the whole product version, if one is left. One conditional statement: never one too many.

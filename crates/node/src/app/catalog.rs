@@ -171,9 +171,7 @@ fn extension(product: &Product, latest: Option<String>) -> Value {
             out[key] = value.clone();
         }
     }
-    if let Some(files) = product.content.get("files").and_then(Value::as_array) {
-        out["files"] = json!(files.len());
-    }
+    out["files"] = json!(super::product_files::file_count(product));
     if product.publish_profile
         && let Some(profile) = product.content.get("profile")
     {

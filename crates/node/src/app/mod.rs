@@ -14,6 +14,7 @@ pub mod participants;
 pub mod peers;
 pub mod people;
 pub mod process;
+pub mod product_files;
 pub mod products;
 pub mod received;
 pub mod transfers;

@@ -198,6 +198,8 @@ impl App {
             address: Some(address.chars().take(2_048).collect()),
             last_ok_at: found.is_ok().then_some(now),
             last_error: found.as_ref().err().map(|e| e.message().to_owned()),
+            catalog_read_at: None,
+            catalog_error: None,
         };
         self.store.tx("peer.touch", move |tx| -> Result<_> { Ok(tx.peer_touch(&row)?) }).await
     }
@@ -216,6 +218,8 @@ impl App {
             address: None,
             last_ok_at: Some(self.now()),
             last_error: None,
+            catalog_read_at: None,
+            catalog_error: None,
         };
         self.store.tx("peer.name", move |tx| -> Result<_> { Ok(tx.peer_touch(&learnt)?) }).await
     }

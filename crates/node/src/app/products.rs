@@ -3,6 +3,7 @@
 use super::{
     App, bounded,
     idempotency::{Key, Once, once},
+    product_files::{FILES_AT_ONCE, shown_file, table_row},
 };
 use fondaco_core::{
     Code, Error, Result,
@@ -14,7 +15,7 @@ use fondaco_core::{
         DESCRIPTION_MAX_CHARS, KEYWORDS_MAX, OFFERS_MAX, Offer, Product, ProductId, ProductKind, ProductRef, ProductState, TITLE_MAX_CHARS,
     },
 };
-use fondaco_store::{NewEvent, Tx};
+use fondaco_store::{NewEvent, ProductFile, Tx};
 use fondaco_tables::{
     TablesError,
     publish::{Progress, PublishOptions, TableSource, publish_table},
@@ -59,6 +60,8 @@ pub struct Listing {
     pub product: Product,
     /// Its offers.
     pub offers: Vec<Offer>,
+    /// Its first files, at most [`super::product_files::FILES_AT_ONCE`]; empty in lists of products.
+    pub files: Vec<ProductFile>,
 }
 
 impl App {
@@ -102,7 +105,7 @@ impl App {
         let source = TableSource::Paths(publish.paths.clone());
         let (target, data) = (out.clone(), self.config.data_dir());
         let mut progress = progress;
-        let table = tokio::task::spawn_blocking(move || {
+        let mut table = tokio::task::spawn_blocking(move || {
             if let Some(parent) = target.parent() {
                 std::fs::create_dir_all(parent).map_err(Error::internal_failure)?;
             }
@@ -111,7 +114,10 @@ impl App {
         .await
         .map_err(Error::internal_failure)??;
 
+        let files = std::mem::take(&mut table.files);
+        let rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
         let mut content = serde_json::to_value(&table).map_err(Error::internal_failure)?;
+        content["fileCount"] = json!(rows.len());
         content[FOLDER] = json!(folder);
         let product = Product {
             participant: participant.slug.clone(),
@@ -126,7 +132,7 @@ impl App {
             content,
             created_at: now,
         };
-        let stored = self.product_store(product, terms, key).await;
+        let stored = self.product_store(product, rows, terms, key).await;
         if !matches!(stored, Ok(Once::Done(_)))
             && let Err(e) = tokio::fs::remove_dir_all(&out).await
         {
@@ -142,7 +148,13 @@ impl App {
     }
 
     /// Stores a product version and its offers.
-    async fn product_store(&self, mut product: Product, terms: Vec<(Option<String>, Policy)>, key: Option<Key>) -> Result<Once<Listing>> {
+    async fn product_store(
+        &self,
+        mut product: Product,
+        mut files: Vec<ProductFile>,
+        terms: Vec<(Option<String>, Policy)>,
+        key: Option<Key>,
+    ) -> Result<Once<Listing>> {
         let app = self.clone();
         self.store
             .tx("product.publish", move |tx| {
@@ -150,6 +162,7 @@ impl App {
                     let now = product.created_at;
                     product.reference.version = tx.product_next_version(&product.participant, &product.reference.id)?;
                     tx.product_insert(&product)?;
+                    tx.product_files_insert(&product.participant, &product.reference, &files)?;
                     let mut offers = Vec::with_capacity(terms.len());
                     for (id, policy) in terms {
                         let id = match id {
@@ -186,7 +199,8 @@ impl App {
                         text: format!("Published \"{}\", version {}.", product.title, product.reference.version),
                         detail: json!({"product": product.reference.id, "version": product.reference.version}),
                     })?;
-                    Ok(Listing { product, offers })
+                    files.truncate(FILES_AT_ONCE as usize);
+                    Ok(Listing { product, offers, files: std::mem::take(&mut files) })
                 };
                 once(tx, key.as_ref(), publish, |listing| listing.product.reference.dataset_id())
             })
@@ -237,7 +251,7 @@ impl App {
                 Ok(())
             })
             .await?;
-        Ok(Listing { product: Product { state: ProductState::Withdrawn, ..listing.product }, offers: listing.offers })
+        Ok(Listing { product: Product { state: ProductState::Withdrawn, ..listing.product }, offers: listing.offers, files: listing.files })
     }
 
     /// A version of a product of ours: the named one, else the newest on offer, else the newest.
@@ -260,7 +274,8 @@ impl App {
                 };
                 let Some(product) = product else { return Err(missing) };
                 let offers = tx.offers_of(&slug, &product.reference)?;
-                Ok(Listing { product, offers })
+                let files = tx.product_files_page(&slug, &product.reference, 0, FILES_AT_ONCE)?;
+                Ok(Listing { product, offers, files })
             })
             .await
     }
@@ -278,11 +293,14 @@ impl App {
     }
 }
 
-/// What may be shown of a product's content: everything but where it lies.
-pub fn shown_content(product: &Product) -> Value {
-    let mut content = product.content.clone();
+/// What may be shown of a product's content: everything but where it lies, with its first files.
+pub fn shown_content(listing: &Listing) -> Value {
+    let mut content = listing.product.content.clone();
     if let Some(map) = content.as_object_mut() {
         map.shift_remove(FOLDER);
+        if !listing.files.is_empty() {
+            map.insert("files".into(), listing.files.iter().map(shown_file).collect());
+        }
     }
     content
 }

@@ -232,7 +232,11 @@ impl App {
                 for offer in tx.offers_of_many(&slug, &references)? {
                     offers.entry(offer.product.clone()).or_default().push(offer);
                 }
-                let entry = |product: Product| Listing { offers: offers.remove(&product.reference).unwrap_or_default(), product };
+                let entry = |product: Product| Listing {
+                    offers: offers.remove(&product.reference).unwrap_or_default(),
+                    product,
+                    files: Vec::new(),
+                };
                 Ok(Listed { items: listed.items.into_iter().map(entry).collect(), next: listed.next })
             })
             .await

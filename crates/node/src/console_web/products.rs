@@ -16,6 +16,7 @@ use fondaco_core::{
     Code, Error,
     product::{Offer, ProductId, ProductKind, ProductState},
 };
+use fondaco_store::ProductFile;
 use fondaco_tables::publish::{self, TableSchema};
 use serde::Deserialize;
 use serde_json::Value;
@@ -66,7 +67,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
     let versions = app.product_versions(slug, &id).await?;
     let shown = asked.or_else(|| chosen(&versions)).ok_or_else(missing)?;
     let listing = app.listing(slug, id.as_str(), Some(shown)).await?;
-    let Listing { product, offers } = listing;
+    let Listing { product, offers, files } = listing;
     answer::html(&ProductPage {
         layout: room.layout,
         owner: Owner::Ours {
@@ -85,7 +86,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         bytes: number(&product.content, "sizeBytes").map(Bytes),
         columns: columns(product.content.get("schema")),
         profile: profile(product.content.get("profile")),
-        files: files(product.content.get("files")),
+        files: files.iter().map(file).collect(),
         offers: offers.iter().map(offer).collect(),
     })
 }
@@ -145,9 +146,8 @@ pub fn profile(profile: Option<&Value>) -> Vec<ColumnProfile> {
         .collect()
 }
 
-fn files(files: Option<&Value>) -> Vec<FileView> {
-    let files = files.and_then(|f| Vec::<publish::DataFile>::deserialize(f).ok()).unwrap_or_default();
-    files.into_iter().map(|file| FileView { name: file.name, format: "Parquet".into(), bytes: Bytes(file.size_bytes) }).collect()
+fn file(row: &ProductFile) -> FileView {
+    FileView { name: row.name.clone(), format: "Parquet".into(), bytes: Bytes(row.size) }
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!((read[0].data_type.as_str(), read[1].nullable), ("long", false));
         assert!(read[1].data_type.contains("elementType"));
         for odd in [json!(null), json!("x"), json!({"columns": 3}), json!({"columns": [{"name": 1}]})] {
-            assert!(columns(Some(&odd)).is_empty() && profile(Some(&odd)).is_empty() && files(Some(&odd)).is_empty());
+            assert!(columns(Some(&odd)).is_empty() && profile(Some(&odd)).is_empty());
         }
     }
 }

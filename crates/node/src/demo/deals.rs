@@ -5,7 +5,7 @@ use super::{
     scenario::{DealPlan, Outcome},
     zone::DemoNode,
 };
-use crate::app::{consumer_access::AccessProfile, negotiations::Begin, views::ProcessesAsked};
+use crate::app::{consumer_access::AccessProfile, negotiations::Begin, product_files::table_file, views::ProcessesAsked};
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
@@ -165,7 +165,9 @@ impl Sides<'_> {
     /// What the provider published.
     pub(super) async fn published(&self, plan: &DealPlan) -> Result<PublishedTable> {
         let listing = self.provider.app().listing(&self.provider.participant.slug, plan.table.describe().id, Some(1)).await?;
-        serde_json::from_value(listing.product.content).map_err(Error::internal_failure)
+        let files = listing.files.iter().map(table_file).collect::<Result<_>>()?;
+        let table: PublishedTable = serde_json::from_value(listing.product.content).map_err(Error::internal_failure)?;
+        Ok(PublishedTable { files, ..table })
     }
 
     /// Reads the whole table as the consumer.

@@ -3,7 +3,7 @@
 //! The address is the credential; whether its transfer is still open is looked up for every request, and watched
 //! before every chunk.
 
-use super::{Refusal, published, query::URL_KEY};
+use super::{Refusal, query::URL_KEY};
 use crate::app::{App, gate::Watch};
 use axum::{
     body::{Body, Bytes},
@@ -13,7 +13,7 @@ use axum::{
 };
 use fondaco_core::{Code, Error, ids::TransferId, participant::Slug, time::Clock};
 use fondaco_tables::{
-    delta_sharing::{SharedTable, UrlError, verify_file_url},
+    delta_sharing::{UrlError, verify_file_url},
     serve::{self, ByteRange, Multipart, Plan, RequestHeaders, plan_response},
 };
 use futures::stream;
@@ -33,21 +33,23 @@ const PARQUET: &str = "application/vnd.apache.parquet";
 /// Serves a file.
 pub async fn file(
     State(app): State<App>,
-    Path((slug, transfer, name)): Path<(String, String, String)>,
+    Path((slug, transfer, version, name)): Path<(String, String, u32, String)>,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let slug = Slug::parse(&slug).map_err(|_| Error::not_found("The file"))?;
     let key = app.sealer.derive(URL_KEY);
-    verify_file_url(&transfer, &name, query.as_deref().unwrap_or_default(), key.as_ref(), app.now().as_millis()).map_err(|e| match e {
-        UrlError::Forged => Error::new(Code::Forbidden, "The address was not issued by this node, or was changed."),
-        UrlError::Expired => Error::new(Code::AccessEnded, "The address has expired; query the table again."),
-    })?;
+    verify_file_url(&format!("{transfer}/{version}"), &name, query.as_deref().unwrap_or_default(), key.as_ref(), app.now().as_millis())
+        .map_err(|e| match e {
+            UrlError::Forged => Error::new(Code::Forbidden, "The address was not issued by this node, or was changed."),
+            UrlError::Expired => Error::new(Code::AccessEnded, "The address has expired; query the table again."),
+        })?;
     let grant = app.grant(&slug, &TransferId::from_stored(transfer)).await?;
-    let table = published(&grant)?;
-    let file = table.files.iter().find(|f| SharedTable::file_id(f) == name).ok_or_else(|| Error::not_found("The file"))?;
-    let path = app.product_dir(&grant.product)?.join(&file.name);
+    let grant = app.grant_at_version(grant, version).await?;
+    let file = app.product_file(&slug, &grant.product.reference, &name).await?.filter(|_| grant.product.reference.version == version);
+    let file = file.ok_or_else(|| Error::not_found("The file"))?;
+    let path = app.product_file_path(&grant.product, &file)?;
 
     let text = |name: header::HeaderName| headers.get(name).and_then(|v| v.to_str().ok());
     let request = RequestHeaders {
@@ -56,7 +58,7 @@ pub async fn file(
         if_none_match: text(header::IF_NONE_MATCH),
         if_match: text(header::IF_MATCH),
     };
-    let (size, etag) = (file.size_bytes, serve::etag(&file.sha256));
+    let (size, etag) = (file.size, serve::etag(&file.sha256));
     let is_head = method == Method::HEAD;
     let plan = plan_response(if is_head { serve::Method::Head } else { serve::Method::Get }, request, &etag, size);
     let status = StatusCode::from_u16(plan.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -10,7 +10,7 @@ mod query;
 mod table;
 
 use crate::{
-    app::{App, access::Grant},
+    app::{App, access::Grant, product_files::file_count},
     http::{bearer, problem::caused_by},
     secrets::seal::DerivedKey,
 };
@@ -24,7 +24,7 @@ use axum::{
 };
 use fondaco_core::{Code, Error, participant::Slug, time::Timestamp};
 use fondaco_tables::{
-    delta_sharing::{ErrorBody, SharedTable, SharingError, headers, query::MAX_BODY_BYTES},
+    delta_sharing::{AnswerHead, ErrorBody, SharedTable, SharingError, headers, query::MAX_BODY_BYTES},
     publish::PublishedTable,
 };
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ pub fn router() -> Router<App> {
         .route(&at("/queries/{query}"), post(query::poll))
         .route(&at("/changes"), get(table::changes))
         .route(&at("/temporary-table-credentials"), post(table::credentials))
-        .route("/files/{transfer}/{file}", get(files::file))
+        .route("/files/{transfer}/{version}/{file}", get(files::file))
         // A route, not a fallback: that of the whole listener would come first.
         .route("/{*rest}", any(unknown))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -167,9 +167,18 @@ impl Granted {
         self.grant.product.reference.id.as_str()
     }
 
-    /// A UUID that stays the same for a product version: clients key their caches by it.
+    /// A UUID that stays the same for what was agreed on, over its versions: clients key their caches by it.
     pub fn table_id(&self) -> String {
-        stable_uuid(&format!("table:{}:{}", self.slug, self.grant.product.reference.dataset_id()))
+        stable_uuid(&format!("table:{}:{}", self.slug, self.grant.agreed.dataset_id()))
+    }
+
+    /// The same about another version, where the terms include it.
+    pub async fn at_version(self, app: &App, version: Option<i64>) -> Result<Self, Error> {
+        let Some(version) = version.and_then(|v| u32::try_from(v).ok()).filter(|v| *v != self.grant.product.reference.version) else {
+            return Ok(self);
+        };
+        let grant = app.grant_at_version(self.grant, version).await?;
+        Ok(Self { table: published(&grant)?, grant, slug: self.slug })
     }
 
     /// The share's stable id.
@@ -186,6 +195,7 @@ impl Granted {
             version: i64::from(self.grant.product.reference.version),
             created_at_ms: self.grant.product.created_at.as_millis(),
             table: &self.table,
+            files: file_count(&self.grant.product),
             token_key,
             now_ms: now.as_millis(),
         }
@@ -207,12 +217,12 @@ fn stable_uuid(name: &str) -> String {
 }
 
 /// An NDJSON answer with the protocol's headers.
-pub(super) fn ndjson(answer: fondaco_tables::delta_sharing::QueryAnswer, file_id_hash: Option<&'static str>) -> Response {
-    let mut response = answer.body.into_response();
+pub(super) fn ndjson(head: &AnswerHead, body: impl IntoResponse, file_id_hash: Option<&'static str>) -> Response {
+    let mut response = body.into_response();
     let map = response.headers_mut();
     map.insert(header::CONTENT_TYPE, HeaderValue::from_static(headers::NDJSON));
-    map.insert(HeaderName::from_static("delta-table-version"), HeaderValue::from(answer.version));
-    if let Ok(value) = HeaderValue::from_str(&answer.capabilities) {
+    map.insert(HeaderName::from_static("delta-table-version"), HeaderValue::from(head.version));
+    if let Ok(value) = HeaderValue::from_str(&head.capabilities) {
         map.insert(HeaderName::from_static(headers::CAPABILITIES), value);
     }
     if let Some(scheme) = file_id_hash {

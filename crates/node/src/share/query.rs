@@ -1,23 +1,37 @@
 //! `POST …/query`: names the files of the table. One query is one read of the product version.
+//!
+//! The answer goes out while the list of files is read, so that a table of any number of files takes the same memory.
 
 use super::{Granted, Refusal, header_text, ndjson, refused};
-use crate::app::App;
+use crate::app::{
+    App,
+    product_files::{FILES_AT_ONCE, table_file},
+};
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::State,
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use fondaco_core::{Error, time::Micros};
-use fondaco_tables::delta_sharing::{
-    Capabilities, FileUrl, QueryRequest, SharingError, SignedFile, headers, parse_file_id_hash, sign_file_url,
+use fondaco_core::{Result, time::Micros};
+use fondaco_store::ProductFile;
+use fondaco_tables::{
+    delta_sharing::{
+        AnswerHead, Capabilities, FileUrl, QueryRequest, SharedTable, SharingError, SignedFile, headers, parse_file_id_hash, sign_file_url,
+        table::{failed_end, version_of_token},
+    },
+    publish::DataFile,
 };
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 /// How long file URLs live: clients renew them 15 minutes before their end, and a large table takes a while to read.
 /// Access can end earlier: every request and every chunk is checked.
 pub const URL_LIFE: Micros = Micros::from_secs(3_600);
 /// What the key that signs file URLs is derived for.
 pub const URL_KEY: &str = "file-urls";
+/// Pieces of an answer made before the client has taken them: one on its way, one ready.
+const PIECES_AHEAD: usize = 2;
 
 /// Read Data from a Table.
 pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, body: Bytes) -> Response {
@@ -31,45 +45,106 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
         Ok(understood) => understood,
         Err(e) => return refused(&e),
     };
+    // A continuation is about the version it began with, although there may be a newer one by now.
+    let token = request.page_token.as_deref().or(request.refresh_token.as_deref());
+    let granted = match granted.at_version(&app, request.version.or_else(|| token.and_then(version_of_token))).await {
+        Ok(granted) => granted,
+        Err(e) => return Refusal(e).into_response(),
+    };
     // A page or a renewal of URLs belongs to the query that gave its token, which was counted.
     let continues = request.page_token.is_some() || request.refresh_token.is_some();
     if !continues && let Err(e) = app.admit_read(&granted.grant).await {
         return Refusal(e).into_response();
     }
-    let expires = app.now().plus(URL_LIFE);
-    let expires = granted.grant.permit.until.map_or(expires, |until| until.min(expires));
-    let key = app.sealer.derive(URL_KEY);
-    let base = format!("{}/share/files/{}", app.config.participant_base(&granted.slug), granted.grant.transfer.id);
-    let query_id = app.fresh_id();
-    let id = granted.table_id();
-    let mut sign = |file: &fondaco_tables::publish::DataFile| {
-        let name = fondaco_tables::delta_sharing::SharedTable::file_id(file).to_owned();
-        let url = format!("{base}/{name}");
-        let grant = FileUrl {
-            transfer: granted.grant.transfer.id.to_string(),
-            file: name,
-            query_id: query_id.clone(),
-            expires_at_ms: expires.as_millis(),
-        };
-        SignedFile { url: sign_file_url(&url, &grant, key.as_ref()), expires_at_ms: expires.as_millis() }
-    };
-    let answer = granted.shared(&id, &*granted.token_key(&app), app.now()).query(&request, &capabilities, &mut sign);
-    match answer {
-        Ok(answer) => {
+    let (head_of, head) = oneshot::channel();
+    let (pieces, body) = mpsc::channel(PIECES_AHEAD);
+    let grant = granted.grant.clone();
+    tokio::spawn(answer(app.clone(), granted, request, capabilities, head_of, pieces));
+    match head.await {
+        Ok(Ok(head)) => {
             metrics::counter!("fondaco_share_queries_total").increment(1);
-            ndjson(answer, scheme)
+            let body =
+                Body::from_stream(ReceiverStream::new(body).map(|piece: String| Ok::<_, std::convert::Infallible>(Bytes::from(piece))));
+            ndjson(&head, body, scheme)
         }
-        Err(e) => {
+        Ok(Err(e)) => {
             // Nothing was read after all.
-            if !continues && let Err(e) = app.give_back_read(&granted.grant).await {
+            if !continues && let Err(e) = app.give_back_read(&grant).await {
                 return Refusal(e).into_response();
             }
             refused(&e)
         }
+        Err(gone) => Refusal(fondaco_core::Error::internal_failure(gone)).into_response(),
+    }
+}
+
+/// Makes the answer, piece by piece, as fast as the client takes it. Ends when the client goes away.
+async fn answer(
+    app: App,
+    granted: Granted,
+    request: QueryRequest,
+    capabilities: Capabilities,
+    head: oneshot::Sender<Result<AnswerHead, SharingError>>,
+    pieces: mpsc::Sender<String>,
+) {
+    let (id, token_key) = (granted.table_id(), granted.token_key(&app));
+    let shared = granted.shared(&id, &*token_key, app.now());
+    let (mut query, first) = match shared.query(&request, &capabilities) {
+        Ok(begun) => begun,
+        Err(e) => {
+            let _ = head.send(Err(e));
+            return;
+        }
+    };
+    let _ = head.send(Ok(query.head().clone()));
+    let mut sign = signer(&app, &granted);
+    let mut piece = first;
+    while let Some(from) = query.next() {
+        let rows = match app.product_files(&granted.slug, &granted.grant.product.reference, from).await.and_then(read) {
+            Ok(rows) => rows,
+            Err(e) => {
+                tracing::error!(cause = e.internal().unwrap_or_default(), "share.query: {e}");
+                let _ = pieces.send(piece + &failed_end("The list of files could not be read to its end. Query again.")).await;
+                return;
+            }
+        };
+        for file in &rows {
+            piece.extend(query.push(file, &mut sign));
+        }
+        if rows.len() < FILES_AT_ONCE as usize {
+            break;
+        }
+        // Not every file is named, so a piece can be empty; an empty chunk would end the body.
+        if !piece.is_empty() && pieces.send(std::mem::take(&mut piece)).await.is_err() {
+            return;
+        }
+    }
+    piece.push_str(&query.end());
+    let _ = pieces.send(piece).await;
+}
+
+fn read(rows: Vec<ProductFile>) -> Result<Vec<DataFile>> {
+    rows.iter().map(table_file).collect()
+}
+
+/// Gives files of a grant their addresses.
+fn signer(app: &App, granted: &Granted) -> impl FnMut(&DataFile) -> SignedFile + use<> {
+    let expires = app.now().plus(URL_LIFE);
+    let expires_at_ms = granted.grant.permit.until.map_or(expires, |until| until.min(expires)).as_millis();
+    let key = app.sealer.derive(URL_KEY);
+    let transfer = granted.grant.transfer.id.to_string();
+    let version = granted.grant.product.reference.version;
+    let base = format!("{}/share/files/{transfer}/{version}", app.config.participant_base(&granted.slug));
+    let query_id = app.fresh_id();
+    move |file| {
+        let file = SharedTable::file_id(file).to_owned();
+        let url = format!("{base}/{file}");
+        let grant = FileUrl { transfer: format!("{transfer}/{version}"), file, query_id: query_id.clone(), expires_at_ms };
+        SignedFile { url: sign_file_url(&url, &grant, key.as_ref()), expires_at_ms }
     }
 }
 
 /// Poll an asynchronous query: ours answer at once, so there is none to poll.
 pub async fn poll(_granted: Granted) -> Refusal {
-    Refusal(Error::not_found("The query"))
+    Refusal(fondaco_core::Error::not_found("The query"))
 }

@@ -35,15 +35,22 @@ pub async fn version(granted: Granted, Query(query): Query<VersionQuery>) -> Res
 
 /// Query Table Metadata.
 pub async fn metadata(State(app): State<App>, granted: Granted, Query(query): Query<VersionQuery>, map: HeaderMap) -> Response {
+    let request = match MetadataRequest::parse(query.version.as_deref(), query.timestamp.as_deref()) {
+        Ok(request) => request,
+        Err(e) => return refused(&e),
+    };
+    let granted = match granted.at_version(&app, request.version).await {
+        Ok(granted) => granted,
+        Err(e) => return Refusal(e).into_response(),
+    };
     let answer = || {
-        let request = MetadataRequest::parse(query.version.as_deref(), query.timestamp.as_deref())?;
         let capabilities = Capabilities::parse(header_text(&map, headers::CAPABILITIES))?;
         let scheme = parse_file_id_hash(header_text(&map, headers::FILE_ID_HASH))?;
         let id = granted.table_id();
         Ok((granted.shared(&id, &*granted.token_key(&app), app.now()).metadata(&request, &capabilities)?, scheme))
     };
     match answer() {
-        Ok((answer, scheme)) => ndjson(answer, scheme),
+        Ok(((head, lines), scheme)) => ndjson(&head, lines, scheme),
         Err::<_, SharingError>(e) => refused(&e),
     }
 }

@@ -414,6 +414,8 @@ async fn peers_inbox_and_settings(world: World) {
             address: Some("https://peer.example/dsp".into()),
             last_ok_at: Some(START),
             last_error: None,
+            catalog_read_at: None,
+            catalog_error: None,
         };
         tx.peer_touch(&peer)?;
         assert_eq!(tx.peer_get(&acme, &peer.did)?, Some(peer.clone()));

@@ -16,7 +16,7 @@ pub use capabilities::{Capabilities, ResponseFormat, choose_format, parse_file_i
 pub use error::{ErrorBody, SharingError};
 pub use listing::{ListedTable, Page, Paging};
 pub use query::{MetadataRequest, QueryRequest};
-pub use table::{QueryAnswer, SharedTable, SignedFile};
+pub use table::{AnswerHead, Query, SharedTable, SignedFile};
 pub use url::{FileGrant, FileUrl, UrlError, sign_file_url, verify_file_url};
 
 /// Header names and content types of the protocol.

@@ -158,7 +158,8 @@ pub struct DataFile {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedTable {
-    /// Its files in order.
+    /// Its files in order. Whoever keeps them elsewhere, a row each, takes them out before storing the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<DataFile>,
     /// Its columns.
     pub schema: TableSchema,
