@@ -33,7 +33,7 @@ pub enum Locale {
 macro_rules! areas {
     ($($area:literal),+ $(,)?) => {
         /// Area, English file, Chinese file.
-        pub(crate) const AREAS: &[(&str, &str, &str)] = &[
+        const AREAS: &[(&str, &str, &str)] = &[
             $((
                 $area,
                 include_str!(concat!("../locales/en/", $area, ".ftl")),
@@ -43,8 +43,34 @@ macro_rules! areas {
     };
 }
 
-// One file per area, named after its page or its part; alphabetical.
-areas!["common", "notice", "peers",];
+// One file per area, named after its page or its part; a key begins with its area. Alphabetical.
+areas! {
+    "agreement",
+    "agreements",
+    "catalog",
+    "common",
+    "error",
+    "event",
+    "home",
+    "kind",
+    "label",
+    "login",
+    "negotiation",
+    "negotiations",
+    "node",
+    "not-found",
+    "notice",
+    "peers",
+    "product",
+    "products",
+    "role",
+    "state",
+    "step",
+    "terms",
+    "tokens",
+    "transfer",
+    "transfers",
+}
 
 impl Locale {
     /// All of them.

@@ -1,9 +1,12 @@
 //! The states and messages that pages show, under the names of the Dataspace Protocol 2025-1
 //! (sections 7.1 and 9.1). A state is shown as a chip (colour and words) and as a step of its
-//! state machine. The words stand in `templates/parts/`.
+//! state machine. The words are the messages
+//! `state-{code}`.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+
+use crate::text::{Text, filters};
 
 /// A state as a coloured label. The colour never says more than the words do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
@@ -14,6 +17,12 @@ pub struct Chip {
 }
 
 impl HtmlSafe for Chip {}
+
+impl Chip {
+    fn text(self) -> Text {
+        Text::of("state", self.code)
+    }
+}
 
 /// Defines an enum of states: each variant with its code and its tone, which is one of the
 /// `chip-…` classes of `app.css`: `wait` (on its way), `good`, `hold` (paused), `bad`, `calm`
@@ -179,6 +188,12 @@ struct Step {
     status: &'static str,
 }
 
+impl Step {
+    fn text(self) -> Text {
+        Text::of("state", self.code)
+    }
+}
+
 impl Stepper {
     fn new(way: impl Iterator<Item = &'static str>, current: &'static str, failed: bool) -> Self {
         let mut passed = false;
@@ -208,6 +223,12 @@ pub struct Kind(pub String);
 
 impl HtmlSafe for Kind {}
 
+impl Kind {
+    fn text(&self) -> Option<Text> {
+        Some(Text::of("kind", &self.0)).filter(Text::exists)
+    }
+}
+
 /// Which side of a deal the current participant is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
 #[template(path = "parts/role.html")]
@@ -221,9 +242,8 @@ pub enum Role {
 impl HtmlSafe for Role {}
 
 /// Something that happened, by the name of its message in the Dataspace Protocol, or by an
-/// own name where no message exists. Shown after its actor: "Hefei · signed the agreement".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
-#[template(path = "parts/message.html")]
+/// own name where no message exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the protocol's messages")]
 pub enum Message {
     ContractRequest,
@@ -248,9 +268,28 @@ pub enum Message {
     AgreementEnded,
 }
 
-impl HtmlSafe for Message {}
-
 impl Message {
+    /// What happened, as a sentence whose variable `who` is its actor.
+    pub const fn text(self) -> Text {
+        Text::say(match self {
+            Self::ContractRequest => "event-contract-request",
+            Self::ContractOffer => "event-contract-offer",
+            Self::ContractAccepted => "event-contract-accepted",
+            Self::ContractAgreement => "event-contract-agreement",
+            Self::ContractAgreementVerification => "event-contract-verification",
+            Self::ContractFinalized => "event-contract-finalized",
+            Self::ContractNegotiationTermination => "event-contract-termination",
+            Self::TransferRequest => "event-transfer-request",
+            Self::TransferStart => "event-transfer-start",
+            Self::TransferSuspension => "event-transfer-suspension",
+            Self::TransferCompletion => "event-transfer-completion",
+            Self::TransferTermination => "event-transfer-termination",
+            Self::ProductPublished => "event-product-published",
+            Self::ProductWithdrawn => "event-product-withdrawn",
+            Self::AgreementEnded => "event-agreement-ended",
+        })
+    }
+
     /// The message's type in the protocol; `None` for what happens inside one node.
     pub const fn protocol_name(self) -> Option<&'static str> {
         Some(match self {

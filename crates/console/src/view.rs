@@ -5,7 +5,7 @@ use askama::filters::HtmlSafe;
 
 use crate::Locale;
 use crate::states::{Chip, Message, Role};
-use crate::text::Text;
+use crate::text::{Text, filters};
 
 /// The columns of a schema that a page shows. A peer's table may have any number; nobody
 /// reads more, and 500 rows still open at once in a browser.
@@ -281,8 +281,8 @@ pub struct ProductRef {
     pub id: String,
     /// The title.
     pub title: String,
-    /// The version that the deal is about.
-    pub version: String,
+    /// The version that the deal is about, where the id says it.
+    pub version: Option<String>,
     /// The product's page in this console, when it can be shown.
     pub href: Option<String>,
 }

@@ -71,3 +71,11 @@ common-days-ago = { $n ->
     [one] { $n } day ago
    *[other] { $n } days ago
 }
+common-reason = Reason given:
+common-role-with = { $role } · with { $peer }
+common-start = To the start
+common-older = Older entries
+common-undelivered = The next message has not reached the other side yet:
+common-undelivered-hint = The node keeps trying; you need not do anything.
+common-you = you
+common-colon = {": "}

@@ -37,7 +37,7 @@ mod tests {
         assert!(html.contains(&page.code));
         assert!(html.contains(&page.message));
         assert!(html.contains(page.next.as_deref().expect("the sample has one")));
-        assert!(html.contains(&format!("<code>{}</code>", page.layout.request_id)));
+        assert!(html.contains(&format!("<code><bdi>{}</bdi></code>", page.layout.request_id)));
     }
 
     #[test]

@@ -106,8 +106,8 @@ pub struct ProductPage {
     pub keywords: Vec<String>,
     /// What it is.
     pub kind: Kind,
-    /// The version shown.
-    pub version: String,
+    /// The version, where it is told.
+    pub version: Option<String>,
     /// All versions of our product, the latest first; empty for a peer's.
     pub versions: Vec<String>,
     /// When this version was published.
@@ -216,7 +216,7 @@ mod tests {
         page.description = Some(HOSTILE.into());
         page.keywords = vec![HOSTILE.into()];
         page.kind = Kind(HOSTILE.into());
-        page.version = HOSTILE.into();
+        page.version = Some(HOSTILE.into());
         page.columns[0].name = HOSTILE.into();
         page.columns[0].data_type = HOSTILE.into();
         page.offers[0].id = HOSTILE.into();

@@ -49,7 +49,7 @@ impl NegotiationPage {
             product: ProductRef {
                 id: "flights".into(),
                 title: "Flights from New York, 2013".into(),
-                version: "2".into(),
+                version: Some("2".into()),
                 href: Some("/p/suzhou/products/flights".into()),
             },
             peer: zgc(),
@@ -144,7 +144,7 @@ impl AgreementPage {
             product: ProductRef {
                 id: "flights".into(),
                 title: "Flights from New York, 2013".into(),
-                version: "2".into(),
+                version: Some("2".into()),
                 href: Some("/p/suzhou/products/flights".into()),
             },
             provider: suzhou(),

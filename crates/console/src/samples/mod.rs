@@ -97,7 +97,7 @@ fn bearings() -> ProductRef {
     ProductRef {
         id: "bearing-vibration".into(),
         title: "Bearing vibration, 42 machines".into(),
-        version: "3".into(),
+        version: Some("3".into()),
         href: Some(format!("/p/suzhou/catalog/product?peer={}&id=bearing-vibration", HEFEI.replace(':', "%3A"))),
     }
 }

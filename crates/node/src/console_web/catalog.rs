@@ -126,7 +126,7 @@ pub async fn show(State(app): State<App>, room: Room, Query(asked): Query<AskedP
         profile: products::profile(dataset.extension.get("profile")),
         files: Vec::new(),
         published: dataset.issued.as_deref().map(issued),
-        version: dataset.version.unwrap_or_else(|| "not told".into()),
+        version: dataset.version,
         versions: Vec::new(),
         id: dataset.id,
         title: dataset.title,

@@ -79,7 +79,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         description: Some(product.description).filter(|d| !d.is_empty()),
         keywords: product.keywords,
         kind: shape::kind(product.kind.as_str()),
-        version: product.reference.version.to_string(),
+        version: Some(product.reference.version.to_string()),
         versions: versions.iter().map(|(version, _)| version.to_string()).collect(),
         published: Some(words::when(product.created_at)),
         rows: number(&product.content, "rows").map(Count),

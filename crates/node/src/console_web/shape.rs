@@ -124,7 +124,7 @@ pub fn product_of_deal(room: &Room, names: &Names, role: negotiation::Role, peer
     view::ProductRef {
         id: dataset.to_owned(),
         title: names.title(role, dataset).to_owned(),
-        version: ours.map_or_else(|| "as agreed".to_owned(), |p| p.version.to_string()),
+        version: ours.map(|p| p.version.to_string()),
         href,
     }
 }

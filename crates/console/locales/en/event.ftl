@@ -1,0 +1,15 @@
+event-contract-request = { $who } asked for an agreement
+event-contract-offer = { $who } made an offer
+event-contract-accepted = { $who } accepted the offer
+event-contract-agreement = { $who } signed the agreement
+event-contract-verification = { $who } verified the agreement
+event-contract-finalized = { $who } finalized the agreement
+event-contract-termination = { $who } ended the negotiation
+event-transfer-request = { $who } asked for access
+event-transfer-start = { $who } opened access
+event-transfer-suspension = { $who } paused access
+event-transfer-completion = { $who } completed the transfer
+event-transfer-termination = { $who } ended the transfer
+event-product-published = { $who } published a product
+event-product-withdrawn = { $who } withdrew a product
+event-agreement-ended = { $who } ended the agreement

@@ -1,0 +1,9 @@
+kind-table = Table
+kind-files = Files
+kind-model = Model
+kind-service = Service
+kind-knowledge = Knowledge
+kind-compute = Compute
+kind-technology = Technology
+kind-need = Need
+kind-profile = Profile

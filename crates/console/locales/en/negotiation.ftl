@@ -1,0 +1,12 @@
+negotiation-title = Negotiation: { $product }
+negotiation-decide = Your decision
+negotiation-progress = In progress
+negotiation-asked = { $peer } asks for an agreement on the terms below. If you approve, your node signs it.
+negotiation-offered = { $peer } offers the terms below. If you accept, the provider signs the agreement.
+negotiation-turn = It is the other side’s turn. This page follows by itself.
+negotiation-agree = Approve and sign
+negotiation-accept = Accept the offer
+negotiation-decline = Decline…
+negotiation-end-menu = End the negotiation…
+negotiation-end = End without an agreement
+negotiation-aside = Terms and facts

@@ -1,0 +1,2 @@
+role-provider = You provide
+role-consumer = You consume

@@ -1,0 +1,15 @@
+state-REQUESTED = Requested
+state-OFFERED = Offered
+state-ACCEPTED = Accepted
+state-AGREED = Agreed
+state-VERIFIED = Verified
+state-FINALIZED = Finalized
+state-TERMINATED = Terminated
+state-STARTED = Started
+state-SUSPENDED = Suspended
+state-COMPLETED = Completed
+state-ACTIVE = In force
+state-EXPIRED = Expired
+state-ENDED = Ended
+state-PUBLISHED = Published
+state-WITHDRAWN = Withdrawn

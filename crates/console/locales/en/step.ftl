@@ -1,0 +1,2 @@
+step-done = (done)
+step-next = (not yet)

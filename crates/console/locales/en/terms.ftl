@@ -1,0 +1,1 @@
+terms-none = No conditions: any use is permitted.

@@ -1,0 +1,10 @@
+transfer-title = Transfer: { $product }
+transfer-control = Control access
+transfer-resume = Resume
+transfer-complete = Complete
+transfer-suspend-menu = Suspend…
+transfer-suspend-hint = Nothing can be read until the transfer is resumed.
+transfer-suspend = Suspend access
+transfer-end-menu = End…
+transfer-end-hint = Access stops at once and cannot be opened again under this transfer.
+transfer-end = End this transfer

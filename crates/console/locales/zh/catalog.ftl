@@ -1,0 +1,14 @@
+catalog-title = { $name } 的目录
+catalog-search = 搜索此目录
+catalog-search-button = 搜索
+catalog-empty = 该对等方目前没有向您提供任何产品。您可以请对方发布。
+catalog-no-match = 没有与“{ $query }”匹配的产品。
+catalog-whole = 显示全部目录
+catalog-count = 共 { $n } 个产品
+catalog-count-for = “{ $query }”：共 { $n } 个产品
+catalog-version = 版本 { $version }
+catalog-rows = { $n } 行
+catalog-offers = { $n } 个要约
+catalog-previous = 上一页
+catalog-next = 下一页
+catalog-page = 第 { $n } 页，共 { $pages } 页

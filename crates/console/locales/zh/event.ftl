@@ -1,0 +1,15 @@
+event-contract-request = { $who } 请求订立合约
+event-contract-offer = { $who } 发出了要约
+event-contract-accepted = { $who } 接受了要约
+event-contract-agreement = { $who } 签署了合约
+event-contract-verification = { $who } 核验了合约
+event-contract-finalized = { $who } 完成了合约的订立
+event-contract-termination = { $who } 终止了协商
+event-transfer-request = { $who } 申请了访问
+event-transfer-start = { $who } 开通了访问
+event-transfer-suspension = { $who } 暂停了访问
+event-transfer-completion = { $who } 完成了传输
+event-transfer-termination = { $who } 终止了传输
+event-product-published = { $who } 发布了产品
+event-product-withdrawn = { $who } 下架了产品
+event-agreement-ended = { $who } 终止了合约

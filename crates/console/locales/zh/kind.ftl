@@ -1,0 +1,9 @@
+kind-table = 数据表
+kind-files = 文件
+kind-model = 模型
+kind-service = 服务
+kind-knowledge = 知识
+kind-compute = 算力
+kind-technology = 技术
+kind-need = 需求
+kind-profile = 名片

@@ -1,0 +1,12 @@
+negotiation-title = 协商：{ $product }
+negotiation-decide = 请您决定
+negotiation-progress = 进行中
+negotiation-asked = { $peer } 请求按以下条款订立合约。如您批准，您的节点将签署合约。
+negotiation-offered = { $peer } 提出以下条款。如您接受，提供方将签署合约。
+negotiation-turn = 正在等待对方处理。本页会自动更新。
+negotiation-agree = 批准并签署
+negotiation-accept = 接受要约
+negotiation-decline = 拒绝…
+negotiation-end-menu = 终止协商…
+negotiation-end = 不订立合约，终止协商
+negotiation-aside = 条款与基本信息

@@ -1,0 +1,15 @@
+state-REQUESTED = 已请求
+state-OFFERED = 已发出要约
+state-ACCEPTED = 已接受
+state-AGREED = 已同意
+state-VERIFIED = 已核验
+state-FINALIZED = 已订立
+state-TERMINATED = 已终止
+state-STARTED = 已启动
+state-SUSPENDED = 已暂停
+state-COMPLETED = 已完成
+state-ACTIVE = 生效中
+state-EXPIRED = 已到期
+state-ENDED = 已终止
+state-PUBLISHED = 已发布
+state-WITHDRAWN = 已下架

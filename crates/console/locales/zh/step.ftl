@@ -1,0 +1,2 @@
+step-done = （已完成）
+step-next = （未到）

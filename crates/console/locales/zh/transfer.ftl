@@ -1,0 +1,10 @@
+transfer-title = 传输：{ $product }
+transfer-control = 访问控制
+transfer-resume = 恢复
+transfer-complete = 完成
+transfer-suspend-menu = 暂停…
+transfer-suspend-hint = 传输恢复之前无法读取数据。
+transfer-suspend = 暂停访问
+transfer-end-menu = 终止…
+transfer-end-hint = 访问立即停止，且不能在本次传输下重新开通。
+transfer-end = 终止本次传输
