@@ -77,6 +77,48 @@ pub enum TablesError {
         /// Found and allowed.
         reason: String,
     },
+    /// A Delta table whose log is damaged, incomplete or forged, or does not fit its files.
+    #[error("{table}: not a sound Delta table: {reason}")]
+    MalformedDelta {
+        /// The table.
+        table: String,
+        /// What was found and what to do.
+        reason: String,
+    },
+    /// A Delta table that uses what cannot be read here.
+    #[error("{table}: {reason}")]
+    UnsupportedDelta {
+        /// The table.
+        table: String,
+        /// The protocol or feature, and what to do.
+        reason: String,
+    },
+    /// A version that a Delta table does not have.
+    #[error("{table}: {reason}")]
+    NoSuchVersion {
+        /// The table.
+        table: String,
+        /// Which versions there are.
+        reason: String,
+    },
+    /// A file that a Delta table consists of is not there.
+    #[error("{table}: {file} is missing; restore it (deleted by a VACUUM?) or publish another version")]
+    MissingFile {
+        /// The table.
+        table: String,
+        /// The file, below the table's folder.
+        file: String,
+    },
+    /// An object store did not give what was asked for.
+    #[error("{subject}: {reason}")]
+    Storage {
+        /// In what way.
+        trouble: StorageTrouble,
+        /// Bucket, prefix or object.
+        subject: String,
+        /// What happened and what to do.
+        reason: String,
+    },
     /// The caller cancelled the publication.
     #[error("the publication was cancelled; nothing was published")]
     Cancelled,
@@ -108,6 +150,37 @@ pub enum TablesError {
     },
 }
 
+/// In what way an object store failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StorageTrouble {
+    /// It refused: credentials, permissions, region.
+    Refused,
+    /// It has no such bucket or object.
+    Missing,
+    /// It cannot be reached: name, address, TLS, port.
+    Unreachable,
+    /// It answers too slowly.
+    Slow,
+    /// An object changed while it was read.
+    Changed,
+    /// It failed in another way, again and again.
+    Failed,
+}
+
+impl StorageTrouble {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Refused => "storage-refused",
+            Self::Missing => "storage-missing",
+            Self::Unreachable => "storage-unreachable",
+            Self::Slow => "storage-slow",
+            Self::Changed => "storage-changed",
+            Self::Failed => "storage-failed",
+        }
+    }
+}
+
 fn column_suffix(column: Option<&str>) -> String {
     column.map(|c| format!(", column \"{c}\"")).unwrap_or_default()
 }
@@ -124,6 +197,11 @@ impl TablesError {
             Self::BadColumnName { .. } => "bad-column-name",
             Self::SchemaMismatch { .. } => "schema-mismatch",
             Self::TooLarge { .. } => "too-large",
+            Self::MalformedDelta { .. } => "malformed-delta",
+            Self::UnsupportedDelta { .. } => "unsupported-delta",
+            Self::NoSuchVersion { .. } => "no-such-version",
+            Self::MissingFile { .. } => "missing-file",
+            Self::Storage { trouble, .. } => trouble.kind(),
             Self::Cancelled => "cancelled",
             Self::BadTarget { .. } => "bad-target",
             Self::Io { .. } => "io",

@@ -1,7 +1,8 @@
 //! Tables: what a publisher hands in becomes an immutable set of Parquet files, and what a consumer
 //! is told about them is the text of the Delta Sharing protocol.
 //!
-//! - [`publish`]: Parquet and CSV on local disk in, checked Parquet, schema and profile out.
+//! - [`publish`]: Parquet, CSV and Delta tables, on local disk or in an object store, in; checked Parquet,
+//!   schema and profile out.
 //! - [`delta_sharing`]: the protocol's requests and answers as text; no HTTP.
 //! - [`serve`]: which bytes answer a request (RFC 9110 conditions and ranges); no HTTP.
 //! - [`sample`]: believable tables from a seed, for the demonstration.
@@ -15,4 +16,4 @@ pub mod publish;
 pub mod sample;
 pub mod serve;
 
-pub use error::TablesError;
+pub use error::{StorageTrouble, TablesError};

@@ -342,10 +342,15 @@ fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
         TablesError::MalformedParquet { .. } | TablesError::MalformedCsv { .. } | TablesError::BadColumnName { .. } => {
             Code::SourceMalformed
         }
-        TablesError::UnsupportedType { .. } => Code::TypeUnsupported,
+        TablesError::MalformedDelta { .. } => Code::SourceMalformed,
+        TablesError::UnsupportedType { .. } | TablesError::UnsupportedDelta { .. } => Code::TypeUnsupported,
         TablesError::SchemaMismatch { .. } => Code::SchemaMismatch,
         TablesError::TooLarge { .. } => Code::TooLarge,
-        TablesError::Empty(_) | TablesError::BadSource { .. } => Code::SourceUnreadable,
+        TablesError::Empty(_)
+        | TablesError::BadSource { .. }
+        | TablesError::NoSuchVersion { .. }
+        | TablesError::MissingFile { .. }
+        | TablesError::Storage { .. } => Code::SourceUnreadable,
         // The publisher's file; what fails in our own folder is our failure.
         TablesError::Io { path, .. } if !path.starts_with(own_folder) => Code::SourceUnreadable,
         _ => return Error::internal_failure(e),

@@ -1,13 +1,17 @@
 //! How many different values a column holds, estimated in 4 KiB: `HyperLogLog` with 4,096 registers
 //! (standard error about 1.6 %), with linear counting for small columns.
 
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use serde::{Deserialize, Serialize};
+
 /// Registers; a power of two.
 const REGISTERS: usize = 4096;
 /// log2 of [`REGISTERS`].
 const INDEX_BITS: u32 = 12;
 
-/// Estimates the number of distinct values seen.
-#[derive(Clone)]
+/// Estimates the number of distinct values seen. Stored as the registers in base64.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct DistinctEstimate {
     registers: Box<[u8; REGISTERS]>,
 }
@@ -61,6 +65,21 @@ impl DistinctEstimate {
         let zeros: u32 = self.registers.iter().map(|&r| u32::from(r == 0)).sum();
         let estimate = if raw <= 2.5 * m && zeros > 0 { m * (m / f64::from(zeros)).ln() } else { raw };
         estimate.round() as u64
+    }
+}
+
+impl From<DistinctEstimate> for String {
+    fn from(estimate: DistinctEstimate) -> Self {
+        STANDARD_NO_PAD.encode(estimate.registers.as_slice())
+    }
+}
+
+impl TryFrom<String> for DistinctEstimate {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = STANDARD_NO_PAD.decode(text).map_err(|_| "not base64")?;
+        Ok(Self { registers: bytes.into_boxed_slice().try_into().map_err(|_| "not 4,096 registers")? })
     }
 }
 

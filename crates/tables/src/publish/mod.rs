@@ -8,6 +8,8 @@
 mod distinct;
 #[cfg(test)]
 mod fixtures;
+mod following;
+mod parallel;
 mod profile;
 mod schema;
 mod source;
@@ -83,13 +85,38 @@ pub enum TableSource {
     Paths(Vec<PathBuf>),
 }
 
+impl TableSource {
+    /// The first thing it names, for messages.
+    fn first(&self) -> PathBuf {
+        match self {
+            Self::Paths(paths) => paths.first().cloned().unwrap_or_default(),
+        }
+    }
+}
+
 /// How to publish it.
 #[derive(Debug, Clone, Default)]
 pub struct PublishOptions {
     /// What the publication may take.
     pub limits: PublishLimits,
+    /// The version of a Delta table to publish; the newest when absent. Other sources have none.
+    pub delta_version: Option<u64>,
+    /// Leaves Parquet files on this machine where they are, if they need no rewriting: they are checked and
+    /// hashed and then read from there, so the publisher must not change them any more.
+    pub in_place: bool,
+    /// The version before, when a product follows a Delta table: files that are in both are not read again.
+    pub previous: Option<Previous>,
     /// Set to true by somebody else, it ends the publication with [`TablesError::Cancelled`] at its next step.
     pub cancel: Arc<AtomicBool>,
+}
+
+/// An earlier version of a product, as published.
+#[derive(Debug, Clone)]
+pub struct Previous {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its files.
+    pub files: Vec<DataFile>,
 }
 
 impl PublishOptions {
@@ -152,6 +179,12 @@ pub struct DataFile {
     pub rows: u64,
     /// Bounds that let clients skip it.
     pub stats: FileStats,
+    /// Where it is, when it was left in place; absolute. Else it is in the product's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Which file of a Delta table it is, so that the next version can tell whether it has it already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// A published product: stored as JSON, so fields are only ever added.
@@ -167,11 +200,15 @@ pub struct PublishedTable {
     pub rows: u64,
     /// Bytes of all files.
     pub size_bytes: u64,
-    /// One entry per column, in order.
+    /// One entry per column, in order; none for a column whose values are not known exactly, which happens
+    /// when a product follows a Delta table that has lost files.
     pub profile: Vec<ColumnProfile>,
     /// How CSV was understood, for the publisher to check; absent for Parquet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inferred: Option<InferredCsv>,
+    /// The version of the Delta table that was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta_version: Option<u64>,
 }
 
 /// Publishes `source` into `out_dir`, which must not exist yet or be empty. On error nothing is left in
@@ -197,14 +234,19 @@ pub fn publish_table(
         inferred = inferred.or(source.inferred());
     }
     let done = work.finish()?;
+    if let (Some(version), None) = (options.delta_version, done.delta_version) {
+        let reason = format!("version {version} was asked for, and only a Delta table has versions");
+        return Err(TablesError::BadSource { path: source.first(), reason });
+    }
     staging.finish(out_dir)?;
     Ok(PublishedTable {
         rows: done.files.iter().map(|f| f.rows).sum(),
         size_bytes: done.files.iter().map(|f| f.size_bytes).sum(),
         files: done.files,
         schema: done.schema,
-        profile: done.totals.iter().map(ColumnAccumulator::profile).collect(),
+        profile: done.profile,
         inferred,
+        delta_version: done.delta_version,
     })
 }
 
@@ -252,7 +294,7 @@ impl Staging {
 
     /// Makes the files visible under their final name, durably.
     fn finish(self, out_dir: &Path) -> Result<(), TablesError> {
-        writer::sync_dir(&self.path)?;
+        writer::sync_files(&self.path)?;
         // An empty directory of that name is replaced by the rename.
         fs::rename(&self.path, out_dir).map_err(TablesError::io("renaming to", out_dir))?;
         match out_dir.parent() {

@@ -63,7 +63,7 @@ pub struct FileStats {
 }
 
 /// How a whole number is to be read.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 enum Unit {
     Plain,
     Bool,
@@ -77,15 +77,48 @@ enum Unit {
     },
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(try_from = "StoredBound", into = "StoredBound")]
 enum Bound {
     Int(i128, Unit),
     Float(f64),
     Text { text: String, truncated: bool },
 }
 
+/// A bound as it is stored: JSON has neither numbers of 128 bits nor infinity.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum StoredBound {
+    Int(String, Unit),
+    Bits(u64),
+    Text { text: String, truncated: bool },
+}
+
+impl From<Bound> for StoredBound {
+    fn from(bound: Bound) -> Self {
+        match bound {
+            Bound::Int(v, unit) => Self::Int(v.to_string(), unit),
+            Bound::Float(v) => Self::Bits(v.to_bits()),
+            Bound::Text { text, truncated } => Self::Text { text, truncated },
+        }
+    }
+}
+
+impl TryFrom<StoredBound> for Bound {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(stored: StoredBound) -> Result<Self, Self::Error> {
+        Ok(match stored {
+            StoredBound::Int(text, unit) => Self::Int(text.parse()?, unit),
+            StoredBound::Bits(bits) => Self::Float(f64::from_bits(bits)),
+            StoredBound::Text { text, truncated } => Self::Text { text, truncated },
+        })
+    }
+}
+
 /// Collects what is known of one column.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ColumnAccumulator {
     name: String,
     rows: u64,

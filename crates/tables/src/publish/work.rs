@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ColumnAccumulator, DataFile, Progress, PublishLimits, PublishOptions, TableSchema, part_name};
+use super::{ColumnAccumulator, ColumnProfile, DataFile, Progress, PublishLimits, PublishOptions, TableSchema};
 use crate::TablesError;
 
 /// How a part of the work tells how far it is. An error means: stop.
@@ -17,18 +17,22 @@ pub(super) struct Work<'a> {
     /// With the name of the source it was first seen in.
     schema: Option<(String, TableSchema)>,
     totals: Vec<ColumnAccumulator>,
+    /// Instead of what the totals give.
+    profile: Option<Vec<ColumnProfile>>,
+    delta_version: Option<u64>,
 }
 
 /// What all sources together have given.
 pub(super) struct Finished {
     pub(super) files: Vec<DataFile>,
     pub(super) schema: TableSchema,
-    pub(super) totals: Vec<ColumnAccumulator>,
+    pub(super) profile: Vec<ColumnProfile>,
+    pub(super) delta_version: Option<u64>,
 }
 
 impl<'a> Work<'a> {
     pub(super) fn new(dir: &'a Path, options: &'a PublishOptions, progress: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { dir, options, progress, files: Vec::new(), schema: None, totals: Vec::new() }
+        Self { dir, options, progress, files: Vec::new(), schema: None, totals: Vec::new(), profile: None, delta_version: None }
     }
 
     /// The directory to write into.
@@ -36,12 +40,17 @@ impl<'a> Work<'a> {
         self.dir
     }
 
+    /// What the caller wants.
+    pub(super) fn options(&self) -> &'a PublishOptions {
+        self.options
+    }
+
     /// What the publication may take.
     pub(super) fn limits(&self) -> &'a PublishLimits {
         &self.options.limits
     }
 
-    /// The number of the next file: what [`part_name`] takes.
+    /// The number of the next file: what [`super::part_name`] takes.
     pub(super) fn next_number(&self) -> usize {
         self.files.len()
     }
@@ -65,25 +74,64 @@ impl<'a> Work<'a> {
 
     /// Takes in the next file, with what is known of each of its columns.
     pub(super) fn add(&mut self, file: DataFile, columns: &[ColumnAccumulator]) -> Result<(), TablesError> {
+        if self.totals.is_empty() {
+            self.totals = columns.to_vec();
+        } else {
+            self.totals.iter_mut().zip(columns).for_each(|(total, column)| total.merge(column));
+        }
+        self.add_known(file)
+    }
+
+    /// Takes in the next file, whose columns [`carry`](Self::carry) tells about.
+    pub(super) fn add_known(&mut self, file: DataFile) -> Result<(), TablesError> {
         if self.files.len() >= self.limits().max_files {
             return Err(TablesError::TooLarge {
                 subject: "the product".into(),
                 reason: format!("more than {} files", self.limits().max_files),
             });
         }
-        debug_assert!(file.name == part_name(self.next_number()), "files are named in order");
-        if self.totals.is_empty() {
-            self.totals = columns.to_vec();
-        } else {
-            self.totals.iter_mut().zip(columns).for_each(|(total, column)| total.merge(column));
-        }
         self.files.push(file);
         Ok(())
+    }
+
+    /// Notes which version of a Delta table this is.
+    pub(super) fn set_delta_version(&mut self, version: u64) {
+        self.delta_version = Some(version);
+    }
+
+    /// Replaces the profile that follows from the columns' values, which are not all known.
+    pub(super) fn set_profile(&mut self, profile: Vec<ColumnProfile>) {
+        self.profile = Some(profile);
+    }
+
+    /// The files by now.
+    pub(super) fn files(&self) -> &[DataFile] {
+        &self.files
+    }
+
+    /// The schema as it is by now.
+    pub(super) fn current_schema(&self) -> Option<&TableSchema> {
+        self.schema.as_ref().map(|(_, schema)| schema)
+    }
+
+    /// What is known of the columns by now.
+    pub(super) fn totals(&self) -> &[ColumnAccumulator] {
+        &self.totals
+    }
+
+    /// Takes in what was learnt of columns before: of files that are not read again, or of none.
+    pub(super) fn carry(&mut self, columns: Vec<ColumnAccumulator>) {
+        if self.totals.is_empty() {
+            self.totals = columns;
+        } else {
+            self.totals.iter_mut().zip(&columns).for_each(|(total, column)| total.merge(column));
+        }
     }
 
     /// Everything, once all sources are done.
     pub(super) fn finish(self) -> Result<Finished, TablesError> {
         let (_, schema) = self.schema.ok_or_else(|| TablesError::Empty("no files".into()))?;
-        Ok(Finished { files: self.files, schema, totals: self.totals })
+        let profile = self.profile.unwrap_or_else(|| self.totals.iter().map(ColumnAccumulator::profile).collect());
+        Ok(Finished { files: self.files, schema, profile, delta_version: self.delta_version })
     }
 }

@@ -1,4 +1,4 @@
-//! Writes files so that they are on disk, hashed, when they are said to be.
+//! Writes files and hashes them, and forces them to disk all at once when a publication ends.
 
 use std::{
     fs::File,
@@ -42,11 +42,10 @@ impl HashedFile {
         self.size
     }
 
-    /// Forces the file to disk; gives size and SHA-256 (hex).
+    /// Completes the file; gives size and SHA-256 (hex). It is on disk once [`sync_files`] has run.
     pub(super) fn finish(self) -> Result<(u64, String), TablesError> {
         let path = self.path;
-        let file = self.out.into_inner().map_err(|e| TablesError::io("writing", &path)(e.into_error()))?;
-        file.sync_all().map_err(TablesError::io("writing", &path))?;
+        self.out.into_inner().map_err(|e| TablesError::io("writing", &path)(e.into_error()))?;
         Ok((self.size, hex::encode(self.hash.finish())))
     }
 }
@@ -62,6 +61,25 @@ impl Write for HashedFile {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// Most files that are forced to disk one by one. Beyond it the whole file system is at once, which
+/// also waits for what others have written, but not ten thousand times.
+const SYNCED_ONE_BY_ONE: usize = 64;
+
+/// Forces a directory's files and entries to disk.
+pub(super) fn sync_files(path: &Path) -> Result<(), TablesError> {
+    let io = || TablesError::io("syncing", path);
+    let entries = std::fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(io())?;
+    #[cfg(target_os = "linux")]
+    if entries.len() > SYNCED_ONE_BY_ONE {
+        let dir = File::open(path).map_err(io())?;
+        return rustix::fs::syncfs(&dir).map_err(|e| io()(e.into()));
+    }
+    for entry in entries {
+        File::open(entry.path()).and_then(|f| f.sync_all()).map_err(TablesError::io("syncing", entry.path()))?;
+    }
+    sync_dir(path)
 }
 
 /// Forces a directory's entries to disk.

@@ -2,6 +2,7 @@
 //! file here and an arm in [`expand`].
 
 mod csv;
+pub(super) mod delta;
 mod footer;
 mod infer;
 mod parquet;
@@ -14,7 +15,7 @@ use std::{
 };
 
 pub use self::infer::{InferredColumn, InferredCsv};
-use self::{csv::CsvSource, parquet::ParquetSource};
+use self::{csv::CsvSource, delta::DeltaSource, parquet::ParquetSource};
 use super::{PublishLimits, Work};
 use crate::TablesError;
 
@@ -42,6 +43,8 @@ pub(super) struct SourceFile {
     path: PathBuf,
     kind: Kind,
     size: u64,
+    /// What to call it, when its own name is not the publisher's: the key of a fetched object.
+    label: Option<String>,
 }
 
 impl SourceFile {
@@ -49,19 +52,35 @@ impl SourceFile {
         self.kind == Kind::Parquet
     }
 
+    /// Whether it was fetched for this publication, so that it can be moved instead of copied.
+    fn is_fetched(&self) -> bool {
+        self.label.is_some()
+    }
+
     fn name(&self) -> String {
+        if let Some(label) = &self.label {
+            return label.clone();
+        }
         self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
     }
 }
 
 /// What the publisher's paths stand for, in the order of publication.
 pub(super) fn expand(paths: &[PathBuf], limits: &PublishLimits) -> Result<Vec<Box<dyn Source>>, TablesError> {
+    if let Some(table) = paths.iter().find(|p| delta::is_table(p)) {
+        return match paths {
+            [only] => Ok(vec![Box::new(DeltaSource::local(only)?)]),
+            _ => Err(bad(table, "a Delta table is a product of its own; name nothing beside it")),
+        };
+    }
     let (parquet, csv): (Vec<SourceFile>, Vec<SourceFile>) = files(paths, limits)?.into_iter().partition(SourceFile::is_parquet);
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if !csv.is_empty() {
         sources.push(Box::new(CsvSource::new(csv)));
     }
-    sources.extend(parquet.into_iter().map(|file| Box::new(ParquetSource::new(file)) as Box<dyn Source>));
+    if !parquet.is_empty() {
+        sources.push(Box::new(ParquetSource::new(parquet)));
+    }
     Ok(sources)
 }
 
@@ -104,13 +123,7 @@ fn expand_directory(dir: &Path, limits: &PublishLimits, files: &mut Vec<SourceFi
         // Checksums, markers and the like of other tools: .part-0.crc, _SUCCESS.
         let hidden = name.starts_with('.') || name.starts_with('_');
         if path.is_dir() {
-            return Err(bad(
-                &path,
-                match name.as_str() {
-                    "_delta_log" => "this directory is a Delta table; publish the Parquet files of one version instead",
-                    _ => "a directory inside the directory to publish; name the files, or one flat directory",
-                },
-            ));
+            return Err(bad(&path, "a directory inside the directory to publish; name the files, or one flat directory"));
         }
         let Some(kind) = kind_by_name(&path) else { continue };
         if hidden {
@@ -146,7 +159,7 @@ fn push(path: PathBuf, kind: Kind, limits: &PublishLimits, files: &mut Vec<Sourc
     if files.len() >= limits.max_files {
         return Err(TablesError::TooLarge { subject: "the product".into(), reason: format!("more than {} files", limits.max_files) });
     }
-    files.push(SourceFile { path, kind, size: meta.len() });
+    files.push(SourceFile { path, kind, size: meta.len(), label: None });
     Ok(())
 }
 

@@ -1,16 +1,18 @@
-//! Parquet files: copied and hashed in one pass, then the copy is checked down to the last value.
+//! Parquet files: copied and hashed in one pass (or hashed where they are), then checked down to the last
+//! value.
 //!
 //! The parquet crate is trusted to decode sound files, not to survive forged ones: lengths are checked
 //! before it sees them (see `footer`), and a panic in it counts as a malformed file.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read, Seek, SeekFrom, Write},
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
+use aws_lc_rs::digest;
 use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
@@ -18,7 +20,10 @@ use parquet::{
 
 use super::{
     super::{
-        ColumnAccumulator, DataFile, FileStats, Phase, Progress, PublishLimits, Report, TableSchema, Work, part_name, writer::HashedFile,
+        ColumnAccumulator, DataFile, FileStats, Phase, Progress, PublishLimits, Report, TableSchema, Work,
+        parallel::{Event, in_order},
+        part_name,
+        writer::HashedFile,
     },
     Source, SourceFile, footer,
 };
@@ -38,53 +43,169 @@ const TRAILER_BYTES: u64 = 8;
 /// Head magic, trailer: the least a file can have.
 const MIN_BYTES: u64 = 4 + TRAILER_BYTES;
 
-/// A Parquet file to publish.
+/// Parquet files to publish.
 pub(super) struct ParquetSource {
-    file: SourceFile,
+    files: Vec<SourceFile>,
 }
 
 impl ParquetSource {
-    pub(super) fn new(file: SourceFile) -> Self {
-        Self { file }
+    pub(super) fn new(files: Vec<SourceFile>) -> Self {
+        Self { files }
     }
 }
 
 impl Source for ParquetSource {
     fn publish(&mut self, work: &mut Work<'_>) -> Result<(), TablesError> {
-        let (name, limits, part) = (self.file.name(), work.limits(), part_name(work.next_number()));
-        let target = work.dir().join(&part);
-        let mut report = |p| work.report(p);
-        let (size_bytes, sha256) = copy(&self.file, &target, &name, limits, &mut report)?;
-        let checked = check(&target, &name, limits, &mut report)?;
-        let mut stats = FileStats { num_records: checked.rows, ..FileStats::default() };
-        checked.columns.iter().for_each(|c| c.write_stats(&mut stats));
-        work.schema(&name, checked.schema)?;
-        work.add(DataFile { name: part, size_bytes, sha256, rows: checked.rows, stats }, &checked.columns)
+        let (dir, options, first) = (work.dir(), work.options(), work.next_number());
+        let items: Vec<(String, &SourceFile)> = self.files.iter().enumerate().map(|(n, file)| (part_name(first + n), file)).collect();
+        in_order(
+            &items,
+            |(part, file), report| {
+                let how = if file.is_fetched() {
+                    Keep::Move
+                } else if options.in_place {
+                    Keep::InPlace
+                } else {
+                    Keep::Copy
+                };
+                let name = file.name();
+                let kept = Kept::new(&file.path, dir, part, &name, how, &options.limits, report)?;
+                kept.checked(&name, &options.limits, report)
+            },
+            |event| match event {
+                Event::Progress(progress) => work.report(progress),
+                Event::Done(published) => {
+                    work.schema(&published.name, published.schema)?;
+                    work.add(published.file, &published.columns)
+                }
+            },
+        )
     }
 }
 
-fn copy(
-    source: &SourceFile,
-    target: &Path,
+/// What becomes of a file whose bytes stay as they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The publisher may overwrite it later.
+    Copy,
+    /// It is ours already.
+    Move,
+    /// The publisher has promised not to.
+    InPlace,
+}
+
+/// A file that is where it will be served from, hashed and not yet checked.
+pub(super) struct Kept {
+    file: DataFile,
+    path: PathBuf,
+}
+
+/// A file that is ready, and what is known of it.
+pub(super) struct PublishedFile {
+    pub(super) name: String,
+    pub(super) file: DataFile,
+    pub(super) schema: TableSchema,
+    pub(super) columns: Vec<ColumnAccumulator>,
+}
+
+impl Kept {
+    /// Brings a file to where it will be served from: as `part` in `dir`, or where it is.
+    pub(super) fn new(
+        source: &Path,
+        dir: &Path,
+        part: &str,
+        name: &str,
+        how: Keep,
+        limits: &PublishLimits,
+        report: &mut Report<'_>,
+    ) -> Result<Self, TablesError> {
+        let target = dir.join(part);
+        let ((size_bytes, sha256), path) = match how {
+            Keep::Copy => (copy(source, &target, name, limits, report)?, target),
+            Keep::Move => {
+                fs::rename(source, &target).map_err(TablesError::io("moving", source))?;
+                (hash(&target, name, limits, report)?, target)
+            }
+            Keep::InPlace => {
+                let real = fs::canonicalize(source).map_err(TablesError::io("reading", source))?;
+                (hash(&real, name, limits, report)?, real)
+            }
+        };
+        let left = (how == Keep::InPlace).then(|| path.clone());
+        let file = DataFile { name: part.into(), size_bytes, sha256, rows: 0, stats: FileStats::default(), path: left, origin: None };
+        Ok(Self { file, path })
+    }
+
+    /// Checks it down to the last value.
+    pub(super) fn checked(self, name: &str, limits: &PublishLimits, report: &mut Report<'_>) -> Result<PublishedFile, TablesError> {
+        let checked = check(&self.path, name, limits, report)?;
+        let mut file = self.file;
+        file.rows = checked.rows;
+        file.stats.num_records = checked.rows;
+        checked.columns.iter().for_each(|c| c.write_stats(&mut file.stats));
+        Ok(PublishedFile { name: name.into(), file, schema: checked.schema, columns: checked.columns })
+    }
+}
+
+fn copy(source: &Path, target: &Path, name: &str, limits: &PublishLimits, report: &mut Report<'_>) -> Result<(u64, String), TablesError> {
+    let mut to = HashedFile::create(target)?;
+    read_through(source, name, limits, report, &mut |bytes| to.write_all(bytes).map_err(TablesError::io("writing", target)))?;
+    to.finish()
+}
+
+fn hash(path: &Path, name: &str, limits: &PublishLimits, report: &mut Report<'_>) -> Result<(u64, String), TablesError> {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    let size = read_through(path, name, limits, report, &mut |bytes| {
+        hash.update(bytes);
+        Ok(())
+    })?;
+    Ok((size, hex::encode(hash.finish())))
+}
+
+/// Hands a file's bytes on piece by piece; gives how many there were.
+fn read_through(
+    source: &Path,
     name: &str,
     limits: &PublishLimits,
     report: &mut Report<'_>,
-) -> Result<(u64, String), TablesError> {
-    let mut from = File::open(&source.path).map_err(TablesError::io("reading", &source.path))?;
-    let mut to = HashedFile::create(target)?;
-    let mut buffer = vec![0; COPY_BYTES];
+    take: &mut dyn FnMut(&[u8]) -> Result<(), TablesError>,
+) -> Result<u64, TablesError> {
+    let io = || TablesError::io("reading", source);
+    let mut from = File::open(source).map_err(io())?;
+    let total = from.metadata().map_err(io())?.len();
+    let mut buffer = vec![0; usize::try_from(total.saturating_add(1)).unwrap_or(COPY_BYTES).min(COPY_BYTES)];
+    let mut done = 0;
     loop {
-        let n = from.read(&mut buffer).map_err(TablesError::io("reading", &source.path))?;
+        let n = from.read(&mut buffer).map_err(io())?;
         if n == 0 {
-            return to.finish();
+            return Ok(done);
         }
-        to.write_all(&buffer[..n]).map_err(TablesError::io("writing", target))?;
+        take(&buffer[..n])?;
+        done += n as u64;
         // The file may grow while it is read.
-        if to.size() > limits.max_file_bytes {
+        if done > limits.max_file_bytes {
             return Err(TablesError::TooLarge { subject: name.into(), reason: format!("more than {} bytes", limits.max_file_bytes) });
         }
-        report(Progress::of(Phase::Copying, name, to.size(), source.size))?;
+        report(Progress::of(Phase::Copying, name, done, total))?;
     }
+}
+
+/// Checks what can be checked of a file without decoding its values, as far as a reader that trusts it
+/// needs it; gives its columns and the number of its rows.
+pub(super) fn inspect(path: &Path, name: &str, limits: &PublishLimits) -> Result<(TableSchema, u64), TablesError> {
+    let mut file = File::open(path).map_err(TablesError::io("reading", path))?;
+    let footer = read_footer(&mut file, name, path, limits)?;
+    guarded(name, || {
+        let (schema, metadata) = open(&mut file, &footer, path, name, limits)?;
+        Ok((schema, u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default()))
+    })
+}
+
+/// A panic of the decoder counts as a malformed file.
+pub(super) fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T, TablesError>) -> Result<T, TablesError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(TablesError::MalformedParquet { file: name.into(), reason: "decoding it failed in an unexpected way".into() })
+    })
 }
 
 struct Checked {
@@ -98,14 +219,8 @@ fn check(path: &Path, name: &str, limits: &PublishLimits, report: &mut Report<'_
     let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
     let mut file = File::open(path).map_err(TablesError::io("reading", path))?;
     let footer = read_footer(&mut file, name, path, limits)?;
-    let guarded = catch_unwind(AssertUnwindSafe(|| -> Result<Checked, TablesError> {
-        let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| malformed(e.to_string()))?;
-        check_layout(&mut file, &metadata, footer.len() as u64, name, path, limits)?;
-        // Arrow's own copy of the schema is not looked at: clients go by Parquet's.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let source_types = source_types(&metadata);
-        let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|e| malformed(e.to_string()))?;
-        let schema = TableSchema::from_arrow(name, metadata.schema(), &source_types, limits)?;
+    guarded(name, || {
+        let (schema, metadata) = open(&mut file, &footer, path, name, limits)?;
         let total = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default();
         let mut columns: Vec<ColumnAccumulator> =
             schema.columns.iter().map(|c| ColumnAccumulator::new(&c.name, c.source_type.contains("INT96"))).collect();
@@ -127,8 +242,26 @@ fn check(path: &Path, name: &str, limits: &PublishLimits, report: &mut Report<'_
             return Err(malformed(format!("it declares {total} rows and holds {rows}")));
         }
         Ok(Checked { schema, rows, columns })
-    }));
-    guarded.unwrap_or_else(|_| Err(malformed("decoding it failed in an unexpected way".into())))
+    })
+}
+
+/// Checks a file's layout and columns, and makes it ready to be decoded.
+fn open(
+    file: &mut File,
+    footer: &[u8],
+    path: &Path,
+    name: &str,
+    limits: &PublishLimits,
+) -> Result<(TableSchema, ArrowReaderMetadata), TablesError> {
+    let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
+    let metadata = ParquetMetaDataReader::decode_metadata(footer).map_err(|e| malformed(e.to_string()))?;
+    check_layout(file, &metadata, footer.len() as u64, name, path, limits)?;
+    // Arrow's own copy of the schema is not looked at: clients go by Parquet's.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let source_types = source_types(&metadata);
+    let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|e| malformed(e.to_string()))?;
+    let schema = TableSchema::from_arrow(name, metadata.schema(), &source_types, limits)?;
+    Ok((schema, metadata))
 }
 
 /// Reads the footer after checking what its length claims.
