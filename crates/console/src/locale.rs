@@ -45,6 +45,7 @@ macro_rules! areas {
 
 // One file per area, named after its page or its part; a key begins with its area. Alphabetical.
 areas! {
+    "advice",
     "agreement",
     "agreements",
     "catalog",

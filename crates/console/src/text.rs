@@ -34,8 +34,14 @@ pub struct Text(Kind);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
-    Message { key: Cow<'static, str>, args: Vec<(Cow<'static, str>, Arg)>, href: Option<String> },
+    Message {
+        key: Cow<'static, str>,
+        args: Vec<(Cow<'static, str>, Arg)>,
+        href: Option<String>,
+    },
     Plain(String),
+    /// Several texts with the message of this key between them.
+    Joined(Vec<Text>, &'static str),
 }
 
 /// The value of a variable.
@@ -43,6 +49,8 @@ enum Kind {
 pub enum Arg {
     /// A number, by which the message may choose its form. Exact up to 2^53.
     Number(u64),
+    /// A number that is shown as it is, without separators: a year, a version.
+    Digits(u64),
     /// Text from outside: escaped, and isolated where the message is rich.
     Foreign(String),
     /// A text that is itself in the reader's language.
@@ -53,6 +61,10 @@ pub enum Arg {
     #[doc(hidden)]
     Html(Html),
 }
+
+/// A number that is shown as it is, without separators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digits(pub u64);
 
 /// Markup that a template of this crate made; nothing else can.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +91,11 @@ impl Text {
     /// Text from elsewhere, in whatever language it is.
     pub fn plain(text: impl Into<String>) -> Self {
         Self(Kind::Plain(text.into()))
+    }
+
+    /// Several texts with a message between them, which holds a comma or the like.
+    pub fn joined(texts: Vec<Self>, separator: &'static str) -> Self {
+        Self(Kind::Joined(texts, separator))
     }
 
     /// Gives a variable its value.
@@ -108,13 +125,18 @@ impl Text {
         match &self.0 {
             Kind::Message { key, .. } => Locale::En.has(key),
             Kind::Plain(_) => true,
+            Kind::Joined(texts, separator) => Locale::En.has(separator) && texts.iter().all(Self::exists),
         }
     }
 
     fn write(&self, out: &mut dyn Write, locale: Locale) -> fmt::Result {
+        if let Kind::Joined(texts, separator) = &self.0 {
+            return joined(out, locale, texts, separator, Self::write);
+        }
         self.pieces(locale, |piece| match piece {
             Piece::Own(text) => out.write_str(text),
             Piece::Arg(Arg::Foreign(text)) => out.write_str(text),
+            Piece::Arg(Arg::Digits(n)) => write!(out, "{n}"),
             Piece::Arg(Arg::Said(text)) => text.write(out, locale),
             Piece::Arg(Arg::When(when)) => when.text().write(out, locale),
             // Numbers are formatted by Fluent, and plain text has no place for markup.
@@ -126,10 +148,12 @@ impl Text {
         let href = match &self.0 {
             Kind::Message { href, .. } => href.as_deref(),
             Kind::Plain(text) => return isolated(out, text),
+            Kind::Joined(texts, separator) => return joined(out, locale, texts, separator, Self::write_rich),
         };
         self.pieces(locale, |piece| match piece {
             Piece::Own(text) => elements(out, text, href),
             Piece::Arg(Arg::Foreign(text)) => isolated(out, text),
+            Piece::Arg(Arg::Digits(n)) => write!(out, "{n}"),
             Piece::Arg(Arg::Said(text)) => text.write_rich(out, locale),
             Piece::Arg(Arg::When(when)) => when.write_into(out, &locale).map_err(|_| fmt::Error),
             Piece::Arg(Arg::Html(html)) => out.write_str(&html.0),
@@ -144,6 +168,7 @@ impl Text {
         let (key, args) = match &self.0 {
             Kind::Message { key, args, .. } => (key, args),
             Kind::Plain(text) => return each(Piece::Own(text)),
+            Kind::Joined(..) => return Ok(()),
         };
         let mut given = FluentArgs::with_capacity(args.len());
         for (place, (name, value)) in (MARK_FIRST..=MARK_LAST).zip(args) {
@@ -176,6 +201,18 @@ const MARK_LAST: char = '\u{f8ff}';
 enum Piece<'a> {
     Own(&'a str),
     Arg(&'a Arg),
+}
+
+type WriteText = fn(&Text, &mut dyn Write, Locale) -> fmt::Result;
+
+fn joined(out: &mut dyn Write, locale: Locale, texts: &[Text], separator: &'static str, write: WriteText) -> fmt::Result {
+    for (i, text) in texts.iter().enumerate() {
+        if i > 0 {
+            write(&Text::say(separator), out, locale)?;
+        }
+        write(text, out, locale)?;
+    }
+    Ok(())
 }
 
 /// Escapes for HTML.
@@ -293,6 +330,7 @@ args! {
     When: it => Arg::When(it.clone());
     Bytes: it => Arg::Foreign(it.to_string());
     Count: it => Arg::Number(it.0);
+    Digits: it => Arg::Digits(it.0);
     u64: it => Arg::Number(*it);
     u32: it => Arg::Number((*it).into());
     usize: it => Arg::Number(*it as u64);

@@ -5,7 +5,7 @@ use askama::filters::HtmlSafe;
 
 use crate::Locale;
 use crate::states::{Chip, Message, Role};
-use crate::text::{Text, filters};
+use crate::text::{Digits, Text, filters};
 
 /// The columns of a schema that a page shows. A peer's table may have any number; nobody
 /// reads more, and 500 rows still open at once in a browser.
@@ -77,9 +77,9 @@ impl When {
     pub fn text(&self) -> Text {
         let Some(moment) = self.moment else { return self.said.clone() };
         Text::say("common-moment")
-            .with("year", moment.year.to_string())
+            .with("year", Digits(moment.year.into()))
             .with("month", u64::from(moment.month))
-            .with("day", moment.day.to_string())
+            .with("day", Digits(moment.day.into()))
             .with("clock", format!("{:02}:{:02}", moment.hour, moment.minute))
     }
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::text::filters;
+use crate::text::{Text, filters};
 use crate::view::Layout;
 
 /// The page.
@@ -14,9 +14,9 @@ pub struct ErrorPage {
     /// The code from the table of errors, `FDC-…`.
     pub code: String,
     /// What went wrong, in one sentence.
-    pub message: String,
+    pub message: Text,
     /// What to do next.
-    pub next: Option<String>,
+    pub next: Option<Text>,
     /// The page of the documentation about the code, an address of our own making.
     pub docs_url: Option<String>,
     /// A path of this console to go back to.
@@ -35,16 +35,16 @@ mod tests {
         let page = ErrorPage::sample();
         let html = render(&page);
         assert!(html.contains(&page.code));
-        assert!(html.contains(&page.message));
-        assert!(html.contains(page.next.as_deref().expect("the sample has one")));
+        assert!(html.contains(&page.message.to_string()));
+        assert!(html.contains("try again later"));
         assert!(html.contains(&format!("<code><bdi>{}</bdi></code>", page.layout.request_id)));
     }
 
     #[test]
     fn hostile_text_stays_text() {
         let mut page = ErrorPage::sample();
-        page.message = HOSTILE.into();
-        page.next = Some(HOSTILE.into());
+        page.message = Text::plain(HOSTILE);
+        page.next = Some(Text::plain(HOSTILE));
         page.layout.request_id = HOSTILE.into();
         render_hostile(&page);
     }

@@ -180,7 +180,7 @@ mod tests {
         assert!(form.contains(&format!("name=\"offer\" value=\"{}\"", page.offers[0].id)));
         assert!(form.contains(&format!("name=\"product\" value=\"{}\"", page.id)));
         assert!(form.contains("name=\"peer\" value=\"did:web:"));
-        assert!(html.contains(&page.offers[0].terms.sentences[0].to_string()));
+        assert!(html.contains(&page.offers[0].terms.sentences[1].to_string()));
         assert!(html.contains("&#34;permission&#34;"), "the policy");
         assert!(!html.contains("/withdraw"));
     }

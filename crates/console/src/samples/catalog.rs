@@ -103,10 +103,7 @@ impl ProductPage {
                 OfferView {
                     id: "commercial".into(),
                     terms: Terms {
-                        sentences: vec![
-                            Text::plain("You may use the product for 90 days from the agreement on."),
-                            Text::plain("You may use it for any purpose."),
-                        ],
+                        sentences: vec![Text::say("terms-elapsed").with("period", Text::say("common-days").with("n", 90_u64))],
                         ..terms()
                     },
                 },

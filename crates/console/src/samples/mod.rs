@@ -7,6 +7,7 @@ mod rooms;
 
 use crate::pages::ColumnView;
 use crate::states::{Chip, Message, NegotiationState, Role, TransferState};
+use crate::text::Digits;
 use crate::view::{EventView, Layout, NegotiationRow, ParticipantView, Party, ProductRef, Subject, Terms, TransferRow, UserView, When};
 use crate::{Locale, Text};
 
@@ -70,10 +71,10 @@ fn about(mut event: EventView, title: &str, href: &str) -> EventView {
 fn terms() -> Terms {
     Terms {
         sentences: vec![
-            Text::plain("You may use the product until 1 January 2027, 00:00 UTC."),
-            Text::plain("You may read it 100 times in all."),
-            Text::plain("Only participants in China (CN) may use it."),
-            Text::plain("You declare that you use it for research."),
+            Text::say("terms-before").with("at", "2027-01-01T00:00:00Z"),
+            Text::say("terms-times").with("n", Digits(100)),
+            Text::say("terms-only-countries").with("where", Text::joined(vec![Text::plain("CN"), Text::plain("SG")], "terms-comma")),
+            Text::say("terms-only-purpose").with("what", "research"),
         ],
         odrl_json: r#"{
   "@type": "Offer",

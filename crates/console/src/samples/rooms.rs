@@ -104,7 +104,7 @@ impl TokensPage {
 impl NodePage {
     /// A node with one thing to mend.
     pub fn sample() -> Self {
-        let check = |name: &str, ok, detail: &str| Check { name: Text::plain(name), ok, detail: Text::plain(detail) };
+        let check = |name, ok, detail| Check { name: Text::say(name), ok, detail: Text::say(detail) };
         Self {
             layout: layout("/p/suzhou/node"),
             public_url: "https://data.suzhou.example.cn".into(),
@@ -114,10 +114,9 @@ impl NodePage {
             participants: Count(3),
             jobs: JobQueue { due: Count(0), retrying: Count(1), failed: Count(0), oldest: None },
             checks: vec![
-                check("Database", true, "Answers in 1 ms, schema version 7."),
-                check("Clock", true, "Within 0.2 s of two peers."),
-                check("Public address", false, "Not reachable from here. Check that your proxy forwards it to 127.0.0.1:7400."),
-                check("Disk", true, "212 GiB free."),
+                check("node-check-database", true, "node-check-database-ok"),
+                check("node-check-address", false, "node-check-address-plain"),
+                check("node-check-jobs", true, "node-check-jobs-ok"),
             ],
         }
     }
@@ -128,9 +127,11 @@ impl ErrorPage {
     pub fn sample() -> Self {
         Self {
             layout: layout("/p/suzhou/catalog"),
-            code: "FDC-PEER-UNREACHABLE".into(),
-            message: "The peer at did:web:127.0.0.1%3A7400:p:wuhan did not answer.".into(),
-            next: Some("Check the address, and ask the other organisation whether its node is running.".into()),
+            code: "FDC-2006".into(),
+            message: Text::say("error-problem")
+                .with("title", Text::of("error", "FDC-2006"))
+                .with("message", "The peer at did:web:127.0.0.1%3A7400:p:wuhan did not answer."),
+            next: Some(Text::say("advice-peer-down")),
             docs_url: None,
             back: Some("/p/suzhou/peers".into()),
         }
@@ -141,7 +142,7 @@ impl NotFoundPage {
     /// For somebody who is signed in.
     pub fn sample() -> Self {
         let mut layout = layout("/p/suzhou/nowhere");
-        layout.flash = Some(Flash { kind: FlashKind::Success, text: Text::plain("The product was withdrawn.") });
+        layout.flash = Some(Flash { kind: FlashKind::Success, text: Text::say("notice-product-withdrawn") });
         Self { layout }
     }
 }

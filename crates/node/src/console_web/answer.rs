@@ -138,8 +138,8 @@ pub fn render(response: Response, layout: Layout, back: Option<String>) -> Respo
         let page = ErrorPage {
             layout,
             code: error.code().to_string(),
-            message: error.message().to_owned(),
-            next: words::advice(error.code()).map(str::to_owned),
+            message: words::problem(&error),
+            next: words::advice(error.code()),
             docs_url: Some(format!("/errors/{}", error.code())),
             back,
         };

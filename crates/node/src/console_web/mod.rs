@@ -20,6 +20,7 @@ mod negotiations;
 mod node;
 mod peers;
 mod products;
+mod sentences;
 mod shape;
 mod tokens;
 mod transfers;

@@ -44,36 +44,29 @@ fn database(url: &str) -> &'static str {
     if url.starts_with("postgres") { "PostgreSQL" } else { "SQLite" }
 }
 
-fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
-    Check { name: Text::plain(name), ok, detail: Text::plain(detail) }
+fn check(name: &'static str, ok: bool, detail: Text) -> Check {
+    Check { name: Text::say(name), ok, detail }
 }
 
 /// This page was just read from it.
 fn database_check() -> Check {
-    check("Database", true, "It answers.")
+    check("node-check-database", true, Text::say("node-check-database-ok"))
 }
 
 fn address_check(url: &str, loopback: bool) -> Check {
     let detail = match (loopback, url.starts_with("https://")) {
-        (true, _) => "Only nodes on this machine reach it. That is right for trying out; for others, give the node a public address.",
-        (false, true) => "Other organisations reach it with TLS.",
-        (false, false) => "It is plain http: what is sent can be read on the way. Put TLS in front and set public.url to https.",
+        (true, _) => "node-check-address-local",
+        (false, true) => "node-check-address-tls",
+        (false, false) => "node-check-address-plain",
     };
-    check("Public address", loopback || url.starts_with("https://"), detail)
+    check("node-check-address", loopback || url.starts_with("https://"), Text::say(detail))
 }
 
 fn jobs_check(outbox: &Outbox, now: Timestamp) -> Check {
     let late = outbox.oldest.map(|at| now.since(at)).filter(|waited| *waited > WAITING_TOO_LONG && outbox.retrying > 0);
     match late {
-        Some(waited) => check(
-            "Jobs",
-            false,
-            format!(
-                "Something has been waiting for {}. A peer is probably down; open the negotiation or transfer to see which.",
-                words::span(waited).text()
-            ),
-        ),
-        None => check("Jobs", true, "Nothing waits longer than it should."),
+        Some(waited) => check("node-check-jobs", false, Text::say("node-check-jobs-late").with("for", words::span(waited).text())),
+        None => check("node-check-jobs", true, Text::say("node-check-jobs-ok")),
     }
 }
 

@@ -22,9 +22,7 @@ pub async fn list(State(app): State<App>, room: Room) -> Answer {
 
 /// The same, about an address that led nowhere.
 pub async fn unreachable(app: &App, room: &Room, address: &str, error: &Error) -> Answer {
-    let advice = words::advice(error.code()).unwrap_or_default();
-    let problem = format!("{} {advice}", error.message()).trim().to_owned();
-    answer::with_error(&page(app, room, address.to_owned(), Some(Text::plain(problem))).await?, error)
+    answer::with_error(&page(app, room, address.to_owned(), Some(words::problem_and_advice(error))).await?, error)
 }
 
 async fn page(app: &App, room: &Room, address: String, problem: Option<Text>) -> Result<PeersPage, Error> {

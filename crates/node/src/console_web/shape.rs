@@ -1,6 +1,6 @@
 //! From what the node knows to what pages show.
 
-use super::{guard::Room, words};
+use super::{guard::Room, sentences, words};
 use crate::app::views::{Names, waits_for_us};
 use fondaco_console::{
     Text,
@@ -82,8 +82,8 @@ fn actor(room: &Room, names: &Names, actor: &str) -> Party {
 /// The terms of an ODRL document, in words and as they are.
 pub fn terms(odrl: &Value) -> Terms {
     let sentences = match Policy::from_odrl(odrl) {
-        Ok(policy) => policy.sentences().into_iter().map(Text::plain).collect(),
-        Err(e) => vec![Text::plain(format!("These terms cannot be put into words here; read the policy itself. {e}"))],
+        Ok(policy) => sentences::of(&policy),
+        Err(e) => vec![Text::say("terms-unreadable").with("detail", e.to_string())],
     };
     Terms { sentences, odrl_json: pretty(odrl) }
 }

@@ -8,10 +8,7 @@ use super::{
 };
 use crate::app::{App, idempotency::Once};
 use axum::extract::{Path, State};
-use fondaco_console::{
-    Text,
-    pages::{AccessLevel, NewToken, TokenRow, TokensPage},
-};
+use fondaco_console::pages::{AccessLevel, NewToken, TokenRow, TokensPage};
 use fondaco_core::{Code, Error, ids::TokenId};
 use fondaco_store::ApiTokenRow;
 
@@ -39,7 +36,7 @@ pub async fn create(State(app): State<App>, room: Room, form: Form) -> Answer {
         Err(error) if error.code() == Code::Invalid => {
             let mut page = page(&app, room).await?;
             page.name = name;
-            page.problem = Some(Text::plain(error.message()));
+            page.problem = Some(words::problem(&error));
             answer::with_error(&page, &error)
         }
         Err(error) => Err(error.into()),

@@ -1,8 +1,11 @@
 //! How the console puts times, spans and errors.
 
-use fondaco_console::view::{Span, When};
+use fondaco_console::{
+    Text,
+    view::{Span, When},
+};
 use fondaco_core::{
-    Code,
+    Code, Error,
     time::{Micros, Timestamp},
 };
 
@@ -16,35 +19,61 @@ pub fn span(span: Micros) -> Span {
     Span { seconds: u64::try_from(span.0).unwrap_or(0) / 1_000_000 }
 }
 
+/// What went wrong. The error's own sentence is English; a reader of another language is told the code's title first.
+pub fn problem(error: &Error) -> Text {
+    Text::say("error-problem").with("title", Text::of("error", error.code().as_str())).with("message", error.message())
+}
+
+/// The same with what to do about it.
+pub fn problem_and_advice(error: &Error) -> Text {
+    match advice(error.code()) {
+        Some(advice) => Text::say("error-advised").with("problem", problem(error)).with("advice", advice),
+        None => problem(error),
+    }
+}
+
 /// What a person can do next about an error, beyond what its message says.
-pub const fn advice(code: Code) -> Option<&'static str> {
-    Some(match code {
-        Code::Conflict | Code::IllegalTransition => "Something changed meanwhile. Go back, look at how it stands now, and decide again.",
-        Code::PeerUnreachable | Code::DidUnresolvable => {
-            "Check the address. If it is right, the other organisation's node may be down: try again later or ask them."
-        }
-        Code::DidInvalid => "An address looks like did:web:example.org:p:acme or https://example.org/p/acme.",
-        Code::AddressRefused => "This node does not call private networks. Its operator can allow them with network.allow_private.",
-        Code::PeerAnsweredBadly | Code::PeerRefused | Code::AgreementMismatch => {
-            "Ask the other organisation, and give them the request id below."
-        }
-        Code::OfferUnknown => "Read the catalogue again; the offer may have changed.",
-        Code::PolicyDenied | Code::PolicyUnsupported => "Read the terms. If they should allow this, ask the provider for another offer.",
-        Code::AccessEnded => "Look at the agreement and its transfers to see who ended it and why.",
-        Code::NotYet => "Wait a moment, then try again.",
-        Code::Internal | Code::Unavailable | Code::DataDamaged => {
-            "Try again in a moment. If it stays, give the request id below to the operator of this node."
-        }
-        Code::TooLarge => "Send less at once.",
-        Code::TooMany => "Wait a few minutes, then try again.",
-        Code::Forbidden => "Go back, load the page again and repeat what you did there.",
+pub const fn advice(code: Code) -> Option<Text> {
+    Some(Text::say(match code {
+        Code::Conflict | Code::IllegalTransition => "advice-changed",
+        Code::PeerUnreachable | Code::DidUnresolvable => "advice-peer-down",
+        Code::DidInvalid => "advice-address",
+        Code::AddressRefused => "advice-private",
+        Code::PeerAnsweredBadly | Code::PeerRefused | Code::AgreementMismatch => "advice-ask-peer",
+        Code::OfferUnknown => "advice-read-again",
+        Code::PolicyDenied | Code::PolicyUnsupported => "advice-read-terms",
+        Code::AccessEnded => "advice-look-who",
+        Code::NotYet => "advice-wait",
+        Code::Internal | Code::Unavailable | Code::DataDamaged => "advice-operator",
+        Code::TooLarge => "advice-less",
+        Code::TooMany => "advice-minutes",
+        Code::Forbidden => "advice-reload",
         _ => return None,
-    })
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fondaco_console::Locale;
+
+    #[test]
+    fn every_code_has_its_title_in_both_languages() {
+        for code in Code::ALL {
+            let title = Text::of("error", code.as_str());
+            assert_eq!(title.to_string(), code.title(), "error-{code} in locales/en/error.ftl");
+            assert!(Locale::Zh.has(&format!("error-{code}")), "no error-{code} in locales/zh/error.ftl");
+            assert!(advice(*code).is_none_or(|advice| advice.exists()), "the advice about {code}");
+        }
+    }
+
+    #[test]
+    fn problems_are_told_in_the_readers_language() {
+        let error = Error::new(Code::PeerUnreachable, "did:web:x did not answer.");
+        assert_eq!(problem(&error).to_string(), "did:web:x did not answer.");
+        assert_eq!(problem(&error).in_locale(Locale::Zh), "无法连接对等方：did:web:x did not answer.");
+        assert!(problem_and_advice(&error).in_locale(Locale::Zh).ends_with("请稍后重试或联系对方。"));
+    }
 
     #[test]
     fn times_are_for_people_and_machines() {

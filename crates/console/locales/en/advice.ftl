@@ -1,0 +1,13 @@
+advice-changed = Something changed meanwhile. Go back, look at how it stands now, and decide again.
+advice-peer-down = Check the address. If it is right, the other organisation's node may be down: try again later or ask them.
+advice-address = An address looks like did:web:example.org:p:acme or https://example.org/p/acme.
+advice-private = This node does not call private networks. Its operator can allow them with network.allow_private.
+advice-ask-peer = Ask the other organisation, and give them the request id below.
+advice-read-again = Read the catalogue again; the offer may have changed.
+advice-read-terms = Read the terms. If they should allow this, ask the provider for another offer.
+advice-look-who = Look at the agreement and its transfers to see who ended it and why.
+advice-wait = Wait a moment, then try again.
+advice-operator = Try again in a moment. If it stays, give the request id below to the operator of this node.
+advice-less = Send less at once.
+advice-minutes = Wait a few minutes, then try again.
+advice-reload = Go back, load the page again and repeat what you did there.

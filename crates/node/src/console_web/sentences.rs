@@ -1,0 +1,139 @@
+//! A policy in plain words, in the reader's language.
+//!
+//! In English these are the sentences of `core`'s own ([`Policy::sentences`]), which the API answers with; the tests hold
+//! the two together.
+
+use fondaco_console::{Text, text::Digits};
+use fondaco_core::policy::{Comparison, Constraint, Policy, SetOperator};
+
+/// One sentence per term; several permissions are alternatives, introduced as such.
+pub fn of(policy: &Policy) -> Vec<Text> {
+    let ways = policy.permissions.len();
+    let mut out = Vec::new();
+    for (i, permission) in policy.permissions.iter().enumerate() {
+        if ways > 1 {
+            out.push(Text::say("terms-way").with("n", i + 1).with("ways", ways));
+        }
+        if permission.constraints.is_empty() {
+            out.push(Text::say("terms-open"));
+        }
+        out.extend(permission.constraints.iter().map(sentence));
+    }
+    out
+}
+
+/// The constraint as a sentence.
+pub fn sentence(constraint: &Constraint) -> Text {
+    use Constraint as C;
+    let listed = |values: &[String], separator| Text::joined(values.iter().map(Text::plain).collect(), separator);
+    match constraint {
+        C::DateTime { op, at } => Text::say(match op {
+            Comparison::Lt => "terms-before",
+            Comparison::Lteq => "terms-until",
+            Comparison::Gt => "terms-after",
+            Comparison::Gteq => "terms-from",
+            Comparison::Eq => "terms-only-at",
+            Comparison::Neq => "terms-except-at",
+        })
+        .with("at", at.to_string()),
+        C::ElapsedTime { limit, .. } => Text::say("terms-elapsed").with("period", period(limit.as_str())),
+        C::Recipient { op, values } => {
+            Text::say(only_or_not(*op, "terms-only-participants", "terms-not-participants")).with("who", listed(values, "terms-comma"))
+        }
+        C::Count { limit: 1 } => Text::say("terms-once"),
+        // The number as it is written in the terms, without separators.
+        C::Count { limit } => Text::say("terms-times").with("n", Digits(*limit)),
+        C::Spatial { op, values } => {
+            Text::say(only_or_not(*op, "terms-only-countries", "terms-not-countries")).with("where", listed(values, "terms-comma"))
+        }
+        C::Purpose { op, values } => {
+            let separator = only_or_not(*op, "terms-or", "terms-nor");
+            Text::say(only_or_not(*op, "terms-only-purpose", "terms-not-purpose")).with("what", listed(values, separator))
+        }
+        C::Version { .. } => Text::say("terms-version"),
+    }
+}
+
+const fn only_or_not(op: SetOperator, only: &'static str, not: &'static str) -> &'static str {
+    match op {
+        SetOperator::Eq | SetOperator::IsAnyOf => only,
+        SetOperator::Neq | SetOperator::IsNoneOf => not,
+    }
+}
+
+/// `P30D` as "30 days"; a duration that mixes units stays as written, since people can look it up.
+fn period(written: &str) -> Text {
+    let (of_day, rest) = match written.strip_prefix("PT") {
+        Some(rest) => (true, rest),
+        None => (false, written.strip_prefix('P').unwrap_or(written)),
+    };
+    let units: &[(char, &'static str)] = if of_day {
+        &[('H', "common-hours"), ('M', "common-minutes"), ('S', "common-seconds")]
+    } else {
+        &[('Y', "terms-years"), ('M', "terms-months"), ('W', "terms-weeks"), ('D', "common-days")]
+    };
+    let read = units.iter().find_map(|(unit, key)| Some((rest.strip_suffix(*unit)?.parse::<u64>().ok()?, *key)));
+    match read {
+        Some((n, key)) => Text::say(key).with("n", n),
+        None => Text::plain(written),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fondaco_console::Locale;
+    use fondaco_core::policy::{Period, Permission};
+    use serde_json::json;
+
+    fn every_kind() -> Vec<Constraint> {
+        let at = fondaco_core::time::Timestamp::parse("2027-01-01T00:00:00Z").expect("instant");
+        let mut all = Vec::new();
+        for op in [Comparison::Lt, Comparison::Lteq, Comparison::Gt, Comparison::Gteq, Comparison::Eq, Comparison::Neq] {
+            all.push(Constraint::DateTime { op, at });
+        }
+        for text in ["P1Y", "P2M", "P1W", "P30D", "PT1H", "PT90M", "PT5S", "P1DT12H"] {
+            let limit = Period::parse(text).expect("a period");
+            all.push(Constraint::ElapsedTime { op: Comparison::Lteq, limit });
+        }
+        for limit in [1, 2, 100_000] {
+            all.push(Constraint::Count { limit });
+        }
+        for op in [SetOperator::Eq, SetOperator::Neq, SetOperator::IsAnyOf, SetOperator::IsNoneOf] {
+            for values in [vec!["CN".to_owned()], vec!["CN".to_owned(), "SG".to_owned(), "<b>".to_owned()]] {
+                all.push(Constraint::Recipient { op, values: values.clone() });
+                all.push(Constraint::Spatial { op, values: values.clone() });
+                all.push(Constraint::Purpose { op, values });
+            }
+        }
+        all.push(Constraint::Version { from: 3 });
+        all
+    }
+
+    #[test]
+    fn in_english_they_are_those_of_core() {
+        for constraint in every_kind() {
+            assert_eq!(sentence(&constraint).to_string(), constraint.sentence());
+        }
+        let permission = |constraints| Permission { constraints };
+        let alternatives = Policy { permissions: vec![permission(every_kind()), permission(Vec::new())] };
+        for policy in [Policy::open(), alternatives] {
+            let said: Vec<String> = of(&policy).iter().map(ToString::to_string).collect();
+            assert_eq!(said, policy.sentences());
+        }
+    }
+
+    #[test]
+    fn in_chinese_they_are_chinese() {
+        for constraint in every_kind() {
+            let (en, zh) = (sentence(&constraint).to_string(), sentence(&constraint).in_locale(Locale::Zh));
+            assert!(zh.ends_with('。') && zh != en, "{zh}");
+        }
+        let policy = Policy::from_odrl(&json!({"permission": [{"action": "use", "constraint": [
+            {"leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": "P30D"},
+            {"leftOperand": "spatial", "operator": "isAnyOf", "rightOperand": ["CN", "SG"]}]}]}))
+        .expect("policy");
+        let said: Vec<String> = of(&policy).iter().map(|text| text.in_locale(Locale::Zh)).collect();
+        assert_eq!(said, ["合约订立后 30 天内允许使用。", "仅限设立于以下国家或地区的参与方：CN、SG。"]);
+    }
+}
