@@ -1,4 +1,4 @@
-//! The node: use cases ([`app`]), HTTP surfaces ([`dsp`], [`share`], [`api`], [`console_web`]), [`jobs`], configuration
+//! The node: use cases ([`app`]), HTTP surfaces ([`dsp`], [`share`], [`files`], [`api`], [`console_web`]), [`jobs`], configuration
 //! and telemetry; and the `fondaco` command ([`cli`]).
 //!
 //! Only this crate knows axum, and only it maps wire types to core types and core errors to HTTP.
@@ -10,6 +10,7 @@ pub mod config;
 pub mod console_web;
 pub mod demo;
 pub mod dsp;
+pub mod files;
 pub mod http;
 pub mod identity;
 pub mod init;

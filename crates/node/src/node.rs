@@ -1,7 +1,7 @@
 //! A running node: two listeners, the job runner, housekeeping, and an orderly end.
 
 use crate::{
-    api, app, console_web, dsp,
+    api, app, console_web, dsp, files,
     http::{error_page, problem::ApiError, request_id, serve::serve},
     identity::{AccessTokens, Authenticator, DidResolver, authenticator::StaticHeaders, password::Passwords, session::SessionCookie},
     jobs, net,
@@ -207,6 +207,7 @@ pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App>
         keys: moka::future::Cache::new(KEYS_CACHED),
         remotes: moka::future::Cache::builder().max_capacity(REMOTES_CACHED).time_to_live(REMOTES_TTL).build(),
         gate: app::gate::Gate::default(),
+        verdicts: files::seal::Verdicts::default(),
         stopping: CancellationToken::new(),
         started_at: clock.now(),
         config,

@@ -7,6 +7,7 @@ pub mod access;
 pub mod agreements;
 pub mod catalog;
 pub mod consumer_access;
+pub mod damage;
 pub mod gate;
 pub mod idempotency;
 pub mod negotiations;
@@ -23,6 +24,7 @@ pub mod waiting;
 
 use crate::{
     config::Config,
+    files::seal::Verdicts,
     identity::{AccessTokens, Authenticator, DidResolver, SigningKey, password::Passwords, session::SessionCookie},
     net::Outbound,
     secrets::Sealer,
@@ -73,6 +75,8 @@ pub struct Inner {
     pub remotes: moka::future::Cache<Did, peers::Remote>,
     /// Streams in flight.
     pub gate: Gate,
+    /// What was found of stored files whose seals were unknown.
+    pub verdicts: Verdicts,
     /// Cancelled when the node begins to stop: long answers end.
     pub stopping: CancellationToken,
     /// When this process began to serve.

@@ -1,7 +1,10 @@
 //! The files of a shared table: the `query` call of the Delta Sharing protocol, page by page.
 
 use super::super::failure::{Failure, Result};
-use crate::net::{OutRequest, OutResponse, Outbound};
+use crate::{
+    http::problem::Problem,
+    net::{OutRequest, OutResponse, Outbound},
+};
 use fondaco_core::Code;
 use fondaco_tables::delta_sharing::{
     client::{self, MAX_ANSWER_BYTES, MAX_FILES, Profile, RemoteFile},
@@ -74,7 +77,8 @@ pub(super) fn refused(status: StatusCode, body: &[u8]) -> Failure {
         401 | 403 | 410 => Code::AccessEnded,
         _ => Code::PeerRefused,
     };
-    let words = client::parse_error(body).map(|e| e.message).filter(|m| !m.is_empty());
+    let problem = || serde_json::from_slice::<Problem>(body).ok().map(|p| p.detail);
+    let words = client::parse_error(body).map(|e| e.message).or_else(problem).filter(|m| !m.is_empty());
     Failure::new(
         code,
         match words {

@@ -1,16 +1,18 @@
-//! `fondaco fetch`: the data of an agreement, or the key to it. Either way it travels by the Delta Sharing protocol
-//! from the provider to this machine, not through our own node.
+//! `fondaco fetch`: the data of an agreement, or the key to it. Either way it travels from the provider to this machine,
+//! not through our own node: a table by the Delta Sharing protocol, files by HTTP.
 
-mod download;
 mod file_name;
+mod files;
 mod listing;
 mod profile;
+mod pull;
+mod tables;
 
 use super::{
     answer::Answer,
     context::Context,
     failure::{Failure, Result},
-    show::{Fields, bytes, text, texts},
+    show::{Fields, bytes, count, text, texts},
 };
 use crate::{
     config::Config,
@@ -18,6 +20,7 @@ use crate::{
 };
 use fondaco_core::Code;
 use fondaco_tables::delta_sharing::client::Profile;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -26,14 +29,16 @@ const ACCESS_SECONDS_MAX: u64 = 30;
 
 /// Get the data of an agreement, or a profile file to read it with
 ///
-/// With --out the table's Parquet files are downloaded; a download that broke off is continued, and every file is
-/// checked. With --profile a Delta Sharing profile file is written, which pandas, Spark and other clients read.
+/// With --out a table's Parquet files, or the files of a product of files, are downloaded; a download that broke off is
+/// continued, and every file is checked by its SHA-256. With --profile a Delta Sharing profile file is written, which
+/// pandas, Spark and other clients read tables with.
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("what").required(true),
     after_long_help = "Examples:
   fondaco --dir mynode fetch agr_0190f6c2 --out flights
   fondaco --dir mynode fetch agr_0190f6c2 --profile flights.share
+  fondaco --dir mynode fetch agr_0190f6c3 --out photos        run it again to go on where it broke off
 
 Then in Python (pip install delta-sharing):
   import delta_sharing
@@ -45,9 +50,12 @@ pub(super) struct Args {
     /// Write the profile to this file, or to standard output with -
     #[arg(long, value_name = "FILE", group = "what")]
     profile: Option<PathBuf>,
-    /// Download the table into this folder, or to this file when it ends in .parquet and the table is one file
+    /// Download into this folder, or to this file when there is one file only and the endings are the same
     #[arg(long, value_name = "PATH", group = "what")]
     out: Option<PathBuf>,
+    /// Replace files that are already there and are something else (products of files)
+    #[arg(long, requires = "out")]
+    overwrite: bool,
 }
 
 /// Access as the node gives it.
@@ -58,37 +66,91 @@ struct Access {
     tables: Vec<String>,
 }
 
+/// What the node gives.
+enum Given {
+    /// A table.
+    Table(Access),
+    /// Files.
+    Files { transfer: String, state: String, endpoint: files::Endpoint },
+}
+
 /// Runs the command.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     let us = context.participant().await?;
     let given = us.act(&["agreements", &args.agreement, "access"], &json!({"waitSeconds": ACCESS_SECONDS_MAX})).await?;
-    let access = access(&given)?;
-    match (&args.profile, &args.out) {
-        (Some(file), _) => profile::write(file, &access),
-        (None, Some(out)) => {
-            let config = Config::load(context.dir()?)?;
-            let rule = NetworkRule {
-                allow_private: config.network.allow_private,
-                allow_loopback: config.is_loopback(),
-                allow_http: config.network.allow_http,
-            };
-            let got = download::tables(&Outbound::system(rule)?, &access.profile, &access.tables, out, context.shows_progress()).await?;
+    let given = read(&given)?;
+    let http = || {
+        let config = Config::load(context.dir()?)?;
+        let rule = NetworkRule {
+            allow_private: config.network.allow_private,
+            allow_loopback: config.is_loopback(),
+            allow_http: config.network.allow_http,
+        };
+        Ok::<_, Failure>(Outbound::system(rule)?)
+    };
+    match (given, &args.profile, &args.out) {
+        (Given::Table(access), Some(file), _) => profile::write(file, &access),
+        (Given::Table(access), None, Some(out)) => {
+            let got = tables::tables(&http()?, &access.profile, &access.tables, out, context.shows_progress()).await?;
             Ok(downloaded(&args.agreement, &access, &got))
         }
-        (None, None) => Err(Failure::usage("Say what to fetch: --out PATH or --profile FILE.")),
+        (Given::Files { .. }, Some(_), _) => {
+            Err(Failure::new(Code::Invalid, "This agreement is about files, not a table: fetch them with --out FOLDER."))
+        }
+        (Given::Files { transfer, state, endpoint }, None, Some(out)) => {
+            let got = files::files(&http()?, &endpoint, out, args.overwrite, context.shows_progress()).await?;
+            let path = std::path::absolute(out).unwrap_or_else(|_| out.clone());
+            Ok(fetched(&json!({"agreementId": args.agreement, "transferId": transfer, "state": state, "out": path.to_string_lossy()}), got))
+        }
+        (_, None, None) => Err(Failure::usage("Say what to fetch: --out PATH or --profile FILE.")),
     }
+}
+
+fn not_open(state: &str) -> Failure {
+    Failure::new(
+        Code::NotYet,
+        format!(
+            "The provider has not opened access yet (the transfer is {state}). Try again in a moment; a person there may have to start it."
+        ),
+    )
+}
+
+fn read(given: &Value) -> Result<Given> {
+    let Some(found) = given.get("files").filter(|f| f.is_object()) else { return access(given).map(Given::Table) };
+    let endpoint = files::Endpoint { url: text(found, "endpoint").to_owned(), token: text(found, "bearerToken").to_owned() };
+    Ok(Given::Files { transfer: text(given, "transferId").to_owned(), state: text(given, "state").to_owned(), endpoint })
+}
+
+fn fetched(about: &Value, got: files::Fetched) -> Answer {
+    let mut json = about.clone();
+    for (key, n) in
+        [("files", got.files), ("keptFiles", got.kept), ("bytes", got.bytes), ("resumedBytes", got.resumed), ("breaks", got.breaks)]
+    {
+        json[key] = json!(n);
+    }
+    let mut fields = Fields::default();
+    fields
+        .add("Folder", text(about, "out"))
+        .add("Files", count(Some(got.files)))
+        .add("Size", bytes(Some(got.bytes)))
+        .add("Already here", if got.kept == 0 { String::new() } else { format!("{} of {} files", got.kept, got.files) })
+        .add("Continued", if got.resumed == 0 { String::new() } else { format!("after {} of an earlier run", bytes(Some(got.resumed))) })
+        .add("Checked", "every file has the SHA-256 that the provider announced");
+    Answer::new(json, fields.render())
+}
+
+/// A bar that counts bytes.
+fn progress_bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template("{msg:28!} {bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 fn access(given: &Value) -> Result<Access> {
     let state = text(given, "state").to_owned();
-    let Some(profile) = given.get("profile").filter(|p| p.is_object()) else {
-        return Err(Failure::new(
-            Code::NotYet,
-            format!(
-                "The provider has not opened access yet (the transfer is {state}). Try again in a moment; a person there may have to start it."
-            ),
-        ));
-    };
+    let Some(profile) = given.get("profile").filter(|p| p.is_object()) else { return Err(not_open(&state)) };
     let profile = Profile::parse(profile.to_string().as_bytes())
         .map_err(|e| Failure::new(Code::PeerAnsweredBadly, format!("The provider's address for the data cannot be used: {e}.")))?;
     let tables: Vec<String> = texts(given, "tables").into_iter().map(str::to_owned).collect();
@@ -98,7 +160,7 @@ fn access(given: &Value) -> Result<Access> {
     Ok(Access { transfer: text(given, "transferId").to_owned(), state, profile, tables })
 }
 
-fn downloaded(agreement: &str, access: &Access, got: &[download::Downloaded]) -> Answer {
+fn downloaded(agreement: &str, access: &Access, got: &[tables::Downloaded]) -> Answer {
     let total: u64 = got.iter().map(|f| f.size_bytes).sum();
     let files: Vec<Value> = got
         .iter()

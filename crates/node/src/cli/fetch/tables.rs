@@ -1,5 +1,5 @@
-//! Downloading a table's files: each into a `.part` file that is continued by `Range` when the connection breaks or the
-//! command is run again, checked for size and (where the provider's ETag is a SHA-256) for content, then renamed.
+//! Downloading a table's files: numbered in the order of the table, each fetched resumably and checked for size and
+//! (where the provider tells its SHA-256) for content.
 
 use super::{
     super::{
@@ -8,31 +8,21 @@ use super::{
         show,
     },
     file_name::{ENDING, part_name, safe_word},
-    listing,
+    listing, progress_bar,
+    pull::{self, length, pull, sha256_of},
 };
-use crate::net::{OutRequest, OutStream, Outbound};
+use crate::net::{OutRequest, Outbound};
 use fondaco_core::Code;
 use fondaco_tables::delta_sharing::client::{Profile, RemoteFile};
-use http::{HeaderMap, Method, StatusCode, header};
-use indicatif::{ProgressBar, ProgressStyle};
+use http::Method;
+use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use url::Url;
-
-/// Attempts in a row that bring nothing before a download is given up. It can be continued later.
-const FRUITLESS_ATTEMPTS_MAX: u32 = 5;
-/// Wait after the first fruitless attempt; doubled after each.
-const BACKOFF: Duration = Duration::from_millis(500);
-/// Bytes read at once when a file is hashed.
-const HASH_BUFFER_BYTES: usize = 256 * 1024;
-/// Most of a refusal's body that is read.
-const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
 /// A file that is now here.
 #[derive(Debug, PartialEq, Eq)]
@@ -134,10 +124,6 @@ fn prepare(wanted: &[Wanted], total: u64) -> Result<()> {
     Ok(())
 }
 
-fn length(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.len())
-}
-
 /// Named for the file's id too, so that a broken download of something else is not continued.
 fn part_path(item: &Wanted) -> PathBuf {
     let id = hex::encode(&Sha256::digest(item.file.id.as_bytes())[..4]);
@@ -145,17 +131,9 @@ fn part_path(item: &Wanted) -> PathBuf {
     item.path.with_file_name(format!("{name}.{id}.part"))
 }
 
-/// What an attempt came to.
-enum Attempt {
-    /// All bytes are in the part file; the ETag, if one was given.
-    Complete(Option<String>),
-    /// Worth another attempt.
-    Broken(Failure),
-}
-
 /// Makes sure that one file is here and whole. `true`: it was before.
 async fn one(http: &Outbound, profile: &Profile, item: &Wanted, so_far: &dyn Fn(u64)) -> Result<bool> {
-    let mut url = address(&item.file.url)?;
+    let url = address(&item.file.url)?;
     if fs::symlink_metadata(&item.path).is_ok() {
         return if is_the_file(http, &url, item).await? {
             Ok(true)
@@ -166,48 +144,13 @@ async fn one(http: &Outbound, profile: &Profile, item: &Wanted, so_far: &dyn Fn(
             ))
         };
     }
-    let part = part_path(item);
-    let mut fruitless = 0;
-    let mut renewed = false;
-    let etag = loop {
-        let before = length(&part).unwrap_or(0);
-        match attempt(http, &url, item.file.size, &part, so_far).await {
-            Ok(Attempt::Complete(etag)) => break etag,
-            // The address has a short life of its own: ask once for a fresh one.
-            Err(e) if e.problem.code == Code::AccessEnded.as_str() && !renewed => {
-                renewed = true;
-                let files = listing::files(http, profile, &item.table).await?;
-                let Some(again) = files.into_iter().find(|f| f.id == item.file.id && f.size == item.file.size) else { return Err(e) };
-                url = address(&again.url)?;
-            }
-            Err(e) => return Err(e),
-            Ok(Attempt::Broken(e)) => {
-                let gained = length(&part).unwrap_or(0) > before;
-                fruitless = if gained { 0 } else { fruitless + 1 };
-                if fruitless >= FRUITLESS_ATTEMPTS_MAX {
-                    return Err(e);
-                }
-                if fruitless > 0 {
-                    tokio::time::sleep(BACKOFF * 2u32.pow(fruitless - 1)).await;
-                }
-            }
-        }
+    let wanted = pull::Wanted { path: item.path.clone(), part: part_path(item), size: item.file.size, sha256: None };
+    let renew = async || {
+        let files = listing::files(http, profile, &item.table).await?;
+        let again = files.into_iter().find(|f| f.id == item.file.id && f.size == item.file.size);
+        again.map(|f| address(&f.url)).transpose()
     };
-    if let Some(expected) = etag.as_deref().and_then(sha256_of_etag) {
-        let found = hash(&part).map_err(|e| Failure::file("Cannot read", &part, &e))?;
-        if found != expected {
-            // Nothing of it can be trusted, so nothing of it is continued.
-            fs::remove_file(&part).map_err(|e| Failure::file("Cannot remove", &part, &e))?;
-            return Err(Failure::new(
-                Code::PeerAnsweredBadly,
-                format!(
-                    "The bytes of {} are not those the provider announced. Fetch again; if it stays, tell the provider.",
-                    item.path.display()
-                ),
-            ));
-        }
-    }
-    fs::rename(&part, &item.path).map_err(|e| Failure::file("Cannot write", &item.path, &e))?;
+    pull(http, url, &wanted, renew, so_far).await?;
     Ok(false)
 }
 
@@ -217,126 +160,15 @@ async fn is_the_file(http: &Outbound, url: &Url, item: &Wanted) -> Result<bool> 
         return Ok(false);
     }
     let answer = http.send(OutRequest::new(Method::HEAD, url.clone())).await?;
-    match answer.status.is_success().then(|| etag_of(&answer.headers)).flatten().as_deref().and_then(sha256_of_etag) {
-        Some(expected) => Ok(hash(&item.path).map_err(|e| Failure::file("Cannot read", &item.path, &e))? == expected),
+    match answer.status.is_success().then(|| sha256_of(&answer.headers)).flatten() {
+        Some(expected) => Ok(pull::hash(&item.path).await? == expected),
         // An object store may sign addresses for GET alone.
         None => Ok(true),
     }
 }
 
-/// One GET from where the part file ends.
-async fn attempt(http: &Outbound, url: &Url, size: u64, part: &Path, so_far: &dyn Fn(u64)) -> Result<Attempt> {
-    let cannot_write = |e: &io::Error| Failure::file("Cannot write", part, e);
-    let mut file = OpenOptions::new().append(true).create(true).open(part).map_err(|e| cannot_write(&e))?;
-    let mut have = file.metadata().map_err(|e| cannot_write(&e))?.len();
-    // A whole part file is fetched again from its last byte: the answer also brings the ETag to check it by.
-    let ask_from = if have > size { 0 } else { have.min(size.saturating_sub(1)) };
-    if have != ask_from {
-        file.set_len(ask_from).map_err(|e| cannot_write(&e))?;
-        have = ask_from;
-    }
-    let request = OutRequest::get(url.clone()).with_range_from(have).with_limit(size);
-    let mut stream = match http.open(request).await {
-        Ok(stream) => stream,
-        Err(e) if e.code() == Code::PeerUnreachable => return Ok(Attempt::Broken(e.into())),
-        Err(e) => return Err(e.into()),
-    };
-    match stream.status {
-        StatusCode::OK => {
-            file.set_len(0).map_err(|e| cannot_write(&e))?;
-            have = 0;
-        }
-        StatusCode::PARTIAL_CONTENT if continues_at(&stream.headers, have, size) => {}
-        StatusCode::PARTIAL_CONTENT => {
-            return Err(Failure::new(Code::PeerAnsweredBadly, "The provider sent another part of the file than was asked for."));
-        }
-        StatusCode::RANGE_NOT_SATISFIABLE => {
-            file.set_len(0).map_err(|e| cannot_write(&e))?;
-            return Ok(Attempt::Broken(Failure::new(Code::PeerAnsweredBadly, "The provider's file is shorter than it said.")));
-        }
-        status => {
-            let failure = listing::refused(status, &refusal_body(&mut stream).await);
-            let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-            return if later { Ok(Attempt::Broken(failure)) } else { Err(failure) };
-        }
-    }
-    let etag = etag_of(&stream.headers);
-    loop {
-        match stream.chunk().await {
-            Ok(Some(piece)) => {
-                have += piece.len() as u64;
-                if have > size {
-                    return Err(Failure::new(Code::PeerAnsweredBadly, "The provider sent more than the size it gave for the file."));
-                }
-                file.write_all(&piece).map_err(|e| cannot_write(&e))?;
-                so_far(have);
-            }
-            Ok(None) if have == size => {
-                file.sync_all().map_err(|e| cannot_write(&e))?;
-                return Ok(Attempt::Complete(etag));
-            }
-            Ok(None) => {
-                return Ok(Attempt::Broken(Failure::new(
-                    Code::PeerUnreachable,
-                    format!("The provider ended the file after {have} of {size} bytes."),
-                )));
-            }
-            Err(e) if e.code() == Code::PeerUnreachable => return Ok(Attempt::Broken(e.into())),
-            Err(e) => return Err(e.into()),
-        }
-    }
-}
-
-async fn refusal_body(stream: &mut OutStream) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Ok(Some(piece)) = stream.chunk().await {
-        body.extend_from_slice(&piece);
-        if body.len() > REFUSAL_BYTES_MAX {
-            break;
-        }
-    }
-    body
-}
-
-/// `Content-Range: bytes {from}-{size - 1}/{size}`.
-fn continues_at(headers: &HeaderMap, from: u64, size: u64) -> bool {
-    let Some(range) = headers.get(header::CONTENT_RANGE).and_then(|v| v.to_str().ok()) else { return false };
-    let expected = format!("bytes {from}-{}/", size.saturating_sub(1));
-    range.strip_prefix(expected.as_str()).is_some_and(|total| total == "*" || total == size.to_string())
-}
-
-fn etag_of(headers: &HeaderMap) -> Option<String> {
-    headers.get(header::ETAG).and_then(|v| v.to_str().ok()).map(str::to_owned)
-}
-
-/// The hash in a strong ETag `"sha256-<64 hex digits>"`, lower case.
-fn sha256_of_etag(etag: &str) -> Option<String> {
-    let hex = etag.strip_prefix("\"sha256-")?.strip_suffix('"')?;
-    (hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit())).then(|| hex.to_ascii_lowercase())
-}
-
-fn hash(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; HASH_BUFFER_BYTES];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex::encode(hasher.finalize())),
-            n => hasher.update(&buffer[..n]),
-        }
-    }
-}
-
 fn address(text: &str) -> Result<Url> {
     Url::parse(text).map_err(|_| Failure::new(Code::PeerAnsweredBadly, "The provider gave an address that is none."))
-}
-
-fn progress_bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::new(total);
-    if let Ok(style) = ProgressStyle::with_template("{msg:28!} {bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 #[cfg(test)]
@@ -351,8 +183,12 @@ mod tests {
         routing,
     };
     use futures::StreamExt;
+    use http::{HeaderMap, StatusCode};
     use serde_json::json;
-    use std::sync::{Arc, Mutex};
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
 
     /// How the provider of these tests behaves.
     #[derive(Default)]
@@ -534,19 +370,5 @@ mod tests {
         let named = Path::new("/data/one.parquet");
         assert_eq!(places(vec![("t".to_owned(), vec![file("http://h/x")])], named).expect("one")[0].path, named);
         assert!(places(vec![("t".to_owned(), vec![file("http://h/x"), file("http://h/y")])], named).is_err());
-    }
-
-    #[test]
-    fn headers_are_read_strictly() {
-        let range = |text: &str| HeaderMap::from_iter([(header::CONTENT_RANGE, text.parse().expect("header"))]);
-        assert!(continues_at(&range("bytes 5-9/10"), 5, 10) && continues_at(&range("bytes 5-9/*"), 5, 10));
-        for bad in ["bytes 4-9/10", "bytes 5-8/10", "bytes 5-9/11", "bytes */10", "5-9/10"] {
-            assert!(!continues_at(&range(bad), 5, 10), "{bad}");
-        }
-        let digest = "AB".repeat(32);
-        assert_eq!(sha256_of_etag(&format!("\"sha256-{digest}\"")), Some(digest.to_lowercase()));
-        for bad in ["\"sha256-ab\"", "W/\"sha256-00\"", "\"abc\"", ""] {
-            assert_eq!(sha256_of_etag(bad), None);
-        }
     }
 }

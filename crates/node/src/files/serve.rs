@@ -1,0 +1,281 @@
+//! Bodies of stored files over HTTP: conditions and ranges, only under the published hash, only while access is open.
+//!
+//! Both surfaces serve through here. Bytes are read ahead by one piece off the threads that answer, into buffers that are
+//! used again; before a piece goes out, the gate and the file's seal are looked at.
+
+use super::seal::{Expected, Seal};
+use crate::app::{App, gate::Watch};
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use fondaco_core::{Error, Result, product::Product, time::Clock};
+use fondaco_store::ProductFile;
+use fondaco_tables::serve::{self, ByteRange, Multipart, Plan, RequestHeaders, plan_response};
+use futures::stream;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::task::JoinHandle;
+
+/// Bytes read and sent at a time: large enough for the disk, small enough that an ended access stops soon and that
+/// memory stays flat.
+const CHUNK_BYTES: usize = 512 * 1024;
+/// Buffers kept for the next stream: those of four streams in full flow.
+const BUFFERS_KEPT: usize = 16;
+/// RFC 8187: what stays unescaped in an extended parameter.
+const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// A file as it is served.
+#[derive(Clone, Debug)]
+pub struct Stored<'a> {
+    /// What it should be.
+    pub file: &'a ProductFile,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its media type.
+    pub media_type: &'a str,
+    /// Whether browsers keep it as a file, under the last part of its name.
+    pub attachment: bool,
+}
+
+/// What is asked of a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// GET or HEAD.
+    pub method: &'a Method,
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+}
+
+/// Answers a request for a file of a product.
+///
+/// # Errors
+/// [`fondaco_core::Code::DataDamaged`] when the stored bytes are not those that were published; the publisher is told.
+pub async fn respond(app: &App, product: &Product, stored: Stored<'_>, asked: Asked<'_>, watch: Watch) -> Result<Response> {
+    let ProductFile { size, sha256, .. } = stored.file;
+    let (size, etag) = (*size, serve::etag(sha256));
+    let text = |name: HeaderName| asked.headers.get(name).and_then(|v| v.to_str().ok());
+    let conditions = RequestHeaders {
+        range: text(header::RANGE),
+        if_range: text(header::IF_RANGE),
+        if_none_match: text(header::IF_NONE_MATCH),
+        if_match: text(header::IF_MATCH),
+    };
+    let is_head = asked.method == Method::HEAD;
+    let plan = plan_response(if is_head { serve::Method::Head } else { serve::Method::Get }, conditions, &etag, size);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::from_u16(plan.status()).map_err(Error::internal_failure)?;
+    let map = response.headers_mut();
+    map.insert(header::ETAG, value(&etag)?);
+    map.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // The bytes under an address never change, but whether they may be had does: no cache may answer for us.
+    map.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    // What strangers published must not run as a page of ours.
+    map.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    map.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    let digest = hex::decode(sha256).map_err(Error::internal_failure)?;
+    map.insert(HeaderName::from_static("repr-digest"), value(&format!("sha-256=:{}:", STANDARD.encode(digest)))?);
+    if stored.attachment {
+        map.insert(header::CONTENT_DISPOSITION, value(&disposition(&stored.file.name))?);
+    }
+    let mut pieces = VecDeque::new();
+    match plan {
+        Plan::Full => {
+            map.insert(header::CONTENT_TYPE, value(stored.media_type)?);
+            map.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+            if size > 0 {
+                pieces.push_back(Piece::Range(ByteRange { start: 0, end: size - 1 }));
+            }
+        }
+        Plan::Partial(ranges) if ranges.len() == 1 => {
+            map.insert(header::CONTENT_TYPE, value(stored.media_type)?);
+            map.insert(header::CONTENT_LENGTH, HeaderValue::from(ranges[0].length()));
+            map.insert(header::CONTENT_RANGE, value(&ranges[0].content_range(size))?);
+            pieces.push_back(Piece::Range(ranges[0]));
+        }
+        Plan::Partial(ranges) => {
+            let multipart = Multipart::new(&ranges, size, stored.media_type, &etag);
+            map.insert(header::CONTENT_TYPE, value(&multipart.content_type())?);
+            map.insert(header::CONTENT_LENGTH, HeaderValue::from(multipart.content_length()));
+            for (head, range) in multipart.parts() {
+                pieces.push_back(Piece::Text(head.clone()));
+                pieces.push_back(Piece::Range(*range));
+            }
+            pieces.push_back(Piece::Text(multipart.tail()));
+        }
+        Plan::NotSatisfiable => {
+            map.insert(header::CONTENT_RANGE, value(&serve::unsatisfied_content_range(size))?);
+            return Ok(response);
+        }
+        Plan::NotModified | Plan::PreconditionFailed => return Ok(response),
+    }
+    // A HEAD learns of damage too: it announces what a GET would bring.
+    let seal = stored.file.seal.as_deref().map(Seal::from_stored);
+    let expected = Expected { path: stored.path, size, sha256: sha256.clone(), seal };
+    let intact = match app.verdicts.open(&expected).await? {
+        Ok(intact) => intact,
+        Err(damage) => {
+            app.product_damaged(product, &stored.file.name, &damage).await?;
+            return Err(damage.to_error(&expected.path));
+        }
+    };
+    if intact.resealed {
+        app.product_file_reseal(product, stored.file, &intact.seal).await?;
+    }
+    if is_head || pieces.is_empty() {
+        return Ok(response);
+    }
+    let source = Source { file: intact.file, seal: intact.seal };
+    *response.body_mut() = body(source, pieces, watch, Arc::clone(&app.clock));
+    Ok(response)
+}
+
+fn value(text: &str) -> Result<HeaderValue> {
+    HeaderValue::from_str(text).map_err(Error::internal_failure)
+}
+
+/// `Content-Disposition` (RFC 6266): the plain name for old readers, the true one in UTF-8.
+fn disposition(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ' { c } else { '_' }).collect();
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, ATTR_CHAR))
+}
+
+/// A part of the body.
+enum Piece {
+    /// Framing of a multipart answer.
+    Text(String),
+    /// Bytes of the file, both ends included.
+    Range(ByteRange),
+}
+
+/// The open file, and the seal under which it was checked.
+struct Source {
+    file: File,
+    seal: Seal,
+}
+
+impl Source {
+    /// The bytes from `at`, exactly `want` of them.
+    fn read(&self, at: u64, want: usize) -> io::Result<Bytes> {
+        let mut buffer = buffer();
+        while buffer.len() < want {
+            let from = at + buffer.len() as u64;
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut buffer), from) {
+                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        buffer.truncate(want);
+        if Seal::of(&self.file.metadata()?) != self.seal {
+            return Err(io::Error::other("the file changed while it was sent"));
+        }
+        Ok(Bytes::from_owner(Pooled(buffer)))
+    }
+}
+
+/// Buffers of this process that no stream uses right now.
+static BUFFERS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+
+/// An empty buffer with room for [`CHUNK_BYTES`].
+fn buffer() -> Vec<u8> {
+    let kept = BUFFERS.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    kept.unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
+}
+
+/// A buffer that goes back when its bytes were sent.
+struct Pooled(Vec<u8>);
+
+impl AsRef<[u8]> for Pooled {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        let mut buffer = std::mem::take(&mut self.0);
+        buffer.clear();
+        let mut kept = BUFFERS.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < BUFFERS_KEPT {
+            kept.push(buffer);
+        }
+    }
+}
+
+struct Flow {
+    source: Arc<Source>,
+    pieces: VecDeque<Piece>,
+    /// What is left of the range being read.
+    rest: Option<ByteRange>,
+    /// The piece being read.
+    ahead: Option<JoinHandle<io::Result<Bytes>>>,
+    watch: Watch,
+    clock: Arc<dyn Clock>,
+}
+
+/// The body: each piece goes out only while access is open. A closed gate ends the connection short of the announced
+/// length, which every client takes for the failure it is.
+fn body(source: Source, pieces: VecDeque<Piece>, watch: Watch, clock: Arc<dyn Clock>) -> Body {
+    // A hint: where it is not understood, nothing is lost.
+    let _ = rustix::fs::fadvise(&source.file, 0, None, rustix::fs::Advice::Sequential);
+    let flow = Flow { source: Arc::new(source), pieces, rest: None, ahead: None, watch, clock };
+    Body::from_stream(stream::try_unfold(flow, |mut flow| async move {
+        let Some(chunk) = flow.next().await? else { return Ok::<_, io::Error>(None) };
+        metrics::counter!("fondaco_share_bytes_total").increment(chunk.len() as u64);
+        Ok(Some((chunk, flow)))
+    }))
+}
+
+impl Flow {
+    /// Begins to read the next piece of the current range.
+    fn read_ahead(&mut self) {
+        let Some(range) = self.rest.take() else { return };
+        let want = usize::try_from(range.length()).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        let next = range.start + want as u64;
+        self.rest = (next <= range.end).then_some(ByteRange { start: next, end: range.end });
+        let source = Arc::clone(&self.source);
+        self.ahead = Some(tokio::task::spawn_blocking(move || source.read(range.start, want)));
+    }
+
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.ahead.is_none() {
+            match self.pieces.pop_front() {
+                None => return Ok(None),
+                Some(Piece::Text(text)) => return Ok(Some(Bytes::from(text))),
+                Some(Piece::Range(range)) => self.rest = Some(range),
+            }
+            self.read_ahead();
+        }
+        let Some(ahead) = self.ahead.take() else { return Ok(None) };
+        let chunk = ahead.await.map_err(io::Error::other)??;
+        self.read_ahead();
+        // Looked at last, so that nothing read before the end of access goes out after it.
+        if !self.watch.is_open(self.clock.now()) {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "access has ended"));
+        }
+        Ok(Some(chunk))
+    }
+}
