@@ -232,7 +232,7 @@ async fn an_address_that_was_changed_or_is_over_is_refused() {
     let now = pair.provider.app.now().as_millis();
     let key = pair.provider.app.sealer.derive("file-urls");
     for (expires_at_ms, status) in [(now - 1, 403), (now + 60_000, 200)] {
-        let grant = FileUrl { transfer: transfer.clone(), file: file.clone(), query_id: "q".into(), expires_at_ms };
+        let grant = FileUrl { transfer: format!("{transfer}/1"), file: file.clone(), query_id: "q".into(), expires_at_ms };
         assert_eq!(open(&sign_file_url(base, &grant, key.as_ref())).await.status, status);
     }
 }
@@ -472,10 +472,24 @@ async fn a_damaged_file_is_not_served() {
         }
     }
     assert_eq!(found.len(), 1, "{found:?}");
-    std::fs::write(&found[0], b"PAR1").expect("damaged");
-    let answer = access.share.open(Method::GET, &url, &[]).await;
-    assert_eq!(refused(&answer, 500), "INTERNAL_ERROR");
-    assert!(!answer.text().contains("data/"), "no path of ours: {}", answer.text());
+    let whole = std::fs::read(&found[0]).expect("read");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for damaged in [b"PAR1".to_vec(), flipped] {
+        std::fs::write(&found[0], damaged).expect("damaged");
+        for _ in 0..2 {
+            let answer = access.share.open(Method::GET, &url, &[("range", "bytes=0-3")]).await;
+            assert_eq!(refused(&answer, 500), "INTERNAL_ERROR");
+            assert!(!answer.text().contains("data/"), "no path of ours: {}", answer.text());
+        }
+    }
+    let slug = pair.provider.slug.clone();
+    let told = pair.provider.app.store.read("test.events", move |tx| tx.events_of(&slug, "product:wind", 0, 100)).await.expect("events");
+    let told: Vec<_> = told.into_iter().filter(|e| e.kind == "product.damaged").collect();
+    assert_eq!(told.len(), 2, "once per change: {told:?}");
+    // Put back, it is hashed again and served.
+    std::fs::write(&found[0], whole).expect("restored");
+    assert_eq!(access.share.open(Method::GET, &url, &[]).await.status, 200);
 }
 
 #[tokio::test]
