@@ -27,7 +27,7 @@
 //! *To add a page:* a struct in `pages/` with a `layout` and `page!(Name)`, `use
 //! crate::text::filters;` beside it, a template whose block `title` is its title, an area in
 //! `locales/` with its line in `locale.rs`, and a sample with its
-//! line in `examples/gallery.rs`.
+//! line in `samples/gallery.rs`.
 //!
 //! *To add a notice* (shown once after an action): a line in the node's `flash.rs` and the
 //! message `notice-{name}`.
@@ -39,6 +39,8 @@
 //! become a link, a style or a script ([`CONTENT_SECURITY_POLICY`] sees to the rest).
 
 mod assets;
+#[cfg(test)]
+mod catalogue;
 pub mod format;
 mod locale;
 pub mod pages;

@@ -33,7 +33,7 @@ pub enum Locale {
 macro_rules! areas {
     ($($area:literal),+ $(,)?) => {
         /// Area, English file, Chinese file.
-        const AREAS: &[(&str, &str, &str)] = &[
+        pub(crate) const AREAS: &[(&str, &str, &str)] = &[
             $((
                 $area,
                 include_str!(concat!("../locales/en/", $area, ".ftl")),

@@ -25,7 +25,7 @@ use crate::locale::Locale;
 use crate::view::When;
 
 /// Elements that a message may hold where it is [`Rich`].
-const ELEMENTS: [&str; 6] = ["<code>", "</code>", "<strong>", "</strong>", "<q>", "</q>"];
+pub(crate) const ELEMENTS: [&str; 6] = ["<code>", "</code>", "<strong>", "</strong>", "<q>", "</q>"];
 
 /// A text for people: a message of the catalogue with its variables, or text from elsewhere
 /// that is shown as it is.

@@ -1,7 +1,7 @@
 advice-changed = Something changed meanwhile. Go back, look at how it stands now, and decide again.
 advice-peer-down = Check the address. If it is right, the other organisation's node may be down: try again later or ask them.
-advice-address = An address looks like did:web:example.org:p:acme or https://example.org/p/acme.
-advice-private = This node does not call private networks. Its operator can allow them with network.allow_private.
+advice-address = An address looks like <code>did:web:example.org:p:acme</code> or <code>https://example.org/p/acme</code>.
+advice-private = This node does not call private networks. Its operator can allow them with <code>network.allow_private</code>.
 advice-ask-peer = Ask the other organisation, and give them the request id below.
 advice-read-again = Read the catalogue again; the offer may have changed.
 advice-read-terms = Read the terms. If they should allow this, ask the provider for another offer.

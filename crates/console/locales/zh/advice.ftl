@@ -1,7 +1,7 @@
 advice-changed = 情况已发生变化。请返回查看最新状态后再作决定。
 advice-peer-down = 请检查地址。如地址无误，对方节点可能暂时停机：请稍后重试或联系对方。
-advice-address = 地址形如 did:web:example.org:p:acme 或 https://example.org/p/acme。
-advice-private = 本节点不访问私有网络。运维人员可通过 network.allow_private 放开。
+advice-address = 地址形如 <code>did:web:example.org:p:acme</code> 或 <code>https://example.org/p/acme</code>。
+advice-private = 本节点不访问私有网络。运维人员可通过 <code>network.allow_private</code> 放开。
 advice-ask-peer = 请联系对方，并提供下方的请求编号。
 advice-read-again = 请重新读取目录，要约可能已变更。
 advice-read-terms = 请阅读条款。如您认为应当允许，请向提供方索取其他要约。

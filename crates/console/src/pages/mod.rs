@@ -3,13 +3,18 @@
 use askama::Template;
 
 use crate::Locale;
+use crate::view::Layout;
 
 /// Defines what every page has: it is a template whose block `title` is its title.
 macro_rules! page {
     ($name:ident) => {
         impl $crate::pages::Page for $name {
-            fn locale(&self) -> $crate::Locale {
-                self.layout.locale
+            fn layout(&self) -> &$crate::view::Layout {
+                &self.layout
+            }
+
+            fn layout_mut(&mut self) -> &mut $crate::view::Layout {
+                &mut self.layout
             }
 
             fn title(&self) -> Result<String, askama::Error> {
@@ -56,8 +61,16 @@ pub use transfers::TransfersPage;
 
 /// A whole page of the console.
 pub trait Page: Template {
+    /// What stands around the page.
+    fn layout(&self) -> &Layout;
+
+    /// The same, to change it.
+    fn layout_mut(&mut self) -> &mut Layout;
+
     /// The language that the page is written in.
-    fn locale(&self) -> Locale;
+    fn locale(&self) -> Locale {
+        self.layout().locale
+    }
 
     /// The page's title, as in the browser's tab but without the product's name.
     /// Text, not HTML of its own: what is special in HTML is escaped.

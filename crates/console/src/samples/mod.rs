@@ -3,7 +3,10 @@
 
 mod catalog;
 mod deals;
+mod gallery;
 mod rooms;
+
+pub use gallery::gallery;
 
 use crate::pages::ColumnView;
 use crate::states::{Chip, Message, NegotiationState, Role, TransferState};

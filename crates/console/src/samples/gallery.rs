@@ -1,0 +1,73 @@
+//! Every page in its states, rendered with its sample values.
+
+use crate::pages::{
+    AgreementPage, AgreementsPage, CatalogPage, ErrorPage, HomePage, LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage,
+    NotFoundPage, PeersPage, ProductPage, ProductsPage, TokensPage, TransferPage, TransfersPage,
+};
+use crate::view::Span;
+use crate::{Locale, Page, Text};
+
+/// The pages by a name of each, in a language.
+///
+/// # Errors
+/// Formatting failed, which no value can cause.
+pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Error> {
+    let mut gallery = Gallery { locale, pages: Vec::new() };
+    gallery.add("login", LoginPage::sample())?;
+    let problem = |problem| LoginPage { problem: Some(problem), ..LoginPage::sample() };
+    gallery.add("login-wrong", problem(LoginProblem::Wrong))?;
+    gallery.add("login-throttled", problem(LoginProblem::Throttled { wait: Span { seconds: 900 } }))?;
+    gallery.add("login-expired", problem(LoginProblem::Expired))?;
+    gallery.add("home", HomePage::sample())?;
+    gallery.add("home-empty", HomePage::sample_empty())?;
+    gallery.add("products", ProductsPage::sample())?;
+    gallery.add("products-empty", ProductsPage { products: Vec::new(), ..ProductsPage::sample() })?;
+    gallery.add("product", ProductPage::sample())?;
+    gallery.add("product-peer", ProductPage::sample_peer())?;
+    gallery.add("product-peer-bare", ProductPage { version: None, offers: Vec::new(), ..ProductPage::sample_peer() })?;
+    gallery.add("peers", PeersPage::sample())?;
+    let problem = Text::say("error-advised")
+        .with(
+            "problem",
+            Text::say("error-problem").with("title", Text::of("error", "FDC-2001")).with("message", "\"hefei\" is no did:web."),
+        )
+        .with("advice", Text::say("advice-address"));
+    gallery.add("peers-empty", PeersPage { peers: Vec::new(), address: "hefei".into(), problem: Some(problem), ..PeersPage::sample() })?;
+    gallery.add("catalog", CatalogPage::sample())?;
+    let mut nothing = CatalogPage { cards: Vec::new(), ..CatalogPage::sample() };
+    nothing.paging.pages = 1;
+    gallery.add("catalog-nothing", nothing.clone())?;
+    gallery.add("catalog-empty", CatalogPage { query: "unicorns".into(), ..nothing })?;
+    gallery.add("negotiations", NegotiationsPage::sample())?;
+    gallery.add("negotiations-empty", NegotiationsPage { negotiations: Vec::new(), ..NegotiationsPage::sample() })?;
+    gallery.add("negotiation", NegotiationPage::sample())?;
+    gallery.add("negotiation-waiting", NegotiationPage::sample_waiting())?;
+    gallery.add("negotiation-terminated", NegotiationPage::sample_terminated())?;
+    gallery.add("agreements", AgreementsPage::sample())?;
+    gallery.add("agreements-empty", AgreementsPage { agreements: Vec::new(), ..AgreementsPage::sample() })?;
+    gallery.add("agreement", AgreementPage::sample())?;
+    gallery.add("agreement-available", AgreementPage::sample_available())?;
+    gallery.add("agreement-provider", AgreementPage::sample_provider())?;
+    gallery.add("transfers", TransfersPage::sample())?;
+    gallery.add("transfers-empty", TransfersPage { transfers: Vec::new(), ..TransfersPage::sample() })?;
+    gallery.add("transfer", TransferPage::sample())?;
+    gallery.add("tokens", TokensPage::sample_created())?;
+    gallery.add("tokens-empty", TokensPage { tokens: Vec::new(), ..TokensPage::sample() })?;
+    gallery.add("node", NodePage::sample())?;
+    gallery.add("error", ErrorPage::sample())?;
+    gallery.add("not-found", NotFoundPage::sample())?;
+    Ok(gallery.pages)
+}
+
+struct Gallery {
+    locale: Locale,
+    pages: Vec<(&'static str, String)>,
+}
+
+impl Gallery {
+    fn add(&mut self, name: &'static str, mut page: impl Page) -> Result<(), askama::Error> {
+        page.layout_mut().locale = self.locale;
+        self.pages.push((name, page.html()?));
+        Ok(())
+    }
+}
