@@ -17,8 +17,8 @@ const SAME_IN_BOTH: [&str; 2] = ["common-span", "error-advised"];
 /// Words that stand in no catalogue, since they are the same in every language: names of
 /// standards, formats and programs.
 const NAMES: &[&str] = &[
-    "Fondaco", "DID", "did", "web", "ODRL", "JSON", "UTC", "SHA", "API", "URL", "Parquet", "CSV", "SQLite", "B", "KiB", "MiB", "GiB",
-    "TLS", "http", "https", "English",
+    "Fondaco", "FDC", "DID", "did", "web", "ODRL", "JSON", "UTC", "SHA", "API", "URL", "Parquet", "CSV", "SQLite", "B", "KiB", "MiB",
+    "GiB", "TLS", "http", "https", "English",
 ];
 
 /// A message as its file has it.
