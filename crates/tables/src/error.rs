@@ -41,6 +41,28 @@ pub enum TablesError {
         /// What was found and what to do.
         reason: String,
     },
+    /// A JSON Lines file that cannot be read as a table.
+    #[error("{file}, line {line}{}: {reason}", column_suffix(column.as_deref()))]
+    MalformedJson {
+        /// File name.
+        file: String,
+        /// Line, counted from 1.
+        line: u64,
+        /// Column name, when one column is to blame.
+        column: Option<String>,
+        /// What was found and what to do.
+        reason: String,
+    },
+    /// A workbook that cannot be read as a table.
+    #[error("{file}{}: {reason}", if place.is_empty() { String::new() } else { format!(", {place}") })]
+    MalformedWorkbook {
+        /// File name.
+        file: String,
+        /// Where in it, as in "sheet Sales, cell C1"; empty when the file as a whole is to blame.
+        place: String,
+        /// What was found and what to do.
+        reason: String,
+    },
     /// A column whose type the Delta Sharing protocol cannot declare.
     #[error("{file}, column \"{column}\": {reason}")]
     UnsupportedType {
@@ -193,6 +215,8 @@ impl TablesError {
             Self::BadSource { .. } => "bad-source",
             Self::MalformedParquet { .. } => "malformed-parquet",
             Self::MalformedCsv { .. } => "malformed-csv",
+            Self::MalformedJson { .. } => "malformed-json",
+            Self::MalformedWorkbook { .. } => "malformed-workbook",
             Self::UnsupportedType { .. } => "unsupported-type",
             Self::BadColumnName { .. } => "bad-column-name",
             Self::SchemaMismatch { .. } => "schema-mismatch",

@@ -339,10 +339,12 @@ fn read_offers(offers: &[Value]) -> Result<Vec<(Option<String>, Policy)>> {
 /// The code of a failed publication into a folder of ours.
 fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
     let code = match e {
-        TablesError::MalformedParquet { .. } | TablesError::MalformedCsv { .. } | TablesError::BadColumnName { .. } => {
-            Code::SourceMalformed
-        }
-        TablesError::MalformedDelta { .. } => Code::SourceMalformed,
+        TablesError::MalformedParquet { .. }
+        | TablesError::MalformedCsv { .. }
+        | TablesError::MalformedJson { .. }
+        | TablesError::MalformedWorkbook { .. }
+        | TablesError::MalformedDelta { .. }
+        | TablesError::BadColumnName { .. } => Code::SourceMalformed,
         TablesError::UnsupportedType { .. } | TablesError::UnsupportedDelta { .. } => Code::TypeUnsupported,
         TablesError::SchemaMismatch { .. } => Code::SchemaMismatch,
         TablesError::TooLarge { .. } => Code::TooLarge,

@@ -28,13 +28,7 @@ impl DistinctEstimate {
 
     /// Counts a value given as bytes.
     pub(crate) fn add_bytes(&mut self, value: &[u8]) {
-        let mut hash = mix(value.len() as u64 ^ 0x51_7c_c1_b7_27_22_0a_95);
-        for chunk in value.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            hash = mix(hash ^ u64::from_le_bytes(word));
-        }
-        self.add_hash(hash);
+        self.add_hash(hash_bytes(value));
     }
 
     fn add_hash(&mut self, hash: u64) {
@@ -81,6 +75,17 @@ impl TryFrom<String> for DistinctEstimate {
         let bytes = STANDARD_NO_PAD.decode(text).map_err(|_| "not base64")?;
         Ok(Self { registers: bytes.into_boxed_slice().try_into().map_err(|_| "not 4,096 registers")? })
     }
+}
+
+/// A hash of bytes that is equal in every process.
+pub(super) fn hash_bytes(value: &[u8]) -> u64 {
+    let mut hash = mix(value.len() as u64 ^ 0x51_7c_c1_b7_27_22_0a_95);
+    for chunk in value.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        hash = mix(hash ^ u64::from_le_bytes(word));
+    }
+    hash
 }
 
 /// The finaliser of SplitMix64: every input bit reaches every output bit.

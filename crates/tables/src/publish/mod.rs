@@ -10,6 +10,7 @@ mod distinct;
 mod fixtures;
 mod following;
 mod parallel;
+mod personal;
 mod profile;
 mod schema;
 mod source;
@@ -27,13 +28,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use personal::{HintStrength, PersonalDataCategory, PersonalDataHint};
 pub use profile::{ColumnProfile, FileStats, MAX_BOUND_CHARS, TRUNCATION_MARK};
 pub use schema::{Column, TableSchema};
-pub use source::{InferredColumn, InferredCsv};
+pub use source::{InferredColumn, InferredCsv, InferredWorkbook};
 pub(crate) use writer::ParquetFile;
 
 use crate::TablesError;
 use profile::ColumnAccumulator;
+use source::Inferred;
 use work::{Report, Work};
 
 /// What a publication may take. The defaults suit a node; a test or a small host sets less.
@@ -51,8 +54,14 @@ pub struct PublishLimits {
     pub max_file_bytes: u64,
     /// Most rows per file: decoding stops there, however small the file that claims them.
     pub max_file_rows: u64,
-    /// Longest CSV record in bytes: an unclosed quote would otherwise swallow the file into memory.
+    /// Longest CSV record and line of JSON in bytes: an unclosed quote would otherwise swallow the file into memory.
     pub max_csv_record_bytes: u64,
+    /// Largest workbook in bytes: its sheet is held in memory as a whole.
+    pub max_workbook_bytes: u64,
+    /// Most bytes that a workbook may unpack to.
+    pub max_workbook_unpacked_bytes: u64,
+    /// Most cells that a sheet may span, empty ones included: each takes some thirty bytes of memory.
+    pub max_workbook_cells: u64,
     /// Texts that stand for a missing value in CSV, beside the empty text. They do so in columns of
     /// numbers, dates and truth values only: in a column of text, `NA` is Namibia.
     pub csv_null_values: Vec<String>,
@@ -71,6 +80,9 @@ impl Default for PublishLimits {
             max_file_bytes: 1 << 40,
             max_file_rows: 20_000_000_000,
             max_csv_record_bytes: 16 * 1024 * 1024,
+            max_workbook_bytes: 200 * 1024 * 1024,
+            max_workbook_unpacked_bytes: 1 << 30,
+            max_workbook_cells: 20_000_000,
             csv_null_values: vec!["NA".into()],
             target_file_bytes: 256 * 1024 * 1024,
         }
@@ -106,6 +118,8 @@ pub struct PublishOptions {
     pub in_place: bool,
     /// The version before, when a product follows a Delta table: files that are in both are not read again.
     pub previous: Option<Previous>,
+    /// The sheet of a workbook to take; without it the first visible one with cells.
+    pub sheet: Option<String>,
     /// Set to true by somebody else, it ends the publication with [`TablesError::Cancelled`] at its next step.
     pub cancel: Arc<AtomicBool>,
 }
@@ -209,6 +223,12 @@ pub struct PublishedTable {
     /// The version of the Delta table that was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta_version: Option<u64>,
+    /// How a workbook was understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workbook: Option<InferredWorkbook>,
+    /// Columns that may hold personal data, in the order of the columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal_data: Vec<PersonalDataHint>,
 }
 
 /// Publishes `source` into `out_dir`, which must not exist yet or be empty. On error nothing is left in
@@ -227,11 +247,15 @@ pub fn publish_table(
     };
     let staging = Staging::new(out_dir)?;
     let mut work = Work::new(staging.path(), options, progress);
-    let mut inferred = None;
+    let (mut inferred, mut workbook) = (None, None);
     for mut source in sources {
         options.check_cancelled()?;
         source.publish(&mut work)?;
-        inferred = inferred.or(source.inferred());
+        match source.inferred() {
+            Some(Inferred::Csv(csv)) => inferred = inferred.or(Some(csv)),
+            Some(Inferred::Workbook(sheet)) => workbook = workbook.or(Some(sheet)),
+            None => (),
+        }
     }
     let done = work.finish()?;
     if let (Some(version), None) = (options.delta_version, done.delta_version) {
@@ -245,7 +269,9 @@ pub fn publish_table(
         files: done.files,
         schema: done.schema,
         profile: done.profile,
+        personal_data: done.personal_data,
         inferred,
+        workbook,
         delta_version: done.delta_version,
     })
 }

@@ -17,7 +17,10 @@ use arrow::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::distinct::DistinctEstimate;
+use super::{
+    distinct::DistinctEstimate,
+    personal::{PersonalDataHint, PersonalSample},
+};
 
 /// Longest text kept as smallest or largest value, in characters: enough to recognise a value, too
 /// little to carry a document into a catalogue.
@@ -130,6 +133,7 @@ pub(super) struct ColumnAccumulator {
     /// INT96: a point in time that Arrow shows without a zone.
     force_utc: bool,
     distinct: DistinctEstimate,
+    personal: PersonalSample,
 }
 
 impl ColumnAccumulator {
@@ -143,6 +147,7 @@ impl ColumnAccumulator {
             nested: false,
             force_utc,
             distinct: DistinctEstimate::new(),
+            personal: PersonalSample::new(name),
         }
     }
 
@@ -150,6 +155,7 @@ impl ColumnAccumulator {
     pub(super) fn add(&mut self, array: &ArrayRef) {
         self.rows += array.len() as u64;
         self.nulls += array.logical_null_count() as u64;
+        self.personal.add(array);
         macro_rules! ints {
             ($t:ty, $unit:expr, $factor:expr) => {
                 for v in array.as_primitive::<$t>().iter().flatten() {
@@ -261,6 +267,7 @@ impl ColumnAccumulator {
         self.saw_nan |= other.saw_nan;
         self.nested |= other.nested;
         self.distinct.merge(&other.distinct);
+        self.personal.merge(&other.personal);
         self.range = match (self.range.take(), &other.range) {
             (Some((a_min, a_max)), Some((b_min, b_max))) => {
                 Some((if less(b_min, &a_min) { b_min.clone() } else { a_min }, if less(&a_max, b_max) { b_max.clone() } else { a_max }))
@@ -278,6 +285,11 @@ impl ColumnAccumulator {
             max: self.range.as_ref().and_then(|(_, max)| display(max)),
             distinct_estimate: (!self.nested).then(|| self.distinct.count().min(self.rows - self.nulls)),
         }
+    }
+
+    /// Whether it may hold personal data.
+    pub(super) fn personal_data(&self) -> Vec<PersonalDataHint> {
+        self.personal.hints()
     }
 
     /// Adds this column to a file's statistics.

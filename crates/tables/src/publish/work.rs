@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ColumnAccumulator, ColumnProfile, DataFile, Progress, PublishLimits, PublishOptions, TableSchema};
+use super::{ColumnAccumulator, ColumnProfile, DataFile, PersonalDataHint, Progress, PublishLimits, PublishOptions, TableSchema};
 use crate::TablesError;
 
 /// How a part of the work tells how far it is. An error means: stop.
@@ -27,6 +27,7 @@ pub(super) struct Finished {
     pub(super) files: Vec<DataFile>,
     pub(super) schema: TableSchema,
     pub(super) profile: Vec<ColumnProfile>,
+    pub(super) personal_data: Vec<PersonalDataHint>,
     pub(super) delta_version: Option<u64>,
 }
 
@@ -132,6 +133,7 @@ impl<'a> Work<'a> {
     pub(super) fn finish(self) -> Result<Finished, TablesError> {
         let (_, schema) = self.schema.ok_or_else(|| TablesError::Empty("no files".into()))?;
         let profile = self.profile.unwrap_or_else(|| self.totals.iter().map(ColumnAccumulator::profile).collect());
-        Ok(Finished { files: self.files, schema, profile, delta_version: self.delta_version })
+        let personal_data = self.totals.iter().flat_map(ColumnAccumulator::personal_data).collect();
+        Ok(Finished { files: self.files, schema, profile, personal_data, delta_version: self.delta_version })
     }
 }

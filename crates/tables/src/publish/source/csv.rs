@@ -24,7 +24,7 @@ use super::{
         ColumnAccumulator, DataFile, FileStats, ParquetFile, Phase, Progress, PublishLimits, TableSchema, Work, part_name,
         schema::check_names,
     },
-    Source, SourceFile,
+    Inferred, Source, SourceFile,
     infer::{CsvType, InferredColumn, InferredCsv, Parsed, TypeFinder, parse},
 };
 use crate::TablesError;
@@ -36,9 +36,9 @@ const SNIFF_BYTES: u64 = 64 * 1024;
 /// Records at the start of a file by which the delimiter is found.
 const SNIFF_RECORDS: usize = 50;
 /// Rows written at once.
-const BATCH_ROWS: usize = 8192;
+pub(super) const BATCH_ROWS: usize = 8192;
 /// Text bytes in a batch at which it is written early, to bound memory when values are long.
-const BATCH_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const BATCH_BYTES: usize = 32 * 1024 * 1024;
 /// Records between two reports of progress.
 const REPORT_RECORDS: u64 = 128 * 1024;
 /// The csv reader's own buffer, which it fills ahead of the record it is at.
@@ -63,8 +63,8 @@ impl Source for CsvSource {
         table.publish(work)
     }
 
-    fn inferred(&mut self) -> Option<InferredCsv> {
-        self.inferred.take()
+    fn inferred(&mut self) -> Option<Inferred> {
+        self.inferred.take().map(Inferred::Csv)
     }
 }
 
@@ -137,6 +137,7 @@ impl CsvTable {
                     data_type: finder.result().delta_name().into(),
                     empty: finder.empty,
                     null_markers: finder.null_markers,
+                    errors: 0,
                 })
                 .collect(),
         }
@@ -195,7 +196,7 @@ impl CsvTable {
     }
 }
 
-fn arrow_type(kind: CsvType) -> DataType {
+pub(super) fn arrow_type(kind: CsvType) -> DataType {
     match kind {
         CsvType::Bool => DataType::Boolean,
         CsvType::Int => DataType::Int64,
@@ -208,7 +209,7 @@ fn arrow_type(kind: CsvType) -> DataType {
 }
 
 /// Collects a batch's values of one column.
-enum ColumnBuilder {
+pub(super) enum ColumnBuilder {
     Bool(BooleanBuilder),
     Int(Int64Builder),
     Float(Float64Builder),
@@ -219,7 +220,7 @@ enum ColumnBuilder {
 }
 
 impl ColumnBuilder {
-    fn new(kind: CsvType) -> Self {
+    pub(super) fn new(kind: CsvType) -> Self {
         match kind {
             CsvType::Bool => Self::Bool(BooleanBuilder::new()),
             CsvType::Int => Self::Int(Int64Builder::new()),
@@ -231,7 +232,7 @@ impl ColumnBuilder {
         }
     }
 
-    fn append(&mut self, text: Option<&str>) -> Result<(), &'static str> {
+    pub(super) fn append(&mut self, text: Option<&str>) -> Result<(), &'static str> {
         if let Self::Text(b) = self {
             b.append_option(text);
             return Ok(());
@@ -255,7 +256,7 @@ impl ColumnBuilder {
         Ok(())
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
             Self::Bool(b) => Arc::new(b.finish()),
             Self::Int(b) => Arc::new(b.finish()),

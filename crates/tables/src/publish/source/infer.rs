@@ -32,6 +32,14 @@ pub struct InferredColumn {
     pub empty: u64,
     /// Values that are one of the null values; they are missing unless the column is text.
     pub null_markers: u64,
+    /// Cells of a workbook that hold an error such as `#N/A`; they are missing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub errors: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A type a CSV column can have.
@@ -76,7 +84,7 @@ pub(super) enum Parsed {
 }
 
 /// Whole numbers up to here are exact as 64-bit floats.
-const EXACT_IN_FLOAT: u64 = 1 << 53;
+pub(super) const EXACT_IN_FLOAT: u64 = 1 << 53;
 
 /// Narrows the type of a column value by value.
 #[derive(Debug, Clone, Default)]

@@ -3,9 +3,14 @@
 
 mod csv;
 pub(super) mod delta;
+mod excel;
 mod footer;
 mod infer;
+mod jsonl;
 mod parquet;
+mod part;
+mod workbook_bounds;
+mod xlsb;
 
 use std::{
     collections::HashSet,
@@ -14,8 +19,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::infer::{InferredColumn, InferredCsv};
-use self::{csv::CsvSource, delta::DeltaSource, parquet::ParquetSource};
+use self::{csv::CsvSource, delta::DeltaSource, excel::ExcelSource, jsonl::JsonLinesSource, parquet::ParquetSource};
+pub use self::{
+    excel::InferredWorkbook,
+    infer::{InferredColumn, InferredCsv},
+};
 use super::{PublishLimits, Work};
 use crate::TablesError;
 
@@ -26,15 +34,23 @@ pub(super) trait Source {
     fn publish(&mut self, work: &mut Work<'_>) -> Result<(), TablesError>;
 
     /// How text was understood, once published; none for sources that say what they hold.
-    fn inferred(&mut self) -> Option<InferredCsv> {
+    fn inferred(&mut self) -> Option<Inferred> {
         None
     }
+}
+
+/// How a source without types of its own was understood.
+pub(super) enum Inferred {
+    Csv(InferredCsv),
+    Workbook(InferredWorkbook),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Parquet,
     Csv,
+    Excel,
+    JsonLines,
 }
 
 /// A file to publish, looked at once.
@@ -48,10 +64,6 @@ pub(super) struct SourceFile {
 }
 
 impl SourceFile {
-    fn is_parquet(&self) -> bool {
-        self.kind == Kind::Parquet
-    }
-
     /// Whether it was fetched for this publication, so that it can be moved instead of copied.
     fn is_fetched(&self) -> bool {
         self.label.is_some()
@@ -73,10 +85,24 @@ pub(super) fn expand(paths: &[PathBuf], limits: &PublishLimits) -> Result<Vec<Bo
             _ => Err(bad(table, "a Delta table is a product of its own; name nothing beside it")),
         };
     }
-    let (parquet, csv): (Vec<SourceFile>, Vec<SourceFile>) = files(paths, limits)?.into_iter().partition(SourceFile::is_parquet);
+    let (mut parquet, mut csv, mut excel, mut json_lines) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for file in files(paths, limits)? {
+        match file.kind {
+            Kind::Parquet => parquet.push(file),
+            Kind::Csv => csv.push(file),
+            Kind::Excel => excel.push(file),
+            Kind::JsonLines => json_lines.push(file),
+        }
+    }
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if !csv.is_empty() {
         sources.push(Box::new(CsvSource::new(csv)));
+    }
+    if !excel.is_empty() {
+        sources.push(Box::new(ExcelSource::new(excel)));
+    }
+    if !json_lines.is_empty() {
+        sources.push(Box::new(JsonLinesSource::new(json_lines)));
     }
     if !parquet.is_empty() {
         sources.push(Box::new(ParquetSource::new(parquet)));
@@ -84,11 +110,11 @@ pub(super) fn expand(paths: &[PathBuf], limits: &PublishLimits) -> Result<Vec<Bo
     Ok(sources)
 }
 
-/// The files that paths stand for: files as they are, directories as the `*.parquet`, `*.csv` and `*.tsv`
-/// files directly in them, by name.
+/// The files that paths stand for: files as they are, directories as the tables of any kind directly in them,
+/// by name. JSON is a table when it is named: in a directory it may as well describe the others.
 fn files(sources: &[PathBuf], limits: &PublishLimits) -> Result<Vec<SourceFile>, TablesError> {
     if sources.is_empty() {
-        return Err(TablesError::Empty("name at least one Parquet or CSV file, or a directory of them".into()));
+        return Err(TablesError::Empty("name at least one Parquet, CSV, JSON Lines or Excel file, or a directory of them".into()));
     }
     let mut files = Vec::new();
     for path in sources {
@@ -99,7 +125,13 @@ fn files(sources: &[PathBuf], limits: &PublishLimits) -> Result<Vec<SourceFile>,
             let kind = match kind_by_name(path) {
                 Some(kind) => kind,
                 None if starts_like_parquet(path)? => Kind::Parquet,
-                None => return Err(bad(path, "not a kind of file that can be published; use .parquet, .csv or .tsv")),
+                None if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) => Kind::JsonLines,
+                None => {
+                    return Err(bad(
+                        path,
+                        "not a kind of file that can be published; use .parquet, .csv, .tsv, .jsonl, .ndjson, .json, .xlsx, .xlsb, .xls or .ods",
+                    ));
+                }
             };
             push(path.clone(), kind, limits, &mut files)?;
         }
@@ -120,8 +152,8 @@ fn expand_directory(dir: &Path, limits: &PublishLimits, files: &mut Vec<SourceFi
     for entry in fs::read_dir(dir).map_err(TablesError::io("reading", dir))? {
         let path = entry.map_err(TablesError::io("reading", dir))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // Checksums, markers and the like of other tools: .part-0.crc, _SUCCESS.
-        let hidden = name.starts_with('.') || name.starts_with('_');
+        // Checksums, markers, locks and the like of other tools: .part-0.crc, _SUCCESS, ~$book.xlsx.
+        let hidden = name.starts_with(['.', '_', '~']);
         if path.is_dir() {
             return Err(bad(&path, "a directory inside the directory to publish; name the files, or one flat directory"));
         }
@@ -139,7 +171,7 @@ fn expand_directory(dir: &Path, limits: &PublishLimits, files: &mut Vec<SourceFi
         }
     }
     if found.is_empty() {
-        return Err(TablesError::Empty(format!("{} holds no .parquet, .csv or .tsv file", dir.display())));
+        return Err(TablesError::Empty(format!("{} holds no .parquet, .csv, .tsv, .jsonl, .ndjson or workbook file", dir.display())));
     }
     found.sort();
     found.into_iter().try_for_each(|(path, kind)| push(path, kind, limits, files))
@@ -167,6 +199,8 @@ fn kind_by_name(path: &Path) -> Option<Kind> {
     match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
         "parquet" | "pq" => Some(Kind::Parquet),
         "csv" | "tsv" => Some(Kind::Csv),
+        "xlsx" | "xlsm" | "xlsb" | "xls" | "ods" => Some(Kind::Excel),
+        "jsonl" | "ndjson" => Some(Kind::JsonLines),
         _ => None,
     }
 }
