@@ -131,7 +131,7 @@ impl Lines {
             if text.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let value: Value = serde_json::from_slice(text).map_err(|e| self.not_json(&e))?;
+            let value: Value = serde_json::from_slice(text.trim_ascii_end()).map_err(|e| self.not_json(&e))?;
             return match value {
                 Value::Object(object) => Ok(Some(object)),
                 other => Err(self.error(None, format!("{} where an object was expected; write one object per line", kind_words(&other)))),
@@ -176,6 +176,7 @@ fn kind_words(value: &Value) -> &'static str {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Problem {
     Columns(usize),
     Depth(usize),
@@ -424,7 +425,7 @@ mod tests {
             ("{\"a\": 1}\n\n[1]\n", "bad.jsonl, line 3: an array where an object was expected"),
             (
                 "{\n  \"a\": 1\n}\n",
-                "bad.jsonl, line 1: not JSON at character 2: EOF while parsing an object; write one whole object per line",
+                "bad.jsonl, line 1: not JSON at character 1: EOF while parsing an object; write one whole object per line",
             ),
             ("{\"a\": \"\u{0}\"}", "bad.jsonl, line 1: not JSON"),
         ];

@@ -68,6 +68,6 @@ impl Open {
         let (size_bytes, sha256) = self.file.finish()?;
         let mut stats = FileStats { num_records: self.rows, ..FileStats::default() };
         self.columns.iter().for_each(|c| c.write_stats(&mut stats));
-        work.add(DataFile { name: self.name, size_bytes, sha256, rows: self.rows, stats }, &self.columns)
+        work.add(DataFile { name: self.name, size_bytes, sha256, rows: self.rows, stats, path: None, origin: None }, &self.columns)
     }
 }
