@@ -74,6 +74,9 @@ pub struct Network {
     pub allow_private: bool,
     /// Allow plain http to addresses that are not loopback.
     pub allow_http: bool,
+    /// Certificates (PEM) to trust beside the system's: of an authority of one's own, for a closed network. Relative to
+    /// the data folder.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The log on standard error.
@@ -237,6 +240,11 @@ impl Config {
     /// `sqlite` or `postgres`.
     pub fn database_kind(&self) -> &'static str {
         if self.database.url.starts_with("postgres") { "postgres" } else { "sqlite" }
+    }
+
+    /// The file with certificates to trust beside the system's.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.network.ca_file.as_ref().map(|file| self.dir.join(file))
     }
 
     /// Where published data is kept.

@@ -184,7 +184,7 @@ pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App>
         allow_loopback: config.is_loopback(),
         allow_http: config.network.allow_http,
     };
-    let outbound = net::Outbound::system(rule)?;
+    let outbound = net::Outbound::trusting(rule, config.ca_file().as_deref())?;
     let resolver = DidResolver::new(outbound.clone(), Arc::clone(&clock));
     let authenticator = match config.identity.authenticator {
         AuthenticatorKind::Did => Authenticator::Did(resolver.clone()),

@@ -16,14 +16,14 @@
 //! Exporting neither migrates nor changes anything, so that a backup can be taken before an upgrade.
 
 mod export;
-mod files;
+pub(crate) mod files;
 mod import;
-mod source;
+pub(crate) mod source;
 
 pub use export::{Exported, export};
 pub use files::StoredFile;
 pub use import::{Imported, check_empty, import};
-pub use source::{DatabaseState, backup_noted, inspect, note_backup};
+pub use source::note_backup;
 
 /// The name of the text's form.
 pub const EXPORT_FORMAT: &str = "fondaco-export";

@@ -14,6 +14,7 @@ mod conn;
 mod dialect;
 mod error;
 mod feed;
+pub mod inspect;
 mod migrate;
 mod postgres;
 mod sqlite;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const SERVER: &str = "FONDACO_TEST_POSTGRES_URL";
 
 /// Where a test node keeps its state.
-pub(crate) enum Database {
+pub enum Database {
     /// In the node's folder.
     Sqlite,
     /// A schema, dropped in the end.
@@ -30,7 +30,7 @@ fn run_on(server: &str, sql: &str) {
 
 impl Database {
     /// A fresh one, by the environment.
-    pub(crate) fn fresh() -> Self {
+    pub fn fresh() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Ok(server) = std::env::var(SERVER) else { return Self::Sqlite };
         let schema = format!("node_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -39,7 +39,7 @@ impl Database {
     }
 
     /// What the configuration says; `None` is the default.
-    pub(crate) fn url(&self) -> Option<String> {
+    pub fn url(&self) -> Option<String> {
         match self {
             Self::Sqlite => None,
             Self::Postgres { server, schema } => {

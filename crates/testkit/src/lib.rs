@@ -14,6 +14,7 @@ mod share;
 pub mod tables;
 pub mod wire;
 
+pub use database::Database;
 pub use http::Answer;
 pub use node::{Options, TestNode};
 pub use pair::TestPair;

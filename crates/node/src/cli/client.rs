@@ -79,6 +79,22 @@ impl AdminClient {
         Self::at(base, bearer, dir)
     }
 
+    /// Whether the node of a folder says that it is ready. Needs no token.
+    pub(super) async fn ready(dir: &Path) -> Result<()> {
+        let base = match run_info(dir)? {
+            Some(run) => base_url(&run.admin)?,
+            None => base_url(&Config::load(dir)?.admin.listen.to_string())?,
+        };
+        let client = Self::at(base.clone(), Zeroizing::new(String::new()), dir)?;
+        let url = base.join("/readyz").map_err(Error::internal_failure)?;
+        let answer = client.http.get(url).send().await.map_err(|e| client.unreachable(&e))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let why = answer.text().await.unwrap_or_default();
+        Err(Failure::new(Code::Unavailable, format!("The node is not ready: {}.", why.trim())))
+    }
+
     /// A client of the API at an address.
     pub(super) fn at(base: Url, bearer: Zeroizing<String>, dir: &Path) -> Result<Self> {
         let http = reqwest::Client::builder()

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod answer;
+mod backup;
 mod catalog;
 mod client;
 mod completions;
@@ -18,6 +19,7 @@ mod negotiation;
 mod participant;
 mod product;
 mod reference;
+mod restore;
 mod serve;
 mod show;
 mod token;
@@ -82,6 +84,8 @@ enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
+    Backup(backup::Args),
+    Restore(restore::Args),
     #[command(subcommand)]
     Product(product::Command),
     Catalog(catalog::Args),
@@ -165,6 +169,8 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Serve(args) => serve::run(context, args).await,
         Command::Demo(args) => demo::run(context, args).await,
         Command::Doctor(args) => doctor::run(context, args).await,
+        Command::Backup(args) => backup::run(context, args).await,
+        Command::Restore(args) => restore::run(context, args).await,
         Command::Product(command) => product::run(context, command).await,
         Command::Catalog(args) => catalog::run(context, args).await,
         Command::Negotiate(args) => negotiate::run(context, args).await,
@@ -230,6 +236,12 @@ mod tests {
             "fondaco demo",
             "fondaco demo --dir d --nodes 11 --exit-when-done",
             "fondaco doctor --dir d",
+            "fondaco doctor --dir d --deep",
+            "fondaco backup --dir d --out f",
+            "fondaco --dir d backup --out - --allow-missing",
+            "fondaco restore f --dir d",
+            "fondaco restore f --dir d --database postgres://h/d",
+            "fondaco restore f --verify-only",
             "fondaco --dir d product add a.parquet b.csv --kind table --id x --title T --offer o.json --offer p.json",
             "fondaco --dir d product list",
             "fondaco --dir d product show x",
@@ -263,6 +275,8 @@ mod tests {
             "fondaco",
             "fondaco frobnicate",
             "fondaco fetch agr_1",
+            "fondaco backup --dir d",
+            "fondaco restore --dir d",
             "fondaco fetch agr_1 --out a --profile b",
             "fondaco product add --id x --title T",
             "fondaco token create --name ci --scope admin",

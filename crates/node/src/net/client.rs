@@ -12,7 +12,12 @@ use super::{
 use bytes::{Bytes, BytesMut};
 use fondaco_core::error::{Code, Error, Result};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use url::Url;
 
 /// Until name, TCP and TLS are done. A peer that needs longer is as good as down, and the job will try again.
@@ -29,6 +34,8 @@ pub const ANSWER_MAX_BYTES: u64 = 16 * 1024 * 1024;
 const POOL_IDLE_PER_HOST: usize = 4;
 /// How long they are kept. Also bounds how long a connection outlives a change of the name's address.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest file of certificates: the system's own bundle has a quarter of it.
+const CA_FILE_MAX_BYTES: u64 = 1024 * 1024;
 /// Largest block of answer headers over HTTP/2. HTTP/1.1 is bounded by the client library.
 const HEADERS_MAX_BYTES: u32 = 16 * 1024;
 /// Longest excerpt of another library's words in a message.
@@ -159,15 +166,36 @@ impl Outbound {
         Self::new(rule, Arc::new(SystemResolver::default()))
     }
 
+    /// A client of this machine that also trusts the certificates in a PEM file, as `network.ca_file` says.
+    ///
+    /// # Errors
+    /// [`Code::ConfigInvalid`] when the file cannot be read or holds no certificate.
+    pub fn trusting(rule: NetworkRule, ca_file: Option<&Path>) -> Result<Self> {
+        let Some(path) = ca_file else { return Self::system(rule) };
+        let wrong = |why: String| Error::new(Code::ConfigInvalid, format!("network.ca_file {}: {why}.", path.display()));
+        let file = std::fs::File::open(path).map_err(|e| wrong(format!("it cannot be read: {e}")))?;
+        let mut pem = Vec::new();
+        file.take(CA_FILE_MAX_BYTES).read_to_end(&mut pem).map_err(|e| wrong(format!("it cannot be read: {e}")))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| wrong(format!("it is not PEM: {e}")))?;
+        if certificates.is_empty() {
+            return Err(wrong("it holds no certificate".into()));
+        }
+        Self::with(rule, Arc::new(SystemResolver::default()), &certificates)
+    }
+
     /// A client with the given resolver.
     ///
     /// # Errors
     /// An internal failure when TLS cannot be set up.
     pub fn new(rule: NetworkRule, resolver: Arc<dyn Resolver>) -> Result<Self> {
-        let client = Self::builder(rule, Arc::clone(&resolver)).build().or_else(|cause| {
+        Self::with(rule, resolver, &[])
+    }
+
+    fn with(rule: NetworkRule, resolver: Arc<dyn Resolver>, certificates: &[reqwest::Certificate]) -> Result<Self> {
+        let client = Self::builder(rule, Arc::clone(&resolver)).tls_certs_merge(certificates.to_vec()).build().or_else(|cause| {
             // A machine without root certificates can still reach peers over loopback; https to anybody fails there.
             tracing::warn!(%cause, "no usable root certificates on this machine: https peers cannot be verified and will be refused");
-            Self::builder(rule, resolver).tls_certs_only([]).build()
+            Self::builder(rule, resolver).tls_certs_only(certificates.to_vec()).build()
         });
         let client = client.map_err(Error::internal_failure)?;
         Ok(Self { client, rule })

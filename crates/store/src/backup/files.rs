@@ -17,7 +17,7 @@ pub struct StoredFile {
 }
 
 /// The files of every product version, and the products that have none here.
-pub(super) fn stored_files(source: &mut Source, _schema: u32) -> Result<(Vec<StoredFile>, Vec<String>), StoreError> {
+pub(crate) fn stored_files(source: &mut Source, _schema: u32) -> Result<(Vec<StoredFile>, Vec<String>), StoreError> {
     let mut files: BTreeMap<String, StoredFile> = BTreeMap::new();
     let mut in_place = Vec::new();
     source.each("SELECT participant, product_id, version, body FROM product ORDER BY participant, product_id, version", |row| {

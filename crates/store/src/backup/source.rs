@@ -13,30 +13,19 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 
 /// The setting with which a backup says when it was made.
-const BACKUP_SETTING: &str = "backup";
+pub(crate) const BACKUP_SETTING: &str = "backup";
 /// One read may take long on a large database, and the server must not end it; an operator waits and watches.
 const NO_LIMITS: &str = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout=10s";
 
 /// A database to read or to fill.
-pub(super) enum Source {
+pub(crate) enum Source {
     Sqlite(Connection),
     Postgres(Box<postgres::Client>),
 }
 
-/// What a look at a database showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DatabaseState {
-    /// Its schema version; `None` when it holds no node.
-    pub schema: Option<u32>,
-    /// Bytes it takes.
-    pub size_bytes: u64,
-    /// What a check of its structure found wrong (SQLite); empty is sound.
-    pub damage: Vec<String>,
-}
-
 impl Source {
     /// Opens for reading. A SQLite file is not created, changed or migrated.
-    pub(super) fn read(url: &str) -> Result<Self, StoreError> {
+    pub(crate) fn read(url: &str) -> Result<Self, StoreError> {
         match StoreConfig::new(url).target()? {
             Target::Memory => Err(StoreError::Config("a database in memory belongs to one process".into())),
             Target::File(path) => {
@@ -49,7 +38,7 @@ impl Source {
     }
 
     /// Begins a snapshot that lasts until [`Source::end`].
-    pub(super) fn begin(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn begin(&mut self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(conn) => Ok(conn.execute_batch("BEGIN")?),
             Self::Postgres(client) => Ok(client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?),
@@ -57,7 +46,7 @@ impl Source {
     }
 
     /// Ends the snapshot.
-    pub(super) fn end(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn end(&mut self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(conn) => Ok(conn.execute_batch("ROLLBACK")?),
             Self::Postgres(client) => Ok(client.batch_execute("ROLLBACK")?),
@@ -65,7 +54,7 @@ impl Source {
     }
 
     /// Calls `row` with each row of a statement without parameters, in order.
-    pub(super) fn each(&mut self, sql: &str, mut row: impl FnMut(Vec<Value>) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    pub(crate) fn each(&mut self, sql: &str, mut row: impl FnMut(Vec<Value>) -> Result<(), StoreError>) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(conn) => {
                 let mut statement = conn.prepare(sql)?;
@@ -87,7 +76,7 @@ impl Source {
     }
 
     /// All rows of a short answer.
-    pub(super) fn all(&mut self, sql: &str) -> Result<Vec<Vec<Value>>, StoreError> {
+    pub(crate) fn all(&mut self, sql: &str) -> Result<Vec<Vec<Value>>, StoreError> {
         let mut rows = Vec::new();
         self.each(sql, |row| {
             rows.push(row);
@@ -97,7 +86,7 @@ impl Source {
     }
 
     /// The first column of each row, which is a text.
-    pub(super) fn texts(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn texts(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {
         self.all(sql)?
             .into_iter()
             .map(|row| match row.into_iter().next() {
@@ -108,7 +97,7 @@ impl Source {
     }
 
     /// The one number a statement answers.
-    pub(super) fn number(&mut self, sql: &str) -> Result<i64, StoreError> {
+    pub(crate) fn number(&mut self, sql: &str) -> Result<i64, StoreError> {
         match self.all(sql)?.first().and_then(|row| row.first()) {
             Some(Value::Int(n)) => Ok(*n),
             _ => Err(StoreError::Corrupt("a number is missing".into())),
@@ -116,7 +105,7 @@ impl Source {
     }
 
     /// The tables there are, by name.
-    pub(super) fn tables(&mut self) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn tables(&mut self) -> Result<Vec<String>, StoreError> {
         self.texts(match self {
             Self::Sqlite(_) => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
             Self::Postgres(_) => {
@@ -129,7 +118,7 @@ impl Source {
     ///
     /// # Errors
     /// [`StoreError::FromFuture`] for one this program does not know.
-    pub(super) fn schema(&mut self) -> Result<Option<u32>, StoreError> {
+    pub(crate) fn schema(&mut self) -> Result<Option<u32>, StoreError> {
         if !self.tables()?.iter().any(|t| t == "schema_migration") {
             return Ok(None);
         }
@@ -141,30 +130,13 @@ impl Source {
 }
 
 /// A Postgres connection without the store's limits on a statement's time.
-pub(super) fn client(mut config: postgres::Config) -> Result<postgres::Client, StoreError> {
+pub(crate) fn client(mut config: postgres::Config) -> Result<postgres::Client, StoreError> {
     let options = config.get_options().unwrap_or_default().to_owned();
     config.options(&format!("{NO_LIMITS} {options}"));
     if config.get_application_name().is_none() {
         config.application_name("fondaco");
     }
     connect_postgres(&config)
-}
-
-/// Looks at a database that a node may be using, without changing it. Blocks; call it on a thread that may.
-///
-/// # Errors
-/// [`StoreError::Unavailable`], [`StoreError::FromFuture`], [`StoreError::Corrupt`].
-pub fn inspect(url: &str) -> Result<DatabaseState, StoreError> {
-    let mut source = Source::read(url)?;
-    let damage = match &source {
-        Source::Sqlite(_) => source.texts("PRAGMA quick_check(20)")?.into_iter().filter(|line| line != "ok").collect(),
-        Source::Postgres(_) => Vec::new(),
-    };
-    let size = match &source {
-        Source::Sqlite(_) => source.number("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")?,
-        Source::Postgres(_) => source.number("SELECT CAST(COALESCE(SUM(pg_total_relation_size(c.oid)), 0) AS BIGINT) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind = 'r'")?,
-    };
-    Ok(DatabaseState { schema: source.schema()?, size_bytes: u64::try_from(size).unwrap_or(0), damage })
 }
 
 /// Notes that a backup was made. Works beside a running node.
@@ -187,16 +159,4 @@ pub fn note_backup(url: &str, at: Timestamp) -> Result<(), StoreError> {
             Ok(())
         }
     }
-}
-
-/// When the last backup was made, as far as the database knows.
-///
-/// # Errors
-/// As [`inspect`].
-pub fn backup_noted(url: &str) -> Result<Option<Timestamp>, StoreError> {
-    let mut source = Source::read(url)?;
-    let found = source.texts("SELECT value FROM setting WHERE key = 'backup'")?;
-    let Some(text) = found.first() else { return Ok(None) };
-    let value: serde_json::Value = serde_json::from_str(text).map_err(|e| StoreError::Corrupt(format!("the backup setting: {e}")))?;
-    Ok(value["at"].as_str().and_then(Timestamp::parse))
 }

@@ -8,6 +8,7 @@ use crate::{
 use fondaco_store::{
     KeyRow, NewEvent, NewJob, Store, StoreError, Tx,
     backup::{self, Exported},
+    inspect::inspect,
 };
 use serde_json::{Value, json};
 use std::sync::{
@@ -142,9 +143,9 @@ async fn an_export_is_of_one_moment(world: World) {
 async fn a_backup_is_noted(world: World) {
     let url = world.url.clone();
     let (before, after) = blocking(move || {
-        let before = backup::backup_noted(&url).expect("reads");
+        let before = inspect(&url).expect("looks").last_backup;
         backup::note_backup(&url, crate::world::START).expect("notes");
-        (before, backup::backup_noted(&url).expect("reads"))
+        (before, inspect(&url).expect("looks").last_backup)
     })
     .await;
     assert_eq!((before, after), (None, Some(crate::world::START)));
@@ -152,10 +153,19 @@ async fn a_backup_is_noted(world: World) {
 
 async fn a_look_changes_nothing(world: World) {
     fill(&world.store).await;
-    let (_, before) = exported(&world.url).await;
     let url = world.url.clone();
-    let seen = blocking(move || backup::inspect(&url)).await.expect("looks");
-    assert_eq!((seen.schema, seen.damage.len()), (Some(backup::schema_version()), 0));
+    let retried = world.store.tx("retry", |tx: &mut Tx| {
+        let job = NewJob { participant: slug("acme"), kind: "send".into(), key: "k".into(), payload: json!({}), run_at: tx.now() };
+        tx.job_enqueue(&job)?;
+        let failing = tx.job_enqueue(&job)?;
+        tx.job_retry(&failing, tx.now(), "the peer is away")
+    });
+    assert!(retried.await.expect("retried"));
+    let (_, before) = exported(&world.url).await;
+    let seen = blocking(move || inspect(&url)).await.expect("looks");
+    assert_eq!((seen.schema, seen.damage.len()), (backup::schema_version(), 0));
+    assert_eq!((seen.jobs, seen.jobs_failing), (2, 1));
+    assert_eq!(seen.failing.map(|job| (job.attempts, job.error)), Some((1, "the peer is away".into())));
     assert!(seen.size_bytes > 0);
     let (_, after) = exported(&world.url).await;
     assert_eq!(after, before);

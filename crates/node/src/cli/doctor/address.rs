@@ -23,10 +23,14 @@ const OWN_ADDRESS: NetworkRule = NetworkRule { allow_private: true, allow_loopba
 /// Checks the address of a running node.
 pub(super) async fn check(config: &Config, node: &Running) -> Vec<Finding> {
     let mut findings = vec![form(config)];
-    let http = match Outbound::system(OWN_ADDRESS) {
+    let http = match Outbound::trusting(OWN_ADDRESS, config.ca_file().as_deref()) {
         Ok(http) => http,
         Err(e) => {
-            findings.push(Finding::fail("public address", e.message(), "Install the system's root certificates (ca-certificates)."));
+            findings.push(Finding::fail(
+                "public address",
+                e.message(),
+                "Install the system's root certificates (ca-certificates), and correct network.ca_file if it is set.",
+            ));
             return findings;
         }
     };

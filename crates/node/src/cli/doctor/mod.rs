@@ -5,9 +5,11 @@ mod address;
 mod database;
 mod folder;
 mod listeners;
+mod storage;
 
 use super::{
     answer::Answer,
+    client::AdminClient,
     context::Context,
     failure::Result,
     show::{clean, count, when},
@@ -18,13 +20,22 @@ use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
 
-/// Check a node: folder, keys, database, disk, clock, public address
+/// Check a node: folder, keys, database, data files, backup, jobs, disk, clock, public address
 ///
 /// Works whether the node is running or not; when it runs, more is checked. The status is 1 when something is broken.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Example:
-  fondaco doctor --dir mynode")]
-pub(super) struct Args {}
+  fondaco doctor --dir mynode
+  fondaco doctor --dir mynode --deep      compares every data file with what was published
+  fondaco doctor --dir mynode --ready     for a health check: status 0 or 1")]
+pub(super) struct Args {
+    /// Read every data file and compare it with what was published; takes as long as reading them all
+    #[arg(long)]
+    deep: bool,
+    /// Only ask the running node whether it is ready: for health checks of containers and balancers
+    #[arg(long, conflicts_with = "deep")]
+    ready: bool,
+}
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -65,11 +76,15 @@ impl Finding {
 }
 
 /// Runs the command.
-pub(super) async fn run(context: &Context, _args: Args) -> Result<Answer> {
-    Ok(answer(&examine(context.dir()?).await))
+pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
+    if args.ready {
+        AdminClient::ready(context.dir()?).await?;
+        return Ok(Answer::new(json!({"ready": true}), "ready\n"));
+    }
+    Ok(answer(&examine(context.dir()?, args.deep).await))
 }
 
-async fn examine(dir: &Path) -> Vec<Finding> {
+async fn examine(dir: &Path, deep: bool) -> Vec<Finding> {
     let mut findings = vec![folder::there(dir)];
     if findings[0].status == Status::Fail {
         return findings;
@@ -91,6 +106,7 @@ async fn examine(dir: &Path) -> Vec<Finding> {
                 Some(node) => findings.extend(address::check(&config, node).await),
                 None => findings.extend(database::check(dir, &config).await),
             }
+            findings.extend(storage::check(&config, deep, SystemClock.now()).await);
         }
     }
     findings
@@ -166,11 +182,11 @@ mod tests {
     #[tokio::test]
     async fn a_folder_that_is_no_node_is_said_to_be_none() {
         let dir = tempfile::tempdir().expect("dir");
-        let findings = examine(dir.path()).await;
+        let findings = examine(dir.path(), false).await;
         let failed: Vec<&str> = findings.iter().filter(|f| f.status == Status::Fail).map(|f| f.check).collect();
         assert_eq!(failed, ["node.key", "configuration"]);
         assert!(findings.iter().all(|f| f.status == Status::Ok || f.mend.is_some()));
-        let gone = examine(&dir.path().join("none")).await;
+        let gone = examine(&dir.path().join("none"), false).await;
         assert_eq!((gone.len(), gone[0].status), (1, Status::Fail));
     }
 }

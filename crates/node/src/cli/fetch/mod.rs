@@ -86,7 +86,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
             allow_loopback: config.is_loopback(),
             allow_http: config.network.allow_http,
         };
-        Ok::<_, Failure>(Outbound::system(rule)?)
+        Ok::<_, Failure>(Outbound::trusting(rule, config.ca_file().as_deref())?)
     };
     match (given, &args.profile, &args.out) {
         (Given::Table(access), Some(file), _) => profile::write(file, &access),
