@@ -33,11 +33,11 @@ class Refused(Exception):
 class Node:
     """One node: made at once, started and stopped when told."""
 
-    def __init__(self, directory: pathlib.Path, slug: str, name: str) -> None:
+    def __init__(self, directory: pathlib.Path, slug: str, name: str, public: str = "") -> None:
         self.binary = os.environ["FONDACO"]
         self.dir = directory
         self.slug = slug
-        self.public = f"http://127.0.0.1:{free_port()}"
+        self.public = public or f"http://127.0.0.1:{free_port()}"
         admin = f"127.0.0.1:{free_port()}"
         self.admin = f"http://{admin}"
         self.process = None

@@ -1,8 +1,8 @@
 //! From a `did:web` to its document: <https://w3c-ccg.github.io/did-method-web/#read-resolve>.
 //!
 //! Anybody can make us resolve a DID by naming it in a token, so: one fetch at a time per DID, a bounded number in all,
-//! failures remembered for a moment, and a cache bounded in bytes. https, except for loopback and where
-//! `network.allow_http` says so (then http is tried when https is not there).
+//! failures remembered for a moment, and a cache bounded in bytes. https; on loopback http first, and
+//! where `network.allow_http` says so http when https is not there.
 
 use super::document::{DOCUMENT_MAX_BYTES, KeySet};
 use crate::net::{OutRequest, Outbound, address};
@@ -132,7 +132,8 @@ impl DidResolver {
             .map_err(|_| Error::new(Code::Unavailable, "Too many DID documents are being looked up. Try again in a moment."))?;
         let secure = location("https", &authority, &path, did)?;
         let attempts = if address::is_loopback_host(&secure) {
-            vec![location("http", &authority, &path, did)?]
+            // Behind a proxy with TLS on the same machine, it is https after all.
+            vec![location("http", &authority, &path, did)?, secure]
         } else if self.outbound.rule().allow_http {
             vec![secure, location("http", &authority, &path, did)?]
         } else {
@@ -142,7 +143,7 @@ impl DidResolver {
             let mut last = unresolvable(did, "it has no address");
             for url in attempts {
                 match self.get(did, url).await {
-                    // Nothing speaks https there: the next attempt, where one is allowed.
+                    // Nothing speaks this there: the next attempt, where one is allowed.
                     Err(e) if e.code() == Code::PeerUnreachable => {
                         last = unresolvable(did, e.message()).with_internal(e.internal().unwrap_or_default());
                     }
@@ -158,6 +159,7 @@ impl DidResolver {
     }
 
     async fn get(&self, did: &Did, url: Url) -> Result<KeySet> {
+        let plain = url.scheme() == "http";
         let request = OutRequest::get(url)
             .with_header(header::ACCEPT, HeaderValue::from_static("application/did+json, application/did+ld+json, application/json"))
             .with_limit(DOCUMENT_MAX_BYTES as u64)
@@ -166,6 +168,10 @@ impl DidResolver {
             Code::PeerAnsweredBadly => unresolvable(did, e.message()),
             _ => e,
         })?;
+        if plain && answer.status == StatusCode::BAD_REQUEST {
+            // What a port that speaks TLS says to those who do not.
+            return Err(Error::new(Code::PeerUnreachable, "its host does not speak plain http there"));
+        }
         if answer.status != StatusCode::OK {
             return Err(unresolvable(did, &format!("its host answered {}", answer.status.as_u16())));
         }
