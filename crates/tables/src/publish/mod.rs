@@ -14,6 +14,7 @@ mod personal;
 mod profile;
 mod schema;
 mod source;
+pub mod storage;
 mod work;
 mod writer;
 
@@ -32,6 +33,7 @@ pub use personal::{HintStrength, PersonalDataCategory, PersonalDataHint};
 pub use profile::{ColumnProfile, FileStats, MAX_BOUND_CHARS, TRUNCATION_MARK};
 pub use schema::{Column, TableSchema};
 pub use source::{InferredColumn, InferredCsv, InferredWorkbook};
+pub use storage::{Patience, Storage, StorageCredentials};
 pub(crate) use writer::ParquetFile;
 
 use crate::TablesError;
@@ -93,8 +95,15 @@ impl Default for PublishLimits {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum TableSource {
-    /// Files on this machine, or folders of them.
+    /// Files on this machine, or folders of them; or the folder of a Delta table.
     Paths(Vec<PathBuf>),
+    /// Objects in S3-compatible storage.
+    ObjectStore {
+        /// The bucket.
+        storage: Box<Storage>,
+        /// Keys, or prefixes that stand for the objects directly below them; or the prefix of a Delta table.
+        paths: Vec<String>,
+    },
 }
 
 impl TableSource {
@@ -102,6 +111,7 @@ impl TableSource {
     fn first(&self) -> PathBuf {
         match self {
             Self::Paths(paths) => paths.first().cloned().unwrap_or_default(),
+            Self::ObjectStore { paths, .. } => paths.first().map(PathBuf::from).unwrap_or_default(),
         }
     }
 }
@@ -144,13 +154,15 @@ impl PublishOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
+    /// Fetching objects from storage.
+    Fetching,
     /// Finding the types of CSV columns.
     InferringTypes,
-    /// Copying and hashing a Parquet file.
+    /// Copying and hashing a Parquet file, or hashing one that stays where it is.
     Copying,
     /// Decoding a Parquet file to check and describe it.
     Checking,
-    /// Writing CSV as Parquet.
+    /// Writing values as Parquet.
     Converting,
 }
 
@@ -242,11 +254,14 @@ pub fn publish_table(
     options: &PublishOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<PublishedTable, TablesError> {
-    let sources = match source {
-        TableSource::Paths(paths) => source::expand(paths, &options.limits)?,
-    };
     let staging = Staging::new(out_dir)?;
     let mut work = Work::new(staging.path(), options, progress);
+    // Inside the staging directory: on the disk where the files go, and gone whatever happens.
+    let incoming = staging.path().join(FETCH_DIR);
+    let sources = match source {
+        TableSource::Paths(paths) => source::expand(paths, &options.limits)?,
+        TableSource::ObjectStore { storage, paths } => storage::expand(storage, paths, &incoming, &mut work)?,
+    };
     let (mut inferred, mut workbook) = (None, None);
     for mut source in sources {
         options.check_cancelled()?;
@@ -262,6 +277,9 @@ pub fn publish_table(
         let reason = format!("version {version} was asked for, and only a Delta table has versions");
         return Err(TablesError::BadSource { path: source.first(), reason });
     }
+    if incoming.exists() {
+        fs::remove_dir_all(&incoming).map_err(TablesError::io("removing", &incoming))?;
+    }
     staging.finish(out_dir)?;
     Ok(PublishedTable {
         rows: done.files.iter().map(|f| f.rows).sum(),
@@ -275,6 +293,9 @@ pub fn publish_table(
         delta_version: done.delta_version,
     })
 }
+
+/// Where objects are fetched to.
+const FETCH_DIR: &str = ".incoming";
 
 /// The name of the `n`th file of a product.
 fn part_name(n: usize) -> String {

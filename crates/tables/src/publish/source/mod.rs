@@ -2,7 +2,7 @@
 //! file here and an arm in [`expand`].
 
 mod csv;
-pub(super) mod delta;
+mod delta;
 mod excel;
 mod footer;
 mod infer;
@@ -19,7 +19,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::{csv::CsvSource, delta::DeltaSource, excel::ExcelSource, jsonl::JsonLinesSource, parquet::ParquetSource};
+pub(super) use self::delta::{DeltaSource, RemoteTable};
+use self::{csv::CsvSource, excel::ExcelSource, jsonl::JsonLinesSource, parquet::ParquetSource};
 pub use self::{
     excel::InferredWorkbook,
     infer::{InferredColumn, InferredCsv},
@@ -85,8 +86,31 @@ pub(super) fn expand(paths: &[PathBuf], limits: &PublishLimits) -> Result<Vec<Bo
             _ => Err(bad(table, "a Delta table is a product of its own; name nothing beside it")),
         };
     }
+    Ok(by_kind(files(paths, limits)?))
+}
+
+/// Files that were fetched for this publication, with what to call them.
+pub(super) fn fetched(paths: Vec<(PathBuf, String)>, limits: &PublishLimits) -> Result<Vec<Box<dyn Source>>, TablesError> {
+    let mut all = Vec::with_capacity(paths.len());
+    for (path, label) in paths {
+        // Errors would name a folder that nobody knows.
+        let found = files(std::slice::from_ref(&path), limits).map_err(|e| match e {
+            TablesError::BadSource { reason, .. } => TablesError::BadSource { path: label.clone().into(), reason },
+            other => other,
+        })?;
+        all.extend(found.into_iter().map(|file| SourceFile { label: Some(label.clone()), ..file }));
+    }
+    Ok(by_kind(all))
+}
+
+/// Whether a file of this name can be published.
+pub(super) fn kind_of_name(name: &str) -> bool {
+    kind_by_name(Path::new(name)).is_some()
+}
+
+fn by_kind(files: Vec<SourceFile>) -> Vec<Box<dyn Source>> {
     let (mut parquet, mut csv, mut excel, mut json_lines) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for file in files(paths, limits)? {
+    for file in files {
         match file.kind {
             Kind::Parquet => parquet.push(file),
             Kind::Csv => csv.push(file),
@@ -107,7 +131,7 @@ pub(super) fn expand(paths: &[PathBuf], limits: &PublishLimits) -> Result<Vec<Bo
     if !parquet.is_empty() {
         sources.push(Box::new(ParquetSource::new(parquet)));
     }
-    Ok(sources)
+    sources
 }
 
 /// The files that paths stand for: files as they are, directories as the tables of any kind directly in them,

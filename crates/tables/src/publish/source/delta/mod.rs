@@ -120,8 +120,9 @@ impl DeltaSource {
     }
 
     /// A table somewhere else, whose files appear in `root`.
-    pub(in super::super) fn remote(root: PathBuf, table: String, remote: Box<dyn RemoteTable>) -> Self {
-        Self { root, place: table.clone(), table, remote: Some(remote) }
+    pub(in super::super) fn remote(root: PathBuf, table: String, remote: Box<dyn RemoteTable>) -> Result<Self, TablesError> {
+        let root = fs::canonicalize(&root).map_err(TablesError::io("reading", root))?;
+        Ok(Self { root, place: table.clone(), table, remote: Some(remote) })
     }
 
     fn malformed(&self, reason: impl Into<String>) -> TablesError {

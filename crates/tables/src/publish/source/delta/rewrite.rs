@@ -92,7 +92,9 @@ impl Rewriting<'_> {
         }
         let (size_bytes, sha256) = out.finish()?;
         let mut stats = FileStats { num_records: kept, ..FileStats::default() };
-        columns.iter().for_each(|c| c.write_stats(&mut stats));
+        for column in &columns {
+            column.write_stats(&mut stats);
+        }
         let file = DataFile { name: part.into(), size_bytes, sha256, rows: kept, stats, path: None, origin: None };
         Ok(PublishedFile { name: self.name.into(), file, schema: self.version.schema.clone(), columns })
     }

@@ -105,14 +105,14 @@ fn field(name: &str, data_type: &str) -> Value {
     json!({"name": name, "type": data_type, "nullable": true, "metadata": {}})
 }
 
-fn metadata(fields: &[Value], partition: &[&str], configuration: Value) -> Value {
+fn metadata(fields: &[Value], partition: &[&str], configuration: &Value) -> Value {
     let schema = json!({"type": "struct", "fields": fields}).to_string();
     json!({"metaData": {"id": "6a3f6a0e-3d0b-4d8e-9d7b-1f4f0a3c2b11", "format": {"provider": "parquet", "options": {}},
         "schemaString": schema, "partitionColumns": partition, "configuration": configuration, "createdTime": 1}})
 }
 
 fn plain() -> Value {
-    metadata(&[field("id", "long"), field("name", "string")], &[], json!({}))
+    metadata(&[field("id", "long"), field("name", "string")], &[], &json!({}))
 }
 
 fn rows(table: &PublishedTable, out: &Path) -> RecordBatch {
@@ -168,7 +168,7 @@ fn a_version_is_published_with_its_files_bytes() {
 fn partitions_become_columns_with_their_types_and_nulls() {
     let lake = Lake::new();
     let fields = [field("day", "date"), field("id", "long"), field("site", "string"), field("name", "string"), field("n", "integer")];
-    let mut adds = vec![protocol(), metadata(&fields, &["day", "site", "n"], json!({}))];
+    let mut adds = vec![protocol(), metadata(&fields, &["day", "site", "n"], &json!({}))];
     let cases = [
         ("day=2024-01-02/site=Su%20zhou/x.parquet", json!({"day": "2024-01-02", "site": "Su zhou", "n": "7"})),
         ("day=__HIVE_DEFAULT_PARTITION__/y.parquet", json!({"day": null, "site": "", "n": null})),
@@ -248,7 +248,7 @@ fn stored(lake: &Lake, rows: &[u64]) -> Value {
 fn with_vectors(lake: &Lake, vectors: [Value; 3]) {
     let mut actions = vec![
         features(&["deletionVectors"]),
-        metadata(&[field("id", "long"), field("name", "string")], &[], json!({"delta.enableDeletionVectors": "true"})),
+        metadata(&[field("id", "long"), field("name", "string")], &[], &json!({"delta.enableDeletionVectors": "true"})),
     ];
     for (i, vector) in vectors.into_iter().enumerate() {
         let start = i64::try_from(i).unwrap() * 100;
@@ -324,7 +324,7 @@ fn mapped_columns_have_their_logical_names() {
         let columns: Vec<(&str, ArrayRef)> = vec![("id", names(0..4)), ("col-1", Arc::new(Int64Array::from_iter_values(0..4)))];
         let mut add = lake.add_columns("f.parquet", columns);
         add["add"]["partitionValues"] = json!({"col-3": "x"});
-        lake.commit(0, &[features(&["columnMapping"]), metadata(&fields, &["p"], configuration), add]);
+        lake.commit(0, &[features(&["columnMapping"]), metadata(&fields, &["p"], &configuration), add]);
         let (table, out) = lake.publish().unwrap();
         assert_eq!(column_names(&table), ["id", "名 称", "p"], "{mode}");
         let all = rows(&table, &out);
@@ -343,7 +343,7 @@ fn files_older_than_a_column_have_it_empty_and_narrow_types_are_widened() {
     new["add"]["modificationTime"] = json!(2000);
     let id = json!({"name": "id", "type": "long", "nullable": true, "metadata": {"delta.typeChanges": [{"fromType": "integer", "toType": "long"}]}});
     let configuration = json!({"delta.enableTypeWidening": "true"});
-    lake.commit(0, &[features(&["typeWidening"]), metadata(&[id, field("name", "string")], &[], configuration), old, new]);
+    lake.commit(0, &[features(&["typeWidening"]), metadata(&[id, field("name", "string")], &[], &configuration), old, new]);
     let (table, out) = lake.publish().unwrap();
     let all = rows(&table, &out);
     assert_eq!(ids(&all), [1, 2, 5, 6]);
@@ -358,7 +358,7 @@ fn a_checkpoint_stands_for_the_commits_before_it() {
     let (a, b) = (lake.add("a.parquet", 0..3), lake.add("b.parquet", 3..5));
     // A version 2 checkpoint with a part of its own, both as JSON and Parquet may be: the top as JSON.
     let configuration = json!({"delta.checkpointPolicy": "v2"});
-    let meta = metadata(&[field("id", "long"), field("name", "string")], &[], configuration);
+    let meta = metadata(&[field("id", "long"), field("name", "string")], &[], &configuration);
     let top = "00000000000000000003.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json";
     let lines = [json!({"checkpointMetadata": {"version": 3}}), features(&["v2Checkpoint"]), meta.clone(), a];
     fs::write(lake.log(top), lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
@@ -441,7 +441,7 @@ fn hostile_and_broken_logs_are_refused() {
     assert_eq!(lake.refused().kind(), "malformed-delta");
     lake.commit(0, &[plain()]);
     assert_eq!(lake.refused().kind(), "malformed-delta");
-    lake.commit(0, &[protocol(), metadata(&[field("id", "quaternion")], &[], json!({}))]);
+    lake.commit(0, &[protocol(), metadata(&[field("id", "quaternion")], &[], &json!({}))]);
     assert!(["malformed-delta", "unsupported-delta"].contains(&lake.refused().kind()));
 }
 
