@@ -45,16 +45,22 @@ const EDGES: [(&str, &[&str]); 11] = [
 ];
 
 /// What only some crates may link, and why that matters. Tests of others may use it.
-const RESERVED: [(&str, &[&str], &str); 9] = [
+const RESERVED: [(&str, &[&str], &str); 11] = [
     ("rusqlite", &["fondaco-store"], "only store knows SQL"),
-    ("postgres", &["fondaco-store", "fondaco-testkit"], "only store knows SQL; tests make schemas"),
+    (
+        "postgres",
+        &["fondaco-store", "fondaco-tables", "fondaco-testkit"],
+        "only store knows our SQL; tables reads others'; tests make schemas",
+    ),
     ("tokio-postgres", &["fondaco-store"], "only store knows SQL"),
     ("arrow", &["fondaco-tables", "xtask"], "only tables knows Arrow; it takes minutes to compile"),
     ("parquet", &["fondaco-tables", "xtask"], "only tables knows Arrow; it takes minutes to compile"),
     ("axum", &["fondaco-node", "fondaco-testkit"], "only node has HTTP surfaces"),
     ("reqwest", &["fondaco-node", "fondaco-testkit", "xtask"], "only node calls others"),
     ("askama", &["fondaco-console"], "only console writes HTML"),
-    ("tokio", &["fondaco-node", "fondaco-store", "fondaco-testkit", "xtask"], "rules do no I/O"),
+    ("tokio", &["fondaco-node", "fondaco-store", "fondaco-tables", "fondaco-testkit", "xtask"], "rules do no I/O"),
+    ("object_store", &["fondaco-tables"], "only tables reads lakes"),
+    ("delta_kernel", &["fondaco-tables"], "only tables reads lakes"),
 ];
 
 /// Words that do not belong in the tree, in halves so that this file does not hold them itself.

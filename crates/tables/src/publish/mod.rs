@@ -254,12 +254,17 @@ pub fn publish_table(
     options: &PublishOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<PublishedTable, TablesError> {
+    // Looked at before anything is made: the target may be inside the source.
+    let local = match source {
+        TableSource::Paths(paths) => source::expand(paths, &options.limits)?,
+        TableSource::ObjectStore { .. } => Vec::new(),
+    };
     let staging = Staging::new(out_dir)?;
     let mut work = Work::new(staging.path(), options, progress);
     // Inside the staging directory: on the disk where the files go, and gone whatever happens.
     let incoming = staging.path().join(FETCH_DIR);
     let sources = match source {
-        TableSource::Paths(paths) => source::expand(paths, &options.limits)?,
+        TableSource::Paths(_) => local,
         TableSource::ObjectStore { storage, paths } => storage::expand(storage, paths, &incoming, &mut work)?,
     };
     let (mut inferred, mut workbook) = (None, None);
