@@ -215,14 +215,14 @@ fn joined(out: &mut dyn Write, locale: Locale, texts: &[Text], separator: &'stat
     Ok(())
 }
 
-/// Escapes for HTML.
+/// Escapes for HTML, as askama does.
 fn escaped(out: &mut dyn Write, text: &str) -> fmt::Result {
     for c in text.chars() {
         match c {
-            '&' => out.write_str("&amp;")?,
-            '<' => out.write_str("&lt;")?,
-            '>' => out.write_str("&gt;")?,
-            '"' => out.write_str("&quot;")?,
+            '&' => out.write_str("&#38;")?,
+            '<' => out.write_str("&#60;")?,
+            '>' => out.write_str("&#62;")?,
+            '"' => out.write_str("&#34;")?,
             '\'' => out.write_str("&#39;")?,
             _ => out.write_char(c)?,
         }

@@ -367,6 +367,47 @@ async fn a_peer_that_is_not_there_is_told_beside_the_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deal_is_made_in_chinese() {
+    let deal = Deal::offered().await;
+    let stranger = Browser::new(&deal.consumer);
+    let asked = stranger.get_accepting("zh-CN,zh;q=0.9,en;q=0.8", "/login?next=%2Fp%2Fconsumer").await;
+    assert_eq!((asked.header("content-language").as_str(), asked.header("vary").as_str()), ("zh-CN", "cookie, accept-language"));
+    assert!(asked.text().contains("<html lang=\"zh-CN\">") && asked.text().contains("登录"));
+    assert!(asked.text().contains("/language?to=en&amp;next=%2Flogin%3Fnext%3D%252Fp%252Fconsumer"), "the switch keeps the page");
+    let unasked = stranger.get("/login").await;
+    assert_eq!(unasked.header("content-language"), "en", "English where the browser says nothing");
+
+    let browser = deal.consumer.signed_in().await;
+    let peer = deal.provider.did();
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("peer", &peer).append_pair("id", "wind").finish();
+    let path = format!("/p/consumer/catalog/product?{query}");
+    let next: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+    let chosen = browser.get(&format!("/language?to=zh&next={next}")).await;
+    assert_eq!((chosen.status(), chosen.location()), (StatusCode::SEE_OTHER, path.clone()));
+    assert!(chosen.header("set-cookie").contains("fondaco_lang"), "{}", chosen.header("set-cookie"));
+    let english_browser = browser.get_accepting("en", &path).await;
+    assert_eq!(english_browser.header("content-language"), "zh-CN", "what was chosen counts for more");
+    assert!(english_browser.text().contains("最多可读取 100 次。"), "the terms in words: {}", english_browser.text());
+
+    let page = browser.negotiate("consumer", &peer, "wind").await;
+    let begun = browser.page(&page).await;
+    assert!(begun.contains("请求已发出。本页会跟踪后续进展。"), "the notice");
+    let finished = browser.follow_until("consumer", &format!("negotiation:{}", id_of(&page)), &page, "FINALIZED").await;
+    assert!(finished.contains("签署了合约") && finished.contains("查看合约") && finished.contains("已订立"));
+    let missing = browser.get("/p/consumer/nowhere").await;
+    assert_eq!((missing.status(), missing.header("content-language").as_str()), (StatusCode::NOT_FOUND, "zh-CN"));
+    let nowhere = browser.get("/p/consumer/catalog?peer=nowhere").await;
+    assert!(nowhere.text().contains("不是可用的 did:web"), "{}", nowhere.text());
+
+    for next in ["https://evil.example/", "//evil.example", "/\\evil.example", "/api/v1/node", "/logout"] {
+        let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        assert_eq!(browser.get(&format!("/language?to=en&next={next}")).await.location(), "/", "{next}");
+    }
+    assert_eq!(browser.get("/language?to=tlh").await.status(), StatusCode::BAD_REQUEST);
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_are_of_known_topics_and_end_with_the_node() {
     let node = Node::start("acme").await;
     let browser = node.signed_in().await;

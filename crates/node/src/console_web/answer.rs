@@ -15,7 +15,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::Next,
-    response::{AppendHeaders, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use fondaco_console::{
     Page,
@@ -62,7 +62,7 @@ pub fn with_status(status: StatusCode, page: &impl Page) -> Answer {
         (header::CONTENT_LANGUAGE, page.locale().tag()),
         (header::VARY, "cookie, accept-language"),
     ];
-    Ok((status, AppendHeaders(headers), html).into_response())
+    Ok((status, headers.map(|(name, value)| (name, HeaderValue::from_static(value))), html).into_response())
 }
 
 /// A page about an error that has a place of its own on it.

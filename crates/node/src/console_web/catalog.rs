@@ -17,7 +17,7 @@ use fondaco_console::{
     Text,
     format::{Bytes, Count},
     pages::{CatalogCard, CatalogPage, OfferView, Owner, Paging, ProductPage},
-    view::{Terms, When},
+    view::When,
 };
 use fondaco_core::{
     Code, Error,
@@ -179,10 +179,7 @@ fn card(dataset: &RemoteDataset) -> CatalogCard {
 }
 
 fn offer(offer: RemoteOffer) -> OfferView {
-    OfferView {
-        id: offer.id,
-        terms: Terms { sentences: offer.terms.into_iter().map(Text::plain).collect(), odrl_json: shape::pretty(&offer.odrl) },
-    }
+    OfferView { terms: shape::terms(&offer.odrl), id: offer.id }
 }
 
 /// A peer's instant; one that is none is shown as it came.

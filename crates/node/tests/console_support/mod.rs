@@ -269,6 +269,11 @@ impl Browser {
         self.read(self.request(Method::GET, path)).await
     }
 
+    /// A GET of a browser whose reader wants these languages.
+    pub async fn get_accepting(&self, languages: &str, path: &str) -> Answer {
+        self.read(self.request(Method::GET, path).header(header::ACCEPT_LANGUAGE, languages)).await
+    }
+
     /// A page that must be there.
     pub async fn page(&self, path: &str) -> String {
         let answer = self.get(path).await;
