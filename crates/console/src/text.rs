@@ -383,9 +383,13 @@ impl TakesArgs for Rich {
 }
 
 /// What templates say texts with. A file that derives a template imports this module.
+#[expect(
+    clippy::inline_always,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    reason = "askama's macro makes methods of these, which give results"
+)]
 pub(crate) mod filters {
-    //! Each gives a result because askama's filters do.
-
     use askama::{Result, Template, Values};
 
     use super::{Arg, Html, IntoArg, IntoText, Kind, Rich, TakesArgs, Text};
