@@ -17,7 +17,7 @@ use fondaco_core::{
 };
 use fondaco_store::{NewEvent, ProductFile, Tx};
 use fondaco_tables::{
-    TablesError,
+    StorageTrouble, TablesError,
     publish::{Progress, PublishOptions, TableSource, publish_table},
 };
 use serde_json::{Value, json};
@@ -352,7 +352,10 @@ fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
         | TablesError::BadSource { .. }
         | TablesError::NoSuchVersion { .. }
         | TablesError::MissingFile { .. }
-        | TablesError::Storage { .. } => Code::SourceUnreadable,
+        | TablesError::Storage { trouble: StorageTrouble::Missing | StorageTrouble::Changed, .. } => Code::SourceUnreadable,
+        TablesError::Storage { trouble: StorageTrouble::Refused, .. } => Code::SourceRefused,
+        TablesError::Storage { .. } => Code::SourceUnreachable,
+        TablesError::Cancelled => Code::Cancelled,
         // The publisher's file; what fails in our own folder is our failure.
         TablesError::Io { path, .. } if !path.starts_with(own_folder) => Code::SourceUnreadable,
         _ => return Error::internal_failure(e),

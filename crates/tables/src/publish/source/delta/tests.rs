@@ -9,6 +9,7 @@ use std::{
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Fields, Schema};
 use roaring::RoaringTreemap;
 use serde_json::{Value, json};
 
@@ -352,11 +353,29 @@ fn files_older_than_a_column_have_it_empty_and_narrow_types_are_widened() {
     assert_eq!(fs::read(out.join(&table.files[1].name)).unwrap(), fs::read(lake.dir().join("new.parquet")).unwrap());
 }
 
+/// Writes an `add` as checkpoints keep it.
+fn write_adds(path: &Path, add: &Value) {
+    let entries =
+        Field::new_struct("key_value", vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)], false);
+    let add_type = Fields::from(vec![
+        Field::new("path", DataType::Utf8, false),
+        Field::new("partitionValues", DataType::Map(Arc::new(entries), false), false),
+        Field::new("size", DataType::Int64, false),
+        Field::new("modificationTime", DataType::Int64, false),
+        Field::new("dataChange", DataType::Boolean, false),
+    ]);
+    let schema = Arc::new(Schema::new(vec![Field::new("add", DataType::Struct(add_type), true)]));
+    let mut decoder = arrow::json::ReaderBuilder::new(schema).build_decoder().unwrap();
+    decoder.decode(json!({ "add": add }).to_string().as_bytes()).unwrap();
+    let batch = decoder.flush().unwrap().unwrap();
+    write_parquet(path, vec![("add", Arc::clone(batch.column(0)))]);
+}
+
 #[test]
 fn a_checkpoint_stands_for_the_commits_before_it() {
     let lake = Lake::new();
     let (a, b) = (lake.add("a.parquet", 0..3), lake.add("b.parquet", 3..5));
-    // A version 2 checkpoint with a part of its own, both as JSON and Parquet may be: the top as JSON.
+    // Version 2, whose top may be JSON.
     let configuration = json!({"delta.checkpointPolicy": "v2"});
     let meta = metadata(&[field("id", "long"), field("name", "string")], &[], &configuration);
     let top = "00000000000000000003.checkpoint.80a083e8-7026-4e79-81be-64bd76c43a11.json";
@@ -366,6 +385,14 @@ fn a_checkpoint_stands_for_the_commits_before_it() {
     lake.commit(4, &[b]);
     let (table, out) = lake.publish().unwrap();
     assert_eq!((table.delta_version, ids(&rows(&table, &out))), (Some(4), vec![0, 1, 2, 3, 4]));
+    // The files told of by a part beside it, in Parquet.
+    fs::create_dir_all(lake.log("_sidecars")).unwrap();
+    let part = lake.log("_sidecars/3a0d65cd-4056-49b8-937b-95f9e3ee90e5.parquet");
+    write_adds(&part, &lines[3]["add"]);
+    let sidecar = json!({"sidecar": {"path": part.file_name().unwrap().to_str(), "sizeInBytes": fs::metadata(&part).unwrap().len(), "modificationTime": 1}});
+    fs::write(lake.log(top), lines[..3].iter().chain([&sidecar]).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    let (again, again_out) = lake.publish().unwrap();
+    assert_eq!(ids(&rows(&again, &again_out)), [0, 1, 2, 3, 4]);
     // A part elsewhere is not fetched.
     for bad in ["https://127.0.0.1:9/x.parquet?X-Amz-Signature=a", "file:///etc/passwd", "../../../etc/passwd"] {
         let part = json!({"sidecar": {"path": bad, "sizeInBytes": 10, "modificationTime": 1}});
