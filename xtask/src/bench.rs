@@ -1,6 +1,7 @@
 //! `cargo xtask bench WHAT`: measurements against real processes, with the targets they are held to.
 
 mod deal;
+mod fetch;
 mod pair;
 
 use anyhow::Result;
@@ -16,12 +17,15 @@ pub(crate) struct Args {
 enum What {
     /// Start-up, memory, negotiation latency and rate, and serving a large table
     Deal(deal::Args),
+    /// Fetching a large file, beside curl and nginx
+    Fetch(fetch::Args),
 }
 
 /// Runs the measurement.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     match &args.what {
         What::Deal(args) => deal::run(root, args),
+        What::Fetch(args) => fetch::run(root, args),
     }
 }
 

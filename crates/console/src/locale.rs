@@ -65,6 +65,7 @@ areas! {
     "product",
     "products",
     "role",
+    "shared-files",
     "state",
     "step",
     "terms",

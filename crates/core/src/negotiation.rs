@@ -182,6 +182,9 @@ pub struct Negotiation {
     pub peer: Peer,
     /// The dataset.
     pub dataset: String,
+    /// The formats in which its provider's catalogue offers it (consumer): a transfer asks for one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<String>,
     /// Where it stands.
     #[serde(flatten)]
     pub state: State,
@@ -519,6 +522,7 @@ mod tests {
             role,
             peer: Peer { did: did(peer), pid: Some("x".into()), address: "http://peer".into() },
             dataset: "ds".into(),
+            formats: Vec::new(),
             state,
             reference_terms: terms(1),
             declared: Declarations::default(),

@@ -9,7 +9,7 @@ use crate::{
     ids::TransferId,
     negotiation::{Ending, Peer, Role},
     participant::{Did, Slug},
-    product::FORMAT_DELTA_SHARING,
+    product::{FORMAT_DELTA_SHARING, FORMAT_HTTP_PULL},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -276,6 +276,10 @@ impl Transfer {
     /// Whether the format is the one we can pull.
     pub fn is_delta_sharing(&self) -> bool {
         self.format == FORMAT_DELTA_SHARING
+    }
+    /// Whether files are read from it by HTTP.
+    pub fn is_http_pull(&self) -> bool {
+        self.format == FORMAT_HTTP_PULL
     }
 }
 

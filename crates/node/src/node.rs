@@ -223,7 +223,7 @@ pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App>
 
 /// What other organisations reach.
 pub fn public_router(app: &App) -> Router {
-    let participant = Router::new().merge(dsp::router()).nest("/share", share::router());
+    let participant = Router::new().merge(dsp::router()).nest("/share", share::router()).nest("/files", files::surface::router());
     let router = dsp::root_router().nest("/p/{slug}", participant).fallback(unknown);
     with_request_ids(router, app, "public")
 }

@@ -210,7 +210,12 @@ async fn forward(shared: &Shared, request: Request<Incoming>, cut: Option<usize>
     let body = if let Some(length) = cut {
         let all = answer.bytes().await.map_err(io::Error::other)?;
         let head = all.slice(..length.min(all.len()));
-        let pieces = stream::iter([Ok(Frame::data(head)), Err(lost())]);
+        // Between the piece and the break the server gets a turn to send what it has.
+        let broken = stream::once(async {
+            tokio::task::yield_now().await;
+            Err(lost())
+        });
+        let pieces = stream::once(async { Ok(Frame::data(head)) }).chain(broken);
         StreamBody::new(pieces).boxed_unsync()
     } else {
         StreamBody::new(answer.bytes_stream().map(|piece| piece.map(Frame::data).map_err(io::Error::other))).boxed_unsync()

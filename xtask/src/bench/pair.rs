@@ -74,13 +74,12 @@ impl Node {
 
     /// A value of `/proc/PID/status` in MB (10^6 bytes): `VmRSS` or `VmHWM`.
     pub(super) fn memory_mb(&self, key: &str) -> Result<f64> {
-        let child = self.child.as_ref().context("the node is not running")?;
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-        let kib = status
-            .lines()
-            .find_map(|l| l.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.trim().parse::<u32>().ok())
-            .with_context(|| format!("no {key} in /proc"))?;
-        Ok(f64::from(kib) * 1024.0 / 1e6)
+        memory_mb(self.child.as_ref().context("the node is not running")?.id(), key)
+    }
+
+    /// Its folder.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The participant's address as peers know it.
@@ -122,8 +121,18 @@ impl Drop for Node {
     }
 }
 
+/// A value of `/proc/PID/status` in MB (10^6 bytes).
+pub(super) fn memory_mb(pid: u32, key: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib = status
+        .lines()
+        .find_map(|l| l.strip_prefix(key)?.strip_prefix(':')?.trim().strip_suffix(" kB")?.trim().parse::<u32>().ok())
+        .with_context(|| format!("no {key} in /proc"))?;
+    Ok(f64::from(kib) * 1024.0 / 1e6)
+}
+
 /// A loopback address whose port is free now.
-fn free_address() -> Result<String> {
+pub(super) fn free_address() -> Result<String> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 

@@ -6,7 +6,7 @@ use super::{
     types::{AgreementBody, ListQuery, ReasonBody, TransferBody},
 };
 use crate::{
-    app::{App, views::ProcessesAsked},
+    app::{App, consumer_access::Access, views::ProcessesAsked},
     http::problem::{ApiResult, Problem},
 };
 use axum::{Json, extract::State, http::StatusCode};
@@ -30,7 +30,7 @@ pub struct AgreementsBody {
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewTransferBody {
-    /// The distribution format; Delta Sharing when left out.
+    /// The distribution format; when left out, one that the provider's catalogue names and this node reads.
     format: Option<String>,
 }
 
@@ -48,10 +48,26 @@ pub struct AccessQuery {
 pub struct AccessBody {
     transfer_id: String,
     state: String,
-    /// A Delta Sharing profile. It holds a credential.
-    profile: Value,
-    /// `share.schema.table`.
+    /// The distribution format it is delivered in.
+    format: String,
+    /// Of a table: a Delta Sharing profile. It holds a credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<Value>,
+    /// Of a table: `share.schema.table`.
     tables: Vec<String>,
+    /// Of files: where they are listed. It holds a credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<FilesAccessBody>,
+}
+
+/// Where files are listed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FilesAccessBody {
+    /// The address: `GET` with the token gives the list, with an address for each file.
+    endpoint: String,
+    /// The bearer token.
+    bearer_token: String,
 }
 
 fn id(path: &Segments) -> &str {
@@ -100,18 +116,25 @@ pub async fn begin_transfer(
     Ok((StatusCode::CREATED, Json(TransferBody::new(&t, &[], None))))
 }
 
-/// Get a profile file for the agreed data: of the transfer that runs, or of one begun now.
+/// Get the way to the agreed data: of the transfer that runs, or of one begun now.
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/access", tag = "agreements",
     params(("slug" = String, Path), ("id" = String, Path)), request_body = AccessQuery,
     responses((status = 200, body = AccessBody), (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub async fn access(State(app): State<App>, acting: Acting, path: Segments, Body(query): Body<AccessQuery>) -> ApiResult<Json<AccessBody>> {
     let wait = Micros::from_secs(i64::from(query.wait_seconds.unwrap_or(WAIT_SECS)));
-    let access = app.access_profile(&acting.participant, id(&path), wait).await?;
-    let profile = serde_json::from_str(&access.profile.to_json()).map_err(fondaco_core::Error::internal_failure)?;
+    let (transfer, profile, tables, files) = match app.access(&acting.participant, id(&path), wait).await? {
+        Access::Table(t) => {
+            let profile = serde_json::from_str(&t.profile.to_json()).map_err(fondaco_core::Error::internal_failure)?;
+            (t.transfer, Some(profile), t.tables, None)
+        }
+        Access::Files(f) => (f.transfer, None, Vec::new(), Some(FilesAccessBody { endpoint: f.endpoint, bearer_token: f.token })),
+    };
     Ok(Json(AccessBody {
-        transfer_id: access.transfer.id.to_string(),
-        state: access.transfer.state.name().into(),
+        transfer_id: transfer.id.to_string(),
+        state: transfer.state.name().into(),
+        format: transfer.format,
         profile,
-        tables: access.tables,
+        tables,
+        files,
     }))
 }

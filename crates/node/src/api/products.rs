@@ -160,7 +160,9 @@ pub async fn show(
     Query(version): Query<VersionBody>,
 ) -> ApiResult<Json<ProductBody>> {
     let id = path.get("id");
-    Ok(Json((&app.listing(&acting.participant.slug, id, version.version).await?).into()))
+    let listing = app.listing(&acting.participant.slug, id, version.version).await?;
+    let damage = app.product_damage(&acting.participant.slug, &listing.product.reference).await?;
+    Ok(Json(ProductBody::with_damage(&listing, damage)))
 }
 
 /// Take a version out of the catalogue.

@@ -2,6 +2,7 @@
 
 use crate::app::{
     agreements::{AgreementView, peer_of},
+    damage::DamagedFile,
     peers::RemoteDataset,
     products::{Listing, shown_content},
 };
@@ -71,6 +72,29 @@ pub struct ProductBody {
     /// For a table: `schema`, `rows`, `sizeBytes`, `fileCount`, the first `files`, `profile`, and for CSV `inferred`.
     content: Value,
     offers: Vec<OfferBody>,
+    /// Files that are not delivered, because they are not what was published any more. Only of a product that is shown alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    damaged: Option<Vec<DamagedFileBody>>,
+}
+
+/// A file that is not what was published any more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DamagedFileBody {
+    /// Its name in the product.
+    file: String,
+    /// What is wrong.
+    why: String,
+    /// When an attempt to deliver it found that.
+    found_at: String,
+}
+
+impl ProductBody {
+    /// With what was found at its files.
+    pub fn with_damage(listing: &Listing, found: Vec<DamagedFile>) -> Self {
+        let body = |d: DamagedFile| DamagedFileBody { file: d.file, why: d.why, found_at: d.found_at.to_rfc3339() };
+        Self { damaged: Some(found.into_iter().map(body).collect()), ..listing.into() }
+    }
 }
 
 impl From<&Listing> for ProductBody {
@@ -94,6 +118,7 @@ impl From<&Listing> for ProductBody {
             created_at: p.created_at.to_rfc3339(),
             content: shown_content(listing),
             offers,
+            damaged: None,
         }
     }
 }

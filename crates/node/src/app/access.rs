@@ -1,6 +1,11 @@
 //! Access to data: from a bearer token to a grant, call by call.
 
-use super::{App, agreements::peer_of, gate::Watch};
+use super::{
+    App,
+    agreements::peer_of,
+    gate::Watch,
+    idempotency::{Key, once},
+};
 use fondaco_core::{
     Code, Error, Result,
     ids::TransferId,
@@ -11,7 +16,7 @@ use fondaco_core::{
     time::Timestamp,
     transfer::Transfer,
 };
-use fondaco_store::AgreementRow;
+use fondaco_store::{AgreementRow, Tx};
 
 /// Facts that own their texts; see [`facts`].
 #[derive(Clone, Debug)]
@@ -166,6 +171,42 @@ impl App {
         Ok(Grant { product: found.unwrap_or_else(|| grant.product.clone()), ..grant })
     }
 
+    /// Counts one read for a download of files, and remembers for a day that it was counted.
+    ///
+    /// # Errors
+    /// As [`App::admit_read`].
+    pub async fn admit_download(&self, grant: &Grant) -> Result<()> {
+        self.admit_download_unless(grant, false).await
+    }
+
+    /// Counts one read for a download of files, unless one was counted for the same version and transfer within the last
+    /// day: files fetched one by one, or continued, belong together.
+    ///
+    /// # Errors
+    /// As [`App::admit_read`].
+    pub async fn admit_within_a_day(&self, grant: &Grant) -> Result<()> {
+        self.admit_download_unless(grant, true).await
+    }
+
+    async fn admit_download_unless(&self, grant: &Grant, counted_lately: bool) -> Result<()> {
+        let (slug, id, limit) = (grant.transfer.participant.clone(), grant.transfer.agreement_id.clone(), grant.permit.reads_max);
+        // Kept with the answers to repeated requests, which are forgotten after a day as well.
+        let of = format!("{}/{}", grant.transfer.id, grant.product.reference.version);
+        let mark = Key::new(&format!("download:{slug}"), &of, "files.read", &id)?;
+        self.store
+            .tx("access.admit_download", move |tx| -> Result<()> {
+                let admit = |tx: &mut Tx| tx.reads_admit(&slug, &id, limit)?.map(drop).ok_or_else(|| used_up(limit));
+                if counted_lately {
+                    once(tx, Some(&mark), admit, |()| String::new())?;
+                } else {
+                    admit(tx)?;
+                    once(tx, Some(&mark), |_| Ok(()), |()| String::new())?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
     /// Counts one read of the whole product version, if one is left. One conditional statement: never one too many.
     ///
     /// # Errors
@@ -173,10 +214,7 @@ impl App {
     pub async fn admit_read(&self, grant: &Grant) -> Result<u64> {
         let (slug, id, limit) = (grant.transfer.participant.clone(), grant.transfer.agreement_id.clone(), grant.permit.reads_max);
         let admitted = self.store.tx("access.admit", move |tx| -> Result<_> { Ok(tx.reads_admit(&slug, &id, limit)?) }).await?;
-        admitted.ok_or_else(|| {
-            let limit = grant.permit.reads_max.unwrap_or_default();
-            Error::new(Code::PolicyDenied, format!("All {limit} agreed reads are used. (count)"))
-        })
+        admitted.ok_or_else(|| used_up(grant.permit.reads_max))
     }
 
     /// Gives a read back whose answer could not be made.
@@ -187,4 +225,9 @@ impl App {
         let (slug, id) = (grant.transfer.participant.clone(), grant.transfer.agreement_id.clone());
         self.store.tx("access.give_back", move |tx| -> Result<_> { Ok(tx.reads_give_back(&slug, &id)?) }).await
     }
+}
+
+fn used_up(limit: Option<u64>) -> Error {
+    let limit = limit.unwrap_or_default();
+    Error::new(Code::PolicyDenied, format!("All {limit} agreed reads are used. (count)"))
 }

@@ -1,7 +1,7 @@
 //! Access as a consumer: the provider's data address, kept sealed, and the profile file a client reads with.
 
 use super::App;
-use crate::jobs::ENDPOINT_TYPE_DELTA_SHARING;
+use crate::jobs::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fondaco_core::{
     Code, Error, Result,
@@ -54,6 +54,31 @@ pub struct AccessProfile {
     pub tables: Vec<String>,
 }
 
+/// The way to the files of a product.
+#[derive(Clone, Debug)]
+pub struct FilesAccess {
+    /// The transfer it belongs to.
+    pub transfer: Transfer,
+    /// The address of the list of files.
+    pub endpoint: String,
+    /// The bearer token for it.
+    pub token: String,
+}
+
+/// The way to the data of an agreement.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// A table, by Delta Sharing.
+    Table(AccessProfile),
+    /// Files, by HTTP.
+    Files(FilesAccess),
+}
+
+/// Whether this node knows how to read what the transfer delivers.
+fn is_readable(t: &Transfer) -> bool {
+    t.is_delta_sharing() || t.is_http_pull()
+}
+
 fn context(id: &TransferId) -> String {
     format!("data-address:{id}")
 }
@@ -83,18 +108,31 @@ impl App {
         serde_json::from_slice(&text).map_err(Error::internal_failure)
     }
 
-    /// A profile file for an agreement: of the transfer that is running, or of one started now.
+    /// A profile file for an agreement about a table: of the transfer that is running, or of one started now.
+    ///
+    /// # Errors
+    /// As [`App::access`]; [`Code::Invalid`] for an agreement about something else.
+    pub async fn access_profile(&self, participant: &Participant, agreement_id: &str, wait: Micros) -> Result<AccessProfile> {
+        match self.access(participant, agreement_id, wait).await? {
+            Access::Table(profile) => Ok(profile),
+            Access::Files(_) => Err(Error::invalid(format!(
+                "This agreement is about files, not a table; fetch them: fondaco fetch {agreement_id} --out FOLDER"
+            ))),
+        }
+    }
+
+    /// The way to the data of an agreement: of the transfer that is running, or of one started now.
     ///
     /// # Errors
     /// [`Code::NotYet`] when the provider has not opened access within `wait`; [`Code::AccessEnded`] with its reason
     /// when it ended the transfer instead.
-    pub async fn access_profile(&self, participant: &Participant, agreement_id: &str, wait: Micros) -> Result<AccessProfile> {
+    pub async fn access(&self, participant: &Participant, agreement_id: &str, wait: Micros) -> Result<Access> {
         let view = self.agreement(&participant.slug, agreement_id).await?;
         if view.row.role != Role::Consumer {
             return Err(Error::invalid("You are the provider of this agreement; the consumer reads the data."));
         }
-        let usable = |t: &&Transfer| matches!(t.state, State::Started { .. }) && t.is_delta_sharing();
-        let waiting = |t: &&Transfer| matches!(t.state, State::Requested) && t.is_delta_sharing();
+        let usable = |t: &&Transfer| matches!(t.state, State::Started { .. }) && is_readable(t);
+        let waiting = |t: &&Transfer| matches!(t.state, State::Requested) && is_readable(t);
         let suspended = |t: &&Transfer| matches!(t.state, State::Suspended { .. });
         let transfer = if let Some(running) = view.transfers.iter().find(usable).or_else(|| view.transfers.iter().find(waiting)) {
             running.clone()
@@ -119,15 +157,21 @@ impl App {
             State::Completed { .. } => return Err(Error::new(Code::AccessEnded, "The transfer is COMPLETED.")),
         }
         let address = self.open_address(&transfer)?;
-        if address.endpoint_type != ENDPOINT_TYPE_DELTA_SHARING {
-            return Err(Error::new(Code::PeerAnsweredBadly, "The provider delivers by another protocol than Delta Sharing."));
-        }
         let (Some(endpoint), Some(token)) = (address.endpoint, address.authorization) else {
             return Err(Error::new(Code::PeerAnsweredBadly, "The provider's data address lacks an endpoint or a token."));
         };
-        let profile = Profile::new(&endpoint, &token, None);
-        let tables = self.shared_tables(&profile).await?;
-        Ok(AccessProfile { transfer, profile, tables })
+        match address.endpoint_type.as_str() {
+            ENDPOINT_TYPE_DELTA_SHARING => {
+                let profile = Profile::new(&endpoint, &token, None);
+                let tables = self.shared_tables(&profile).await?;
+                Ok(Access::Table(AccessProfile { transfer, profile, tables }))
+            }
+            ENDPOINT_TYPE_HTTP => Ok(Access::Files(FilesAccess { transfer, endpoint, token })),
+            other => Err(Error::new(
+                Code::PeerAnsweredBadly,
+                format!("The provider delivers by a protocol that this node does not read: {other:.200}"),
+            )),
+        }
     }
 
     /// What the provider's share lists for this token.

@@ -10,9 +10,12 @@ use fondaco_core::{
 };
 use fondaco_store::{Event, NewEvent, ProductFile, tx::PAGE_MAX};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-/// The kind of these events.
+/// A file was found to be damaged.
 pub const PRODUCT_DAMAGED: &str = "product.damaged";
+/// A damaged file was found to be as published again.
+pub const PRODUCT_RESTORED: &str = "product.restored";
 
 /// A damaged file, as the publisher sees it.
 #[derive(Clone, Debug)]
@@ -39,9 +42,26 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn product_file_reseal(&self, product: &Product, file: &ProductFile, seal: &Seal) -> Result<()> {
-        let (slug, reference, position, seal) = (product.participant.clone(), product.reference.clone(), file.position, seal.clone());
+        let reference = &product.reference;
+        let restored = NewEvent {
+            participant: product.participant.clone(),
+            topic: topic(reference),
+            kind: PRODUCT_RESTORED.into(),
+            actor: "node".into(),
+            text: format!("\"{}\" of \"{}\" is as it was published again, and is delivered.", file.name, product.title),
+            detail: json!({"product": reference.id, "version": reference.version, "file": file.name}),
+        };
+        let (reference, name, position, seal) = (reference.clone(), file.name.clone(), file.position, seal.clone());
         self.store
-            .tx("product.reseal", move |tx| -> Result<()> { Ok(tx.product_file_seal(&slug, &reference, position, seal.as_str())?) })
+            .tx("product.reseal", move |tx| -> Result<()> {
+                tx.product_file_seal(&restored.participant, &reference, position, seal.as_str())?;
+                let known = tx.events_of(&restored.participant, &restored.topic, 0, PAGE_MAX)?;
+                let last = known.iter().rfind(|e| e.detail["file"] == name.as_str());
+                if last.is_some_and(|e| e.kind == PRODUCT_DAMAGED) {
+                    tx.event_append(&restored)?;
+                }
+                Ok(())
+            })
             .await
     }
 
@@ -77,21 +97,22 @@ impl App {
             .await
     }
 
-    /// The files of a product version that could not be delivered as published, newest finding of each.
+    /// The files of a product version that could not be delivered as published when they were last asked for.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn product_damage(&self, slug: &Slug, reference: &ProductRef) -> Result<Vec<DamagedFile>> {
         let (slug, topic) = (slug.clone(), topic(reference));
         let events = self.store.read("product.damage", move |tx| -> Result<_> { Ok(tx.events_of(&slug, &topic, 0, PAGE_MAX)?) }).await?;
-        let mut found: Vec<DamagedFile> = Vec::new();
-        for event in events.into_iter().rev().filter(|e| e.kind == PRODUCT_DAMAGED) {
-            let text = |key: &str| event.detail[key].as_str().unwrap_or_default().to_owned();
-            let (file, why) = (text("file"), text("why"));
-            if !found.iter().any(|f| f.file == file) {
-                found.push(DamagedFile { file, why, found_at: event.at });
+        let mut last: BTreeMap<String, Event> = BTreeMap::new();
+        for event in events {
+            if let Some(file) = event.detail["file"].as_str().filter(|_| matches!(event.kind.as_str(), PRODUCT_DAMAGED | PRODUCT_RESTORED))
+            {
+                last.insert(file.to_owned(), event);
             }
         }
-        Ok(found)
+        let damaged = last.into_iter().filter(|(_, event)| event.kind == PRODUCT_DAMAGED);
+        let why = |event: &Event| event.detail["why"].as_str().unwrap_or_default().to_owned();
+        Ok(damaged.map(|(file, event)| DamagedFile { file, why: why(&event), found_at: event.at }).collect())
     }
 }

@@ -37,6 +37,24 @@ pub struct Begin {
     pub purpose: Vec<String>,
 }
 
+/// Formats of a dataset that are remembered: a peer that lists more than anybody can read means us no good.
+const FORMATS_KEPT: usize = 20;
+
+/// What is negotiated about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The dataset.
+    pub dataset: String,
+    /// The formats its provider's catalogue offers it in; empty when the catalogue was not asked.
+    pub formats: Vec<String>,
+}
+
+impl From<&str> for Subject {
+    fn from(dataset: &str) -> Self {
+        Self { dataset: dataset.to_owned(), formats: Vec::new() }
+    }
+}
+
 impl App {
     /// Begins a negotiation as consumer: finds the offer in the peer's catalogue and asks for it.
     ///
@@ -66,7 +84,8 @@ impl App {
             },
         };
         let terms = Terms { offer_id: offer.id.clone(), odrl: offer.odrl.clone() };
-        self.negotiation_request(participant, &remote, dataset.id.clone(), terms, declared, key).await
+        let subject = Subject { dataset: dataset.id.clone(), formats: dataset.formats.clone() };
+        self.negotiation_request(participant, &remote, subject, terms, declared, key).await
     }
 
     /// Asks for terms already known: stores the negotiation and the request to send.
@@ -77,7 +96,7 @@ impl App {
         &self,
         participant: &Participant,
         remote: &Remote,
-        dataset: String,
+        subject: Subject,
         terms: Terms,
         declared: Declarations,
         key: Option<Key>,
@@ -91,8 +110,9 @@ impl App {
             peer: Peer { did: remote.did.clone(), pid: None, address: remote.dsp.clone() },
             state: State::Requested { terms: terms.clone() },
             reference_terms: terms,
-            rules: participant.rules.about(&dataset).clone(),
-            dataset,
+            rules: participant.rules.about(&subject.dataset).clone(),
+            dataset: subject.dataset,
+            formats: subject.formats.into_iter().take(FORMATS_KEPT).collect(),
             declared,
             reached: BTreeMap::new(),
             rounds: 1,

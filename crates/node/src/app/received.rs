@@ -272,6 +272,7 @@ fn open_negotiation(app: &App, tx: &mut Tx, participant: &Participant, envelope:
         role: Role::Provider,
         peer: Peer { did: envelope.caller.did.clone(), pid: Some(pid), address: request.callback },
         dataset: offer.product.dataset_id(),
+        formats: Vec::new(),
         state: negotiation::State::Requested { terms: request.terms },
         reference_terms: Terms { offer_id: offer.id.to_string(), odrl: offer.odrl.clone() },
         declared: envelope.caller.declared.clone(),

@@ -14,13 +14,16 @@ use fondaco_core::{
     negotiation::{Ending, Peer, Role},
     participant::{Participant, Slug},
     policy::Verdict,
-    product::{FORMAT_DELTA_SHARING, ProductRef},
+    product::{FORMAT_DELTA_SHARING, FORMAT_HTTP_PULL, ProductRef},
     time::{Micros, Timestamp},
     transfer::{Effect, Message, Own, State, Transfer},
 };
 use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
 use serde_json::json;
 use std::collections::BTreeMap;
+
+/// The formats this node reads as a consumer, best first.
+const FORMATS_READ: [&str; 2] = [FORMAT_DELTA_SHARING, FORMAT_HTTP_PULL];
 
 impl App {
     /// Asks the provider of an agreement for access.
@@ -42,11 +45,12 @@ impl App {
                 let begin = |tx: &mut Tx| {
                     let row = consumer_agreement(tx, &participant.slug, &agreement_id)?;
                     let now = app.now();
-                    // Where the provider is was learnt when the agreement was negotiated.
-                    let address = tx
+                    // Where the provider is, and how it delivers, was learnt when the agreement was negotiated.
+                    let negotiation = tx
                         .negotiation_get(&participant.slug, &row.negotiation_id)?
-                        .map(|n| n.peer.address)
                         .ok_or_else(|| Error::not_found("The negotiation of the agreement"))?;
+                    let format = format.unwrap_or_else(|| preferred(&negotiation.formats).to_owned());
+                    let address = negotiation.peer.address;
                     let t = Transfer {
                         id: TransferId::generate(now, &*app.entropy),
                         participant: participant.slug.clone(),
@@ -55,7 +59,7 @@ impl App {
                         peer: Peer { did: peer_of(&row).clone(), pid: None, address },
                         agreement_id: row.agreement.id.clone(),
                         dataset: row.dataset.clone(),
-                        format: format.unwrap_or_else(|| FORMAT_DELTA_SHARING.into()),
+                        format,
                         state: State::Requested,
                         sealed_address: None,
                         rules: consumer_rules(&participant, &row),
@@ -327,6 +331,11 @@ fn consumer_agreement(tx: &mut Tx, slug: &Slug, id: &str) -> Result<AgreementRow
         return Err(Error::new(Code::AccessEnded, "The agreement was ended."));
     }
     Ok(row)
+}
+
+/// The format to ask for, of those a provider offers: the first that this node can read, else that of tables.
+fn preferred(offered: &[String]) -> &'static str {
+    FORMATS_READ.into_iter().find(|known| offered.iter().any(|o| o == known)).unwrap_or(FORMAT_DELTA_SHARING)
 }
 
 fn consumer_rules(participant: &Participant, row: &AgreementRow) -> Rules {

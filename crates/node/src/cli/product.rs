@@ -1,4 +1,4 @@
-//! `fondaco product …`: publishing tables under terms.
+//! `fondaco product …`: publishing tables and files under terms.
 
 use super::{
     answer::Answer,
@@ -58,24 +58,29 @@ pub(super) enum Command {
 /// Publish a product, or the next version of one
 ///
 /// Parquet files are checked and copied. CSV files are read whole, their column types inferred and shown, and
-/// stored as Parquet. All files of one product have the same columns. A product is never changed afterwards:
-/// adding the same id again makes its next version.
+/// stored as Parquet. All files of one table have the same columns. With --kind files, files of any sort are
+/// copied with their folders; links and names that mean something else on other machines are refused. A product
+/// is never changed afterwards: adding the same id again makes its next version.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   fondaco --dir mynode product add flights.parquet --id flights --title \"Flights of 2013\"
   fondaco --dir mynode product add 2024/*.csv --id air --title \"Air quality\" --offer research.json
+  fondaco --dir mynode product add photos/ --kind files --id photos --title \"Photos of the site\"
 
 An offer file is an ODRL offer without target, for example:
   {\"@type\": \"Offer\", \"permission\": [{\"action\": \"use\", \"constraint\": [
     {\"leftOperand\": \"dateTime\", \"operator\": \"lt\", \"rightOperand\": \"2027-01-01T00:00:00Z\"}]}]}
 Without an offer file the product is open to every participant.")]
 pub(super) struct AddArgs {
-    /// Parquet or CSV files, or folders of them
+    /// Files, or folders of them; for a table Parquet or CSV
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The kind of product
-    #[arg(long, value_parser = ["table"], default_value = "table")]
+    #[arg(long, value_parser = ["table", "files"], default_value = "table")]
     kind: String,
+    /// Leave the files where they are instead of copying them; they must not change afterwards
+    #[arg(long)]
+    in_place: bool,
     /// Its id: letters, digits, hyphens, underscores
     #[arg(long)]
     id: String,
@@ -99,6 +104,9 @@ pub(super) struct AddArgs {
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
 }
+
+/// Files shown of a product: a person looks at the first, a program asks for JSON.
+const FILES_SHOWN: usize = 20;
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
@@ -165,7 +173,12 @@ fn add_body(args: &AddArgs, stdin: &mut dyn Read) -> Result<Value> {
         return Err(Failure::usage("Standard input holds one offer; give the others as files."));
     }
     let offers = args.offers.iter().map(|path| offer(path, stdin)).collect::<Result<Vec<Value>>>()?;
-    let mut body = json!({"id": args.id, "title": args.title, "kind": args.kind, "paths": paths, "publishProfile": args.publish_profile});
+    let mut body = json!({"id": args.id, "title": args.title, "kind": args.kind, "publishProfile": args.publish_profile});
+    if args.in_place {
+        body["source"] = json!({"type": "paths", "paths": paths, "inPlace": true});
+    } else {
+        body["paths"] = paths.into();
+    }
     if !args.description.is_empty() {
         body["description"] = args.description.as_str().into();
     }
@@ -282,8 +295,31 @@ fn added(product: &Value) -> String {
         )));
         out.push('\n');
     }
-    out.push_str(&column_table(content));
+    out.push_str(&contents(product));
     out.push_str(&offers_text(product));
+    out
+}
+
+/// The columns of a table, the first files of a product of files.
+fn contents(product: &Value) -> String {
+    let content = product.get("content").unwrap_or(&Value::Null);
+    if text(product, "kind") != "files" {
+        return column_table(content);
+    }
+    let mut table = Table::new(&["FILE", "SIZE", "SHA-256"], &["SIZE"]);
+    let files = list(content, "files");
+    for file in files.iter().take(FILES_SHOWN) {
+        table.row([
+            text(file, "name"),
+            &bytes(number(file, "sizeBytes").or_else(|| number(file, "size"))),
+            &short(text(file, "sha256"), 17),
+        ]);
+    }
+    let mut out = table.render("No files are known.");
+    let more = number(content, "fileCount").unwrap_or_default().saturating_sub(files.len().min(FILES_SHOWN) as u64);
+    if more > 0 {
+        out.push_str(&format!("and {} more\n", count(Some(more))));
+    }
     out
 }
 
@@ -300,9 +336,10 @@ fn one(product: &Value) -> String {
         .add("Rows", count(number(content, "rows")))
         .add("Size", bytes(number(content, "sizeBytes")))
         .add("Published", when(text(product, "createdAt")))
+        .add_lines("Damaged", list(product, "damaged").iter().map(|d| format!("{}: {}", text(d, "file"), text(d, "why"))))
         .render();
     out.push('\n');
-    out.push_str(&column_table(content));
+    out.push_str(&contents(product));
     out.push_str(&offers_text(product));
     out
 }
@@ -351,6 +388,7 @@ mod tests {
         AddArgs {
             paths: vec![dir.join("a.csv")],
             kind: "table".into(),
+            in_place: false,
             id: "air".into(),
             title: "Air".into(),
             description: String::new(),

@@ -14,7 +14,7 @@ mod flash;
 mod guard;
 mod headers;
 mod home;
-mod language;
+pub(crate) mod language;
 mod login;
 mod negotiations;
 mod node;

@@ -6,4 +6,5 @@ pub mod name;
 pub mod publish;
 pub mod seal;
 pub mod serve;
+pub mod surface;
 pub mod wire;

@@ -8,7 +8,7 @@ mod send;
 mod transfer_send;
 
 pub use negotiation_send::NegotiationSend;
-pub use transfer_send::{ENDPOINT_TYPE_DELTA_SHARING, TransferSend};
+pub use transfer_send::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP, TransferSend};
 
 use crate::app::App;
 use fondaco_core::{decision::Action, participant::Slug};

@@ -24,6 +24,9 @@ use serde_json::Value;
 /// The `endpointType` of a Delta Sharing endpoint: the address of the protocol's text, which is its only stable name.
 pub const ENDPOINT_TYPE_DELTA_SHARING: &str = "https://github.com/delta-io/delta-sharing/blob/main/PROTOCOL.md";
 
+/// The `endpointType` of an HTTP endpoint, as the Eclipse connectors name it.
+pub const ENDPOINT_TYPE_HTTP: &str = "https://w3id.org/idsa/v4.1/HTTP";
+
 /// The payload of the job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransferSend {
@@ -136,7 +139,7 @@ impl TransferSend {
         let (path, body) = match self.message {
             Message::Request => return Ok(None),
             Message::Start => {
-                let data_address = (t.role == Role::Provider && t.is_delta_sharing()).then(|| data_address(app, t)).transpose()?;
+                let data_address = if t.role == Role::Provider { data_address(app, t)? } else { None };
                 ("start", TransferStartMessage { message_id, provider_pid, consumer_pid, data_address }.to_json())
             }
             Message::Suspension => {
@@ -151,12 +154,21 @@ impl TransferSend {
     }
 }
 
-/// Where the consumer reads: made when the message is sent, so that the token is never stored.
-fn data_address(app: &App, t: &Transfer) -> Result<DataAddress> {
+/// Where the consumer reads: made when the message is sent, so that the token is never stored. `None` for a format of
+/// somebody else's.
+fn data_address(app: &App, t: &Transfer) -> Result<Option<DataAddress>> {
+    let base = app.config.participant_base(&t.participant);
+    let (endpoint_type, endpoint) = if t.is_delta_sharing() {
+        (ENDPOINT_TYPE_DELTA_SHARING, format!("{base}/share"))
+    } else if t.is_http_pull() {
+        (ENDPOINT_TYPE_HTTP, format!("{base}/files/{}", t.id))
+    } else {
+        return Ok(None);
+    };
     let property = |name: &str, value: String| EndpointProperty { name: name.into(), value };
-    Ok(DataAddress {
-        endpoint_type: ENDPOINT_TYPE_DELTA_SHARING.into(),
-        endpoint: Some(format!("{}/share", app.config.participant_base(&t.participant))),
+    Ok(Some(DataAddress {
+        endpoint_type: endpoint_type.into(),
+        endpoint: Some(endpoint),
         properties: vec![property("authorization", app.access_tokens.mint(&t.participant, &t.id)?), property("authType", "bearer".into())],
-    })
+    }))
 }

@@ -22,7 +22,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use fondaco_core::{Code, Error, participant::Slug, time::Timestamp};
+use fondaco_core::{Code, Error, participant::Slug, product::ProductKind, time::Timestamp};
 use fondaco_tables::{
     delta_sharing::{AnswerHead, ErrorBody, SharedTable, SharingError, headers, query::MAX_BODY_BYTES},
     publish::PublishedTable,
@@ -146,6 +146,9 @@ impl FromRequestParts<App> for Granted {
 
 /// The table description of a grant's product.
 pub(super) fn published(grant: &Grant) -> Result<PublishedTable, Error> {
+    if grant.product.kind != ProductKind::Table {
+        return Err(Error::not_found("A table under this token"));
+    }
     serde_json::from_value(grant.product.content.clone())
         .map_err(|e| Error::new(Code::DataDamaged, "The product's description cannot be read.").with_internal(e))
 }

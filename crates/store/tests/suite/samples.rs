@@ -100,6 +100,7 @@ pub(crate) fn negotiation(id: &str, peer_pid: Option<&str>) -> Negotiation {
         role: Role::Provider,
         peer: Peer { did: did("did:web:peer.example"), pid: peer_pid.map(str::to_owned), address: "https://peer.example/dsp".into() },
         dataset: "flights".into(),
+        formats: Vec::new(),
         state: negotiation::State::Offered { terms: terms.clone(), asked: terms.clone() },
         reference_terms: terms,
         declared: Declarations::default(),

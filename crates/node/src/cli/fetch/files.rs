@@ -319,3 +319,230 @@ impl<'a> Run<'a> {
         Ok(got)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::NetworkRule;
+    use axum::{
+        Json, Router,
+        extract::{Path as Segments, State},
+        response::{IntoResponse, Response},
+        routing,
+    };
+    use http::HeaderMap;
+    use serde_json::{Value, json};
+    use std::sync::{Arc, Mutex};
+
+    /// A provider that may lie.
+    #[derive(Default)]
+    struct Provider {
+        base: String,
+        /// Name, content; two to a page.
+        files: Vec<(String, Vec<u8>)>,
+        /// Changes a page before it is sent.
+        lie: Option<fn(&mut Value)>,
+        /// Files are refused until a list was asked for so often.
+        expired_before_listing: usize,
+        listings: usize,
+        /// Names and ranges of the files asked for.
+        asked: Vec<(String, Option<String>)>,
+    }
+
+    type Shared = Arc<Mutex<Provider>>;
+
+    fn page_of(p: &mut Provider, at: usize) -> Value {
+        p.listings += 1;
+        let base = &p.base;
+        let files: Vec<Value> = (p.files.iter().enumerate().skip(at).take(2))
+            .map(|(i, (name, bytes))| {
+                json!({"path": name, "size": bytes.len(), "sha256": hex::encode(Sha256::digest(bytes)), "url": format!("{base}/data/{i}")})
+            })
+            .collect();
+        let total: usize = p.files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let mut page =
+            json!({"product": "x", "fileCount": p.files.len(), "sizeBytes": total, "files": files, "self": format!("{base}/page/{at}")});
+        if at + 2 < p.files.len() {
+            page["next"] = json!(format!("{base}/page/{}", at + 2));
+        }
+        if let Some(lie) = p.lie {
+            lie(&mut page);
+        }
+        page
+    }
+
+    async fn first(State(p): State<Shared>, headers: HeaderMap) -> Json<Value> {
+        assert_eq!(headers["authorization"], "Bearer fda_x");
+        Json(page_of(&mut p.lock().expect("lock"), 0))
+    }
+
+    async fn further(State(p): State<Shared>, Segments(at): Segments<usize>, headers: HeaderMap) -> Json<Value> {
+        assert!(!headers.contains_key("authorization"), "the token goes to the data address alone");
+        Json(page_of(&mut p.lock().expect("lock"), at))
+    }
+
+    async fn data(State(p): State<Shared>, Segments(i): Segments<usize>, headers: HeaderMap) -> Response {
+        let mut p = p.lock().expect("lock");
+        let range = headers.get("range").map(|r| r.to_str().expect("text").to_owned());
+        let (name, bytes) = p.files[i].clone();
+        p.asked.push((name, range.clone()));
+        if p.listings < p.expired_before_listing {
+            return (
+                StatusCode::FORBIDDEN,
+                r#"{"type":"/errors/FDC-3005","title":"x","status":403,"code":"FDC-3005","detail":"Expired."}"#,
+            )
+                .into_response();
+        }
+        let from: usize = range.map_or(0, |r| r["bytes=".len()..r.len() - 1].parse().expect("number"));
+        let rest = bytes[from..].to_vec();
+        if from == 0 {
+            return rest.into_response();
+        }
+        let range = format!("bytes {from}-{}/{}", bytes.len() - 1, bytes.len());
+        (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, range)], rest).into_response()
+    }
+
+    async fn serve(provider: Provider) -> (Shared, Outbound, Endpoint) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let base = format!("http://{}", listener.local_addr().expect("address"));
+        let shared = Arc::new(Mutex::new(Provider { base: base.clone(), ..provider }));
+        let app = Router::new()
+            .route("/list", routing::get(first))
+            .route("/page/{at}", routing::get(further))
+            .route("/data/{i}", routing::get(data))
+            .with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let rule = NetworkRule { allow_private: false, allow_loopback: true, allow_http: false };
+        (shared, Outbound::system(rule).expect("client"), Endpoint { url: format!("{base}/list"), token: "fda_x".into() })
+    }
+
+    fn three() -> Vec<(String, Vec<u8>)> {
+        vec![("a.csv".into(), b"x\n1\n".to_vec()), ("b/c/d.bin".into(), vec![7; 300_000]), ("b/empty".into(), Vec::new())]
+    }
+
+    fn named(names: &[&str]) -> Vec<(String, Vec<u8>)> {
+        names.iter().map(|n| ((*n).to_owned(), n.as_bytes().to_vec())).collect()
+    }
+
+    fn tree(dir: &Path) -> Vec<String> {
+        let mut found: Vec<String> = (walkdir::WalkDir::new(dir).into_iter().map(|e| e.expect("entry")))
+            .filter(|e| !e.file_type().is_dir())
+            .map(|e| e.path().strip_prefix(dir).expect("below").to_string_lossy().into_owned())
+            .collect();
+        found.sort();
+        found
+    }
+
+    #[tokio::test]
+    async fn the_structure_is_kept_and_a_second_run_finds_everything_here() {
+        let (provider, http, endpoint) = serve(Provider { files: three(), ..Provider::default() }).await;
+        let dir = tempfile::tempdir().expect("dir");
+        let out = dir.path().join("new/out");
+        let got = files(&http, &endpoint, &out, false, false).await.expect("fetched");
+        assert_eq!(got, Fetched { files: 3, kept: 0, bytes: 300_004, resumed: 0, breaks: 0 });
+        assert_eq!(tree(&out), ["a.csv", "b/c/d.bin", "b/empty"]);
+        assert_eq!(fs::read(out.join("b/c/d.bin")).expect("read"), vec![7; 300_000]);
+        assert!(!out.join(PARTS).exists());
+        let asked = provider.lock().expect("lock").asked.len();
+        let again = files(&http, &endpoint, &out, false, false).await.expect("kept");
+        assert_eq!((again.kept, again.files), (3, 3));
+        assert_eq!(provider.lock().expect("lock").asked.len(), asked, "nothing is fetched twice");
+        // Another content under a name stays, unless it may be replaced.
+        fs::write(out.join("a.csv"), "mine").expect("write");
+        let refused = files(&http, &endpoint, &out, false, false).await.expect_err("conflict");
+        assert_eq!(refused.problem.code, Code::Conflict.as_str());
+        assert_eq!(fs::read(out.join("a.csv")).expect("read"), b"mine");
+        files(&http, &endpoint, &out, true, false).await.expect("replaced");
+        assert_eq!(fs::read(out.join("a.csv")).expect("read"), b"x\n1\n");
+    }
+
+    #[tokio::test]
+    async fn a_part_of_an_earlier_run_is_continued_and_one_that_is_wrong_is_thrown_away() {
+        let (provider, http, endpoint) = serve(Provider { files: three(), ..Provider::default() }).await;
+        let dir = tempfile::tempdir().expect("dir");
+        let sha256 = hex::encode(Sha256::digest(vec![7; 300_000]));
+        let file = ListedFile { path: "b/c/d.bin".into(), size: 300_000, sha256, media_type: String::new(), url: String::new() };
+        let part = Place::Folder(dir.path().to_owned()).part(&file);
+        fs::create_dir(dir.path().join(PARTS)).expect("folder");
+        fs::write(&part, vec![7; 123_456]).expect("write");
+        let got = files(&http, &endpoint, dir.path(), false, false).await.expect("fetched");
+        assert_eq!(got.resumed, 123_456);
+        assert!(provider.lock().expect("lock").asked.contains(&("b/c/d.bin".into(), Some("bytes=123456-".into()))));
+        fs::remove_file(dir.path().join("b/c/d.bin")).expect("remove");
+        fs::create_dir(dir.path().join(PARTS)).expect("folder");
+        fs::write(&part, vec![8; 1_000]).expect("write");
+        let failed = files(&http, &endpoint, dir.path(), false, false).await.expect_err("wrong bytes");
+        assert_eq!(failed.problem.code, Code::PeerAnsweredBadly.as_str());
+        assert!(!part.exists() && !dir.path().join("b/c/d.bin").exists());
+        files(&http, &endpoint, dir.path(), false, false).await.expect("from the start");
+    }
+
+    #[tokio::test]
+    async fn names_that_lead_elsewhere_are_refused_before_anything_is_written() {
+        for hostile in [
+            &["../up"][..],
+            &["/etc/x"],
+            &["a\\b"],
+            &["a/../../b"],
+            &["ok", "OK"],
+            &["a", "a/b"],
+            &["a\nb"],
+            &["nul.txt"],
+            &["x", "x"],
+            &[".fondaco-fetch/x"],
+            &["sub/.Fondaco-Fetch"],
+            &[""],
+            &["a\u{202e}b"],
+        ] {
+            let (_, http, endpoint) = serve(Provider { files: named(hostile), ..Provider::default() }).await;
+            let dir = tempfile::tempdir().expect("dir");
+            let out = dir.path().join("out");
+            let failed = files(&http, &endpoint, &out, true, false).await.expect_err("refused");
+            assert_eq!(failed.problem.code, Code::PeerAnsweredBadly.as_str(), "{hostile:?}");
+            assert!(tree(dir.path()).is_empty(), "{hostile:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_that_contradicts_itself_is_not_believed() {
+        let lies: [fn(&mut Value); 5] = [
+            |page| page["fileCount"] = json!(1),
+            |page| page["fileCount"] = json!(4),
+            |page| page["sizeBytes"] = json!(10),
+            |page| page["files"][0]["sha256"] = json!("../../x"),
+            |page| page["files"][0]["size"] = json!(u64::MAX),
+        ];
+        for (i, lie) in lies.into_iter().enumerate() {
+            let (_, http, endpoint) = serve(Provider { files: three(), lie: Some(lie), ..Provider::default() }).await;
+            let dir = tempfile::tempdir().expect("dir");
+            let failed = files(&http, &endpoint, &dir.path().join("out"), false, false).await.expect_err("refused");
+            assert_eq!(failed.problem.code, Code::PeerAnsweredBadly.as_str(), "lie {i}: {failed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn links_on_the_way_are_not_followed() {
+        let (_, http, endpoint) = serve(Provider { files: three(), ..Provider::default() }).await;
+        let dir = tempfile::tempdir().expect("dir");
+        let (out, elsewhere) = (dir.path().join("out"), dir.path().join("elsewhere"));
+        fs::create_dir_all(&out).expect("folder");
+        fs::create_dir_all(&elsewhere).expect("folder");
+        std::os::unix::fs::symlink(&elsewhere, out.join("b")).expect("link");
+        let failed = files(&http, &endpoint, &out, true, false).await.expect_err("refused");
+        assert_eq!(failed.problem.code, Code::Conflict.as_str());
+        assert!(tree(&elsewhere).is_empty());
+    }
+
+    #[tokio::test]
+    async fn expired_addresses_are_renewed_by_listing_again() {
+        let (provider, http, endpoint) =
+            serve(Provider { files: three()[..1].to_vec(), expired_before_listing: 2, ..Provider::default() }).await;
+        let dir = tempfile::tempdir().expect("dir");
+        // The only file may be named.
+        let out = dir.path().join("mine.csv");
+        files(&http, &endpoint, &out, false, false).await.expect("fetched");
+        assert_eq!(fs::read(&out).expect("read"), b"x\n1\n");
+        assert_eq!(provider.lock().expect("lock").listings, 2);
+        assert_eq!(tree(dir.path()), ["mine.csv"]);
+    }
+}

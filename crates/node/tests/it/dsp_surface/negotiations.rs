@@ -40,6 +40,7 @@ pub(super) async fn planted(subject: &TestNode, peer: &TestNode, role: Role, sta
         role,
         peer: Peer { did: peer.did.clone(), pid: Some(wire::urn()), address: peer.dsp_url() },
         dataset: "wind".into(),
+        formats: Vec::new(),
         state: State::Requested { terms: terms() },
         reference_terms: terms(),
         declared: Declarations::default(),
