@@ -1,0 +1,286 @@
+//! Publications: from a source to the catalogue, at once or step by step.
+//!
+//! *Preparing* copies, checks and describes what the source holds (`prepare`); *storing* puts it into the catalogue in one
+//! transaction (`store`). A command does both at once; the console does them with a person looking in between, and keeps the
+//! publication meanwhile.
+
+mod prepare;
+mod runs;
+mod store;
+mod upload;
+
+pub use prepare::{Ready, SourceAccess};
+pub use runs::{Progress, Runs};
+pub use upload::UploadedFile;
+
+use super::{App, idempotency::Key, products::Listing};
+use crate::jobs::{PUBLICATION_PREPARE, Prepare};
+use fondaco_core::{
+    Error, Result,
+    ids::{JobId, PublicationId},
+    participant::{Participant, Slug},
+    publication::{Draft, Publication, Source, State},
+    time::Micros,
+};
+use fondaco_store::NewJob;
+use serde_json::json;
+
+/// Publications shown at once.
+const SHOWN_MAX: u32 = 200;
+/// How long a publication that nobody touches is kept: its files take room.
+pub const ABANDONED_AFTER: Micros = Micros::from_secs(30 * 86_400);
+
+impl App {
+    /// Publishes a new version of a product, all at once.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::PolicyUnsupported`] before anything is read; [`fondaco_core::Code::SourceMalformed`] and its
+    /// kin naming file and place; [`fondaco_core::Code::PersonalData`].
+    pub async fn publish(
+        &self,
+        participant: &Participant,
+        draft: Draft,
+        access: SourceAccess,
+        key: Option<Key>,
+        progress: impl FnMut(Progress) + Send + 'static,
+    ) -> Result<Listing> {
+        let id = draft.check()?;
+        let offers = store::read_offers(&draft.offers)?;
+        if matches!(draft.source, Some(Source::Upload)) {
+            return Err(Error::invalid("Files are uploaded to a publication: begin one with POST …/publications."));
+        }
+        let ready = self.read_source(participant, &draft, None, access, None, std::sync::Arc::default(), Box::new(progress)).await?;
+        let accepted = ready.prepared.check_personal_data(draft.personal_data_accepted);
+        let stored = match accepted {
+            Ok(()) => self.store_version(participant, &draft, id, &ready, offers, None, key).await,
+            Err(e) => Err(e),
+        };
+        self.keep_or_remove(&ready, stored).await
+    }
+
+    /// Begins a publication.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publication_new(&self, participant: &Participant, draft: Draft) -> Result<Publication> {
+        let now = self.now();
+        let publication = Publication::new(PublicationId::generate(now, &*self.entropy), participant.slug.clone(), draft, now);
+        let made = publication.clone();
+        self.store.tx("publication.new", move |tx| -> Result<_> { Ok(tx.publication_insert(&made)?) }).await?;
+        Ok(publication)
+    }
+
+    /// A publication.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::NotFound`].
+    pub async fn publication(&self, slug: &Slug, id: &PublicationId) -> Result<Publication> {
+        let (slug, id) = (slug.clone(), id.clone());
+        self.store
+            .read("publication.get", move |tx| -> Result<_> { tx.publication_get(&slug, &id)?.ok_or_else(|| missing(&id)) })
+            .await
+    }
+
+    /// The publications last touched; those that are done only when `all`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publications(&self, slug: &Slug, all: bool) -> Result<Vec<Publication>> {
+        let slug = slug.clone();
+        self.store.read("publication.list", move |tx| -> Result<_> { Ok(tx.publication_list(&slug, all, SHOWN_MAX)?) }).await
+    }
+
+    /// Changes what was said. What was prepared is removed when it does not fit any more.
+    ///
+    /// # Errors
+    /// As [`Publication::amend`].
+    pub async fn publication_amend(&self, participant: &Participant, id: &PublicationId, draft: Draft) -> Result<Publication> {
+        let before = self.publication(&participant.slug, id).await?;
+        let after = before.amend(draft, self.now())?;
+        self.publication_replace(&before, &after).await?;
+        if !matches!(after.state, State::Prepared(_)) {
+            self.remove_prepared(&before).await;
+        }
+        Ok(after)
+    }
+
+    async fn publication_replace(&self, before: &Publication, after: &Publication) -> Result<()> {
+        let (after, expected) = (after.clone(), before.revision);
+        self.store.tx("publication.change", move |tx| -> Result<_> { Ok(tx.publication_update(&after, expected)?) }).await
+    }
+
+    /// Begins to read the source. A job does it, so that it goes on without its window and after a restart.
+    ///
+    /// # Errors
+    /// As [`Publication::prepare`]; [`fondaco_core::Code::Forbidden`] for a path that the caller may not publish from.
+    pub async fn publication_prepare(&self, participant: &Participant, id: &PublicationId, access: SourceAccess) -> Result<Publication> {
+        let before = self.publication(&participant.slug, id).await?;
+        let after = before.prepare(self.now())?;
+        self.check_source_access(participant, after.draft.source.as_ref(), access)?;
+        let (slug, stored, expected) = (participant.slug.clone(), after.clone(), before.revision);
+        self.store
+            .tx("publication.prepare", move |tx| -> Result<()> {
+                tx.publication_update(&stored, expected)?;
+                tx.job_enqueue(&NewJob {
+                    participant: slug.clone(),
+                    kind: PUBLICATION_PREPARE.into(),
+                    key: stored.id.to_string(),
+                    payload: json!(Prepare { id: stored.id.clone(), revision: stored.revision, operator: access.operator }),
+                    run_at: tx.now(),
+                })?;
+                Ok(())
+            })
+            .await?;
+        self.remove_prepared(&before).await;
+        Ok(after)
+    }
+
+    /// Does what [`App::publication_prepare`] asked for. Safe to run twice: the second run finds it done.
+    ///
+    /// # Errors
+    /// Only when the database fails: what is wrong with the source is kept with the publication.
+    pub async fn publication_prepare_now(&self, participant: &Participant, due: &Prepare, job: JobId) -> Result<()> {
+        let done = |tx: &mut fondaco_store::Tx| -> Result<()> { Ok(tx.job_finish(&job)?) };
+        let publication = self.publication(&participant.slug, &due.id).await.ok();
+        let waiting = publication.filter(|p| p.revision == due.revision && matches!(p.state, State::Preparing));
+        let Some(publication) = waiting else { return self.store.tx("publication.void", done).await };
+        // One reading after another: they are bound by the disk, and each takes memory.
+        let Ok(_turn) = self.preparations.acquire().await else { return Ok(()) };
+        let Some(running) = self.runs.begin(&due.id) else { return Ok(()) };
+        let told = running.progress.clone();
+        let uploads = self.upload_dir(&participant.slug, &due.id);
+        let access = SourceAccess { operator: due.operator };
+        let outcome = self
+            .read_source(
+                participant,
+                &publication.draft,
+                Some(uploads),
+                access,
+                None,
+                std::sync::Arc::clone(&running.cancel),
+                Box::new(move |p| drop(told.send_replace(Some(p)))),
+            )
+            .await;
+        if outcome.is_err() && self.stopping.is_cancelled() {
+            // Stopped with the node: the job stays, and begins anew at the next start.
+            return Ok(());
+        }
+        let now = self.now();
+        let (prepared, folder) = match outcome {
+            Ok(ready) => {
+                ready.write_list(self).await?;
+                let folder = ready.prepared.folder.clone();
+                (Ok(ready.prepared), Some(folder))
+            }
+            Err(e) => (Err(e), None),
+        };
+        let (slug, id, revision) = (participant.slug.clone(), due.id.clone(), due.revision);
+        let kept = self
+            .store
+            .tx("publication.prepared", move |tx| -> Result<bool> {
+                done(tx)?;
+                let Some(current) = tx.publication_get(&slug, &id)?.filter(|p| p.revision == revision) else { return Ok(false) };
+                let Some(after) = current.prepared(prepared.clone(), now) else { return Ok(false) };
+                tx.publication_update(&after, revision)?;
+                Ok(true)
+            })
+            .await?;
+        if let (false, Some(folder)) = (kept, folder) {
+            self.remove_folder(&folder).await;
+        }
+        Ok(())
+    }
+
+    /// Stops the reading of the source; the publication is a draft again.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::NotFound`].
+    pub async fn publication_cancel(&self, participant: &Participant, id: &PublicationId) -> Result<Publication> {
+        let before = self.publication(&participant.slug, id).await?;
+        if !matches!(before.state, State::Preparing) {
+            return Ok(before);
+        }
+        let cancelled = Error::new(fondaco_core::Code::Cancelled, "The reading of the source was cancelled.");
+        let Some(after) = before.prepared(Err(cancelled), self.now()) else { return Ok(before) };
+        self.publication_replace(&before, &after).await?;
+        self.runs.cancel(id);
+        Ok(after)
+    }
+
+    /// How far the reading of the source is; `None` before it begins, after its end, and in another process.
+    pub fn publication_progress(&self, id: &PublicationId) -> Option<Progress> {
+        self.runs.progress(id)
+    }
+
+    /// Puts what was prepared into the catalogue.
+    ///
+    /// # Errors
+    /// As [`Publication::ready`]; [`fondaco_core::Code::PolicyUnsupported`] for its offers.
+    pub async fn publication_publish(&self, participant: &Participant, id: &PublicationId, key: Option<Key>) -> Result<Listing> {
+        let publication = self.publication(&participant.slug, id).await?;
+        if let (State::Published { dataset }, Some(_)) = (&publication.state, &key) {
+            // The same request again.
+            return self.listing(&participant.slug, dataset, None).await;
+        }
+        let (product, prepared) = publication.ready()?;
+        let offers = store::read_offers(&publication.draft.offers)?;
+        let ready = Ready::read_list(self, prepared.clone()).await?;
+        let listing = self.store_version(participant, &publication.draft, product, &ready, offers, Some(&publication), key).await?;
+        ready.forget_list(self).await;
+        remove(&self.upload_dir(&participant.slug, id)).await;
+        match listing {
+            super::idempotency::Once::Done(listing) => Ok(listing),
+            super::idempotency::Once::Before(dataset) => self.listing(&participant.slug, &dataset, None).await,
+        }
+    }
+
+    /// Gives a publication up, with everything it holds.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::NotFound`].
+    pub async fn publication_discard(&self, participant: &Participant, id: &PublicationId) -> Result<()> {
+        let publication = self.publication(&participant.slug, id).await?;
+        let (slug, gone) = (participant.slug.clone(), id.clone());
+        self.store.tx("publication.discard", move |tx| -> Result<_> { Ok(tx.publication_delete(&slug, &gone)?) }).await?;
+        self.runs.cancel(id);
+        self.remove_prepared(&publication).await;
+        remove(&self.upload_dir(&participant.slug, id)).await;
+        Ok(())
+    }
+
+    /// Gives up the publications that nobody has touched for [`ABANDONED_AFTER`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publications_sweep(&self) -> Result<()> {
+        let before = self.now().plus(Micros(-ABANDONED_AFTER.0));
+        let old = self.store.read("publication.old", move |tx| -> Result<_> { Ok(tx.publications_old(before, SHOWN_MAX)?) }).await?;
+        for publication in old {
+            let (slug, id) = (publication.participant.clone(), publication.id.clone());
+            self.store.tx("publication.sweep", move |tx| -> Result<_> { Ok(tx.publication_delete(&slug, &id)?) }).await?;
+            self.remove_prepared(&publication).await;
+            remove(&self.upload_dir(&publication.participant, &publication.id)).await;
+        }
+        Ok(())
+    }
+
+    /// Removes what was prepared and is not in the catalogue.
+    async fn remove_prepared(&self, publication: &Publication) {
+        if let State::Prepared(prepared) = &publication.state {
+            self.remove_folder(&prepared.folder).await;
+        }
+    }
+}
+
+/// Removes a folder, if it is there.
+async fn remove(dir: &std::path::Path) {
+    if let Err(e) = tokio::fs::remove_dir_all(dir).await
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(cause = %e, "publish.leftover {}", dir.display());
+    }
+}
+
+fn missing(id: &PublicationId) -> Error {
+    Error::not_found(format!("The publication {id:.80}"))
+}

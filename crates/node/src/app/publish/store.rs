@@ -1,0 +1,241 @@
+//! Into the catalogue: a product version, its files, its offers and its feed in one transaction.
+
+use super::{App, Ready};
+use crate::{
+    app::{
+        idempotency::{Key, Once, once},
+        product_files::FILES_AT_ONCE,
+        products::{FOLDER, Listing},
+    },
+    jobs::{FEED_LOOK, feed_line},
+};
+use fondaco_core::{
+    Code, Error, Result,
+    decision::Rules,
+    feed::Feed,
+    ids::{FOREIGN_ID_MAX_CHARS, OfferId},
+    participant::{Participant, Slug},
+    policy::Policy,
+    product::{OFFERS_MAX, Offer, Product, ProductId, ProductRef, ProductState},
+    publication::{Draft, Publication},
+};
+use fondaco_store::{NewEvent, NewJob, Tx};
+use serde_json::{Value, json};
+
+/// Largest terms of one offer, in bytes of JSON: they travel in every message about it, and a message has 1 MiB.
+const OFFER_MAX_BYTES: usize = 256 * 1024;
+
+/// An offer to make.
+#[derive(Clone, Debug)]
+pub(super) struct NewOffer {
+    /// The id that was asked for.
+    id: Option<String>,
+    policy: Policy,
+    rules: Rules,
+}
+
+impl NewOffer {
+    /// The offer of an earlier version, for the next one.
+    pub(super) fn again(offer: Offer) -> Self {
+        let first = offer.id.as_str().strip_suffix(&format!(":{}", offer.product.version)).unwrap_or(offer.id.as_str());
+        Self { id: Some(first.to_owned()), policy: offer.policy, rules: offer.rules }
+    }
+}
+
+impl App {
+    /// Stores a product version with all that belongs to it. `publication` is what it comes of, if it was kept; `feed`
+    /// replaces what the draft says of renewal.
+    pub(super) async fn store_version(
+        &self,
+        participant: &Participant,
+        draft: &Draft,
+        id: ProductId,
+        ready: &Ready,
+        offers: Vec<NewOffer>,
+        publication: Option<&Publication>,
+        key: Option<Key>,
+    ) -> Result<Once<Listing>> {
+        let now = self.now();
+        let mut content = ready.prepared.content.clone();
+        content[FOLDER] = json!(ready.prepared.folder);
+        let mut product = Product {
+            participant: participant.slug.clone(),
+            reference: ProductRef { id, version: 1 },
+            kind: draft.kind,
+            state: ProductState::Published,
+            title: draft.title.trim().to_owned(),
+            description: draft.description.trim().to_owned(),
+            keywords: draft.keywords.clone(),
+            listing: draft.listing.clone(),
+            publish_profile: draft.publish_profile,
+            content,
+            created_at: now,
+        };
+        let feed = match (&draft.renewal, &draft.source) {
+            (Some(renewal), Some(source)) => {
+                Feed::check_every(&renewal.every)?;
+                Some(Feed {
+                    participant: participant.slug.clone(),
+                    product: product.reference.id.clone(),
+                    source: source.clone(),
+                    read: draft.read.clone(),
+                    every: renewal.every.clone(),
+                    personal_data_accepted: draft.personal_data_accepted,
+                    delta_version: ready.delta_version(),
+                    content: Some(ready.digest()),
+                    looked_at: Some(now),
+                    renewed_at: Some(now),
+                    error: None,
+                    failures: 0,
+                    next_at: renewal.every.after(now).ok_or_else(|| Error::invalid("The pause between two looks is too long."))?,
+                    revision: 1,
+                })
+            }
+            _ => None,
+        };
+        let (app, files, publication, accepted) = (self.clone(), ready.files.clone(), publication.cloned(), draft.personal_data_accepted);
+        let found = ready.prepared.personal_data_found();
+        self.store
+            .tx("product.publish", move |tx| {
+                let publish = |tx: &mut Tx| {
+                    product.reference.version = tx.product_next_version(&product.participant, &product.reference.id)?;
+                    tx.product_insert(&product)?;
+                    tx.product_files_insert(&product.participant, &product.reference, &files)?;
+                    let mut made = Vec::with_capacity(offers.len());
+                    for offer in offers {
+                        made.push(insert_offer(&app, tx, &product, offer)?);
+                    }
+                    if let Some(before) = publication {
+                        let after = before.published(product.reference.dataset_id(), now);
+                        tx.publication_update(&after, before.revision)?;
+                    }
+                    if let Some(feed) = feed {
+                        put_feed(tx, &feed)?;
+                    }
+                    let confirmed = if accepted { found } else { Vec::new() };
+                    tx.event_append(&NewEvent {
+                        participant: product.participant.clone(),
+                        topic: format!("product:{}", product.reference.dataset_id()),
+                        kind: "product.published".into(),
+                        actor: product.participant.to_string(),
+                        text: format!("Published \"{}\", version {}.", product.title, product.reference.version),
+                        detail: json!({"product": product.reference.id, "version": product.reference.version, "title": product.title,
+                            "personalDataConfirmed": confirmed}),
+                    })?;
+                    let shown = files.iter().take(FILES_AT_ONCE as usize).cloned().collect();
+                    Ok(Listing { product, offers: made, files: shown })
+                };
+                once(tx, key.as_ref(), publish, |listing| listing.product.reference.dataset_id())
+            })
+            .await
+    }
+
+    /// After a publication at once: the listing, or nothing left behind.
+    pub(super) async fn keep_or_remove(&self, ready: &Ready, stored: Result<Once<Listing>>) -> Result<Listing> {
+        if !matches!(stored, Ok(Once::Done(_))) {
+            self.remove_folder(&ready.prepared.folder).await;
+        }
+        match stored? {
+            Once::Done(listing) => Ok(listing),
+            Once::Before(dataset) => {
+                let slug = ready.slug()?;
+                self.listing(&slug, &dataset, ProductRef::parse_dataset_id(&dataset).map(|r| r.version)).await
+            }
+        }
+    }
+
+    /// Removes a folder below the data folder.
+    pub(super) async fn remove_folder(&self, folder: &str) {
+        let dir = self.config.data_dir().join(folder);
+        super::remove(&dir).await;
+        let _ = tokio::fs::remove_file(super::prepare::list_path(&dir)).await;
+    }
+
+    /// The offers of the newest version, to be made again for the next.
+    pub(super) async fn offers_again(&self, slug: &Slug, product: &ProductId) -> Result<Vec<NewOffer>> {
+        let (slug, product) = (slug.clone(), product.clone());
+        let offers = self
+            .store
+            .read("product.offers", move |tx| -> Result<Vec<Offer>> {
+                let latest = tx.product_latest(&slug, &product)?;
+                Ok(latest.map(|p| tx.offers_of(&slug, &p.reference)).transpose()?.unwrap_or_default())
+            })
+            .await?;
+        Ok(offers.into_iter().map(NewOffer::again).collect())
+    }
+}
+
+/// Stores a feed and its next look.
+pub(super) fn put_feed(tx: &mut Tx, feed: &Feed) -> Result<()> {
+    tx.feed_put(feed)?;
+    enqueue_look(tx, feed)
+}
+
+/// Puts the next look of a feed among the jobs.
+pub(super) fn enqueue_look(tx: &mut Tx, feed: &Feed) -> Result<()> {
+    tx.job_enqueue(&NewJob {
+        participant: feed.participant.clone(),
+        kind: FEED_LOOK.into(),
+        key: feed_line(&feed.product),
+        payload: json!({"product": feed.product, "revision": feed.revision}),
+        run_at: feed.next_at,
+    })?;
+    Ok(())
+}
+
+fn insert_offer(app: &App, tx: &mut Tx, product: &Product, new: NewOffer) -> Result<Offer> {
+    let id = match new.id {
+        // An offer's id must be unique; the file of version 1 may be used again for version 2.
+        Some(id) if product.reference.version > 1 => OfferId::from_stored(format!("{id}:{}", product.reference.version)),
+        Some(id) => OfferId::from_stored(id),
+        None => OfferId::generate(product.created_at, &*app.entropy),
+    };
+    if tx.offer_get(&product.participant, &id)?.is_some() {
+        return Err(Error::new(Code::Conflict, format!("There is an offer with the id \"{id}\" already. Leave \"@id\" out.")));
+    }
+    let offer = Offer {
+        id,
+        participant: product.participant.clone(),
+        product: product.reference.clone(),
+        odrl: new.policy.to_odrl(),
+        policy: new.policy,
+        rules: new.rules,
+        created_at: product.created_at,
+    };
+    tx.offer_insert(&offer)?;
+    Ok(offer)
+}
+
+/// Offer files, checked before any data is touched.
+pub(super) fn read_offers(offers: &[Value]) -> Result<Vec<NewOffer>> {
+    if offers.len() > OFFERS_MAX {
+        return Err(Error::invalid(format!("A product has at most {OFFERS_MAX} offers.")));
+    }
+    if offers.is_empty() {
+        return Ok(vec![NewOffer { id: None, policy: Policy::open(), rules: Rules::default() }]);
+    }
+    offers
+        .iter()
+        .map(|odrl| {
+            let id = match odrl.get("@id") {
+                None => None,
+                Some(Value::String(id))
+                    if !id.is_empty() && id.len() <= FOREIGN_ID_MAX_CHARS && id.bytes().all(|b| b.is_ascii_graphic()) =>
+                {
+                    Some(id.clone())
+                }
+                Some(_) => {
+                    return Err(Error::invalid("An offer's \"@id\" is a text of visible characters without spaces. It may be left out."));
+                }
+            };
+            if odrl.get("target").is_some() {
+                return Err(Error::invalid("An offer file has no \"target\": its target is the product it is published with."));
+            }
+            let policy = Policy::from_odrl(odrl)?;
+            if policy.to_odrl().to_string().len() > OFFER_MAX_BYTES {
+                return Err(Error::new(Code::TooLarge, format!("An offer's terms have at most {} KiB.", OFFER_MAX_BYTES / 1024)));
+            }
+            Ok(NewOffer { id, policy, rules: Rules::default() })
+        })
+        .collect()
+}
