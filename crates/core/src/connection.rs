@@ -31,6 +31,9 @@ pub struct Connection {
     /// Where it leads.
     #[serde(flatten)]
     pub target: Target,
+    /// Whether an operator of the node made it: then it may lead into private networks.
+    #[serde(default)]
+    pub operator: bool,
     /// When it was made or last changed.
     pub created_at: Timestamp,
 }

@@ -10,6 +10,7 @@ mod store;
 mod upload;
 
 pub use prepare::{Ready, SourceAccess};
+pub(in crate::app) use store::{enqueue_look, put_feed};
 pub use runs::{Progress, Runs};
 pub use upload::UploadedFile;
 

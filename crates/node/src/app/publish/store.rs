@@ -1,6 +1,6 @@
 //! Into the catalogue: a product version, its files, its offers and its feed in one transaction.
 
-use super::{App, Ready};
+use super::{App, Ready, SourceAccess};
 use crate::{
     app::{
         idempotency::{Key, Once, once},
@@ -20,7 +20,9 @@ use fondaco_core::{
     publication::{Draft, Publication},
 };
 use fondaco_store::{NewEvent, NewJob, Tx};
+use fondaco_tables::publish::Previous;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Largest terms of one offer, in bytes of JSON: they travel in every message about it, and a message has 1 MiB.
 const OFFER_MAX_BYTES: usize = 256 * 1024;
@@ -144,6 +146,30 @@ impl App {
         }
     }
 
+    /// Reads the source of a feed for its next version.
+    pub(in crate::app) async fn read_again(&self, participant: &Participant, draft: &Draft, previous: Option<Previous>) -> Result<Ready> {
+        // Whoever began the feed was allowed to read it.
+        let cancel = Arc::clone(&self.stop_reading);
+        self.read_source(participant, draft, None, SourceAccess::OPERATOR, previous, cancel, Box::new(|_| ())).await
+    }
+
+    /// Stores the next version of a product that follows its source, under the offers of the newest.
+    pub(in crate::app) async fn store_next(&self, participant: &Participant, draft: &Draft, id: &ProductId, ready: &Ready) -> Result<()> {
+        let stored = match ready.prepared.check_personal_data(draft.personal_data_accepted) {
+            Ok(()) => {
+                let offers = self.offers_again(&participant.slug, id).await?;
+                self.store_version(participant, draft, id.clone(), ready, offers, None, None).await
+            }
+            Err(e) => Err(e),
+        };
+        self.keep_or_remove(ready, stored).await.map(drop)
+    }
+
+    /// Throws away what was read.
+    pub(in crate::app) async fn forget_ready(&self, ready: &Ready) {
+        self.remove_folder(&ready.prepared.folder).await;
+    }
+
     /// Removes a folder below the data folder.
     pub(super) async fn remove_folder(&self, folder: &str) {
         let dir = self.config.data_dir().join(folder);
@@ -166,13 +192,13 @@ impl App {
 }
 
 /// Stores a feed and its next look.
-pub(super) fn put_feed(tx: &mut Tx, feed: &Feed) -> Result<()> {
+pub(in crate::app) fn put_feed(tx: &mut Tx, feed: &Feed) -> Result<()> {
     tx.feed_put(feed)?;
     enqueue_look(tx, feed)
 }
 
 /// Puts the next look of a feed among the jobs.
-pub(super) fn enqueue_look(tx: &mut Tx, feed: &Feed) -> Result<()> {
+pub(in crate::app) fn enqueue_look(tx: &mut Tx, feed: &Feed) -> Result<()> {
     tx.job_enqueue(&NewJob {
         participant: feed.participant.clone(),
         kind: FEED_LOOK.into(),

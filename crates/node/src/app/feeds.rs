@@ -1,0 +1,189 @@
+//! Feeds: products that follow their source. Each look is a job; what it finds becomes a version under the offers of the
+//! one before.
+
+use super::{
+    App,
+    product_files::{FILES_AT_ONCE, table_file},
+    products::Listing,
+};
+use fondaco_core::{
+    Error, Result,
+    feed::Feed,
+    ids::JobId,
+    participant::{Participant, Slug},
+    product::{ProductId, ProductKind},
+    publication::{Draft, ReadOptions},
+};
+use fondaco_store::NewEvent;
+use fondaco_tables::publish::Previous;
+use serde_json::json;
+
+/// Most commits of a Delta table that one look makes into versions; the next look goes on.
+const COMMITS_PER_LOOK: u64 = 100;
+
+impl App {
+    /// The feed of a product.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feed(&self, slug: &Slug, product: &ProductId) -> Result<Option<Feed>> {
+        let (slug, product) = (slug.clone(), product.clone());
+        self.store.read("feed.get", move |tx| -> Result<_> { Ok(tx.feed_get(&slug, &product)?) }).await
+    }
+
+    /// A page of feeds by product.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feeds(&self, slug: &Slug, after: &str, limit: u32) -> Result<Vec<Feed>> {
+        let (slug, after) = (slug.clone(), after.to_owned());
+        self.store.read("feed.list", move |tx| -> Result<_> { Ok(tx.feed_list(&slug, &after, limit)?) }).await
+    }
+
+    /// Ends the feed of a product; its versions stay.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::NotFound`].
+    pub async fn feed_end(&self, slug: &Slug, product: &ProductId) -> Result<()> {
+        let (slug, product) = (slug.clone(), product.clone());
+        self.store
+            .tx("feed.end", move |tx| -> Result<()> {
+                if tx.feed_delete(&slug, &product)? { Ok(()) } else { Err(Error::not_found(format!("A feed of \"{product}\""))) }
+            })
+            .await
+    }
+
+    /// Looks at the source now instead of at the appointed time.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::NotFound`].
+    pub async fn feed_look_now(&self, slug: &Slug, product: &ProductId) -> Result<Feed> {
+        let (slug, product, now) = (slug.clone(), product.clone(), self.now());
+        self.store
+            .tx("feed.now", move |tx| -> Result<Feed> {
+                let feed = tx.feed_get(&slug, &product)?.ok_or_else(|| Error::not_found(format!("A feed of \"{product}\"")))?;
+                let due = Feed { next_at: now, revision: feed.revision + 1, ..feed };
+                super::publish::put_feed(tx, &due)?;
+                Ok(due)
+            })
+            .await
+    }
+
+    /// One look, by a job. Void when the feed was changed or ended since.
+    ///
+    /// # Errors
+    /// Only when the database fails: what is wrong with the source is kept with the feed.
+    pub async fn feed_look(&self, participant: &Participant, product: &ProductId, revision: u64, job: JobId) -> Result<()> {
+        let feed = self.feed(&participant.slug, product).await?.filter(|f| f.revision == revision);
+        let Some(feed) = feed else {
+            return self.store.tx("feed.void", move |tx| -> Result<_> { Ok(tx.job_finish(&job)?) }).await.map(drop);
+        };
+        let Ok(_turn) = self.preparations.acquire().await else { return Ok(()) };
+        let after = match self.renew(participant, &feed).await {
+            Ok(after) => after,
+            // Stopped with the node: the job stays.
+            Err(_) if self.stopping.is_cancelled() => return Ok(()),
+            Err(e) => {
+                tracing::info!(code = %e.code(), cause = e.internal().unwrap_or_default(), "feed.failed {product}: {e}");
+                feed.failed(e.message().to_owned(), self.now())
+            }
+        };
+        let (before, slug) = (feed.revision, participant.slug.clone());
+        self.store
+            .tx("feed.looked", move |tx| -> Result<()> {
+                tx.job_finish(&job)?;
+                if tx.feed_update(&after, before)? {
+                    super::publish::enqueue_look(tx, &after)?;
+                    if let (Some(error), 1) = (&after.error, after.failures) {
+                        // Told once, not at every attempt.
+                        tx.event_append(&NewEvent {
+                            participant: slug.clone(),
+                            topic: format!("product:{}", after.product),
+                            kind: "feed.failed".into(),
+                            actor: slug.to_string(),
+                            text: format!("The source of \"{}\" could not be read: {error}", after.product),
+                            detail: json!({"product": after.product, "error": error}),
+                        })?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Makes versions of what is new at the source.
+    async fn renew(&self, participant: &Participant, feed: &Feed) -> Result<Feed> {
+        let slug = &participant.slug;
+        let (mut content, mut delta_version, mut renewed) = (None, feed.delta_version, false);
+        let newest = match delta_version {
+            Some(_) => self.newest_delta_version(participant, &feed.source).await?,
+            None => None,
+        };
+        for _ in 0..COMMITS_PER_LOOK {
+            let latest = self.listing(slug, feed.product.as_str(), None).await?;
+            let next = match (delta_version, newest) {
+                (Some(have), Some(newest)) if newest > have => Some(have + 1),
+                (Some(_), _) => break,
+                (None, _) => None,
+            };
+            let mut draft = draft_again(feed, &latest, next);
+            let previous = self.previous_files(slug, &latest).await?;
+            let ready = match self.read_again(participant, &draft, previous.clone()).await {
+                // A commit whose files were cleaned away is passed over for the newest.
+                Err(_) if next.is_some() && next != newest && !self.stopping.is_cancelled() => {
+                    draft.read.delta_version = newest;
+                    self.read_again(participant, &draft, previous).await
+                }
+                other => other,
+            }?;
+            let digest = ready.digest();
+            let known = content.as_ref().or(feed.content.as_ref());
+            delta_version = ready.delta_version();
+            if known == Some(&digest) && delta_version.is_none() {
+                self.forget_ready(&ready).await;
+                break;
+            }
+            self.store_next(participant, &draft, &latest.product.reference.id, &ready).await?;
+            (content, renewed) = (Some(digest), true);
+            if delta_version.is_none() {
+                break;
+            }
+        }
+        Ok(feed.looked(renewed, content, delta_version, self.now()))
+    }
+
+    /// The files of the newest version, so that those it shares with the next are not read again.
+    async fn previous_files(&self, slug: &Slug, latest: &Listing) -> Result<Option<Previous>> {
+        if latest.product.kind != ProductKind::Table {
+            return Ok(None);
+        }
+        let mut files = Vec::new();
+        loop {
+            let page = self.product_files(slug, &latest.product.reference, files.len() as u64).await?;
+            for row in &page {
+                files.push(table_file(row)?);
+            }
+            if page.len() < FILES_AT_ONCE as usize {
+                return Ok(Some(Previous { dir: self.product_dir(&latest.product)?, files }));
+            }
+        }
+    }
+}
+
+/// What the next version says: what the newest does.
+fn draft_again(feed: &Feed, latest: &Listing, delta_version: Option<u64>) -> Draft {
+    let p = &latest.product;
+    let read = ReadOptions { delta_version, ..feed.read.clone() };
+    Draft {
+        product: p.reference.id.to_string(),
+        title: p.title.clone(),
+        description: p.description.clone(),
+        keywords: p.keywords.clone(),
+        listing: p.listing.clone(),
+        publish_profile: p.publish_profile,
+        source: Some(feed.source.clone()),
+        read,
+        personal_data_accepted: feed.personal_data_accepted,
+        ..Draft::new(p.kind)
+    }
+}

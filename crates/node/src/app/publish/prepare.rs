@@ -1,0 +1,301 @@
+//! Preparing: what a source holds is copied, checked and described. Nothing of it is in the catalogue afterwards.
+
+use super::{App, Progress};
+use crate::{
+    app::product_files::{file_row, table_row},
+    files,
+};
+use fondaco_core::{
+    Code, Error, Result, canonical,
+    participant::{Participant, Slug},
+    product::{ProductId, ProductKind},
+    publication::{Draft, Prepared, Source},
+    time::{Clock, Timestamp},
+};
+use fondaco_store::ProductFile;
+use fondaco_tables::{
+    TablesError,
+    publish::{Previous, PublishOptions, TableSource, publish_table},
+};
+use serde_json::json;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// How far the caller reaches: an operator of the node may publish from any path and connect to private networks, others
+/// from the folders and networks that the configuration opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceAccess {
+    /// Whether the caller is an operator.
+    pub operator: bool,
+}
+
+impl SourceAccess {
+    /// An operator's.
+    pub const OPERATOR: Self = Self { operator: true };
+}
+
+/// A version that is ready to be stored.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// What goes into the product.
+    pub prepared: Prepared,
+    /// Its files.
+    pub files: Vec<ProductFile>,
+}
+
+/// The folder's list of files, while it waits beside it.
+pub(super) fn list_path(dir: &Path) -> PathBuf {
+    dir.with_extension("files")
+}
+
+impl Ready {
+    /// The version of the Delta table it is.
+    pub fn delta_version(&self) -> Option<u64> {
+        self.prepared.content.get("deltaVersion").and_then(serde_json::Value::as_u64)
+    }
+
+    /// A hash over the content: equal for equal bytes in equal order.
+    pub fn digest(&self) -> String {
+        let hashes: Vec<&str> = self.files.iter().flat_map(|f| [f.name.as_str(), f.sha256.as_str()]).collect();
+        canonical::sha256_hex(hashes.join("\n").as_bytes())
+    }
+
+    /// Whose it is: the first part of its folder.
+    pub(super) fn slug(&self) -> Result<Slug> {
+        Slug::parse(self.prepared.folder.split('/').next().unwrap_or_default())
+    }
+
+    /// Writes the list of files beside the folder, for [`Ready::read_list`].
+    pub(super) async fn write_list(&self, app: &App) -> Result<()> {
+        let path = list_path(&app.config.data_dir().join(&self.prepared.folder));
+        let lines: Vec<String> = self
+            .files
+            .iter()
+            .map(|f| {
+                json!({"position": f.position, "name": f.name, "size": f.size, "sha256": f.sha256, "seal": f.seal, "body": f.body})
+                    .to_string()
+            })
+            .collect();
+        tokio::fs::write(&path, lines.join("\n")).await.map_err(Error::internal_failure)
+    }
+
+    /// Reads it back.
+    pub(super) async fn read_list(app: &App, prepared: Prepared) -> Result<Self> {
+        let path = list_path(&app.config.data_dir().join(&prepared.folder));
+        let text = tokio::fs::read_to_string(&path)
+            .await
+            .map_err(|e| Error::new(Code::DataDamaged, "What was prepared is gone. Prepare it again.").with_internal(e))?;
+        let line = |line: &str| {
+            let value: serde_json::Value = serde_json::from_str(line).map_err(Error::internal_failure)?;
+            let text = |key: &str| value[key].as_str().map(str::to_owned).ok_or_else(|| Error::internal_failure(format!("no {key}")));
+            let number = |key: &str| value[key].as_u64().ok_or_else(|| Error::internal_failure(format!("no {key}")));
+            Ok(ProductFile {
+                position: number("position")?,
+                name: text("name")?,
+                size: number("size")?,
+                sha256: text("sha256")?,
+                seal: value["seal"].as_str().map(str::to_owned),
+                body: value["body"].clone(),
+            })
+        };
+        let files = text.lines().map(line).collect::<Result<_>>()?;
+        Ok(Self { prepared, files })
+    }
+
+    /// Removes the list: its lines are rows now.
+    pub(super) async fn forget_list(&self, app: &App) {
+        let _ = tokio::fs::remove_file(list_path(&app.config.data_dir().join(&self.prepared.folder))).await;
+    }
+}
+
+/// Told how far it is.
+pub(super) type Told = Box<dyn FnMut(Progress) + Send>;
+
+impl App {
+    /// Refuses a source that this caller may not publish from.
+    pub(super) fn check_source_access(&self, participant: &Participant, source: Option<&Source>, access: SourceAccess) -> Result<()> {
+        let Some(Source::Paths { paths, .. }) = source else { return Ok(()) };
+        let own = self.config.dir.canonicalize().unwrap_or_else(|_| self.config.dir.clone());
+        for path in paths {
+            // The real path, so that a link does not lead out of an open folder or into the node's own.
+            let real = Path::new(path).canonicalize().map_err(|e| {
+                Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300}: {e}")).with_internal(&participant.slug)
+            })?;
+            if real.starts_with(&own) {
+                return Err(Error::new(Code::Forbidden, "The node's own folder holds its keys and other people's data; it is no source."));
+            }
+            let open = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| real.starts_with(folder));
+            if !access.operator && !self.config.sources.folders.iter().any(open) {
+                return Err(Error::new(
+                    Code::Forbidden,
+                    "Only an operator of the node publishes from its disk. Upload the files, or ask for a folder to be opened (sources.folders).",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a source into a folder of its own. Nothing is left behind on failure.
+    pub(super) async fn read_source(
+        &self,
+        participant: &Participant,
+        draft: &Draft,
+        uploads: Option<PathBuf>,
+        access: SourceAccess,
+        previous: Option<Previous>,
+        cancel: Arc<AtomicBool>,
+        progress: Told,
+    ) -> Result<Ready> {
+        let source = draft.source.clone().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
+        self.check_source_access(participant, Some(&source), access)?;
+        let now = self.now();
+        // The product's id may not be chosen yet, and its version is known only in the transaction that stores it.
+        let name = ProductId::parse(&draft.product).map_or_else(|_| "unnamed".to_owned(), |id| id.to_string());
+        let folder = format!("{}/{name}/{}", participant.slug, fondaco_core::ids::uuid_v7(now, &*self.entropy).simple());
+        let out = self.config.data_dir().join(&folder);
+        if let Some(parent) = out.parent() {
+            tokio::fs::create_dir_all(parent).await.map_err(Error::internal_failure)?;
+        }
+        let reading = Reading { out, data: self.config.data_dir(), cancel, progress, now };
+        let in_place = matches!(&source, Source::Paths { in_place: true, .. });
+        let (mut content, files) = match draft.kind {
+            ProductKind::Table => {
+                let source = match source {
+                    Source::Paths { paths, .. } => TableSource::Paths(paths.into_iter().map(PathBuf::from).collect()),
+                    Source::Upload => TableSource::Paths(uploaded(uploads).await?),
+                    Source::S3 { connection, paths } => TableSource::ObjectStore {
+                        storage: Box::new(self.storage(participant, &connection, access).await?),
+                        paths,
+                    },
+                    Source::Postgres { connection, query } => {
+                        TableSource::Postgres(Box::new(self.postgres_query(participant, &connection, query, access).await?))
+                    }
+                };
+                let mut options = PublishOptions { delta_version: draft.read.delta_version, in_place, previous, ..PublishOptions::default() };
+                if let Some(nulls) = draft.read.null_values.clone() {
+                    options.limits.csv_null_values = nulls;
+                }
+                options.limits.sheet.clone_from(&draft.read.sheet);
+                blocking(move || reading.table(&source, options)).await?
+            }
+            ProductKind::Files => match source {
+                Source::Paths { paths, .. } => {
+                    let paths = paths.into_iter().map(PathBuf::from).collect();
+                    blocking(move || reading.files(paths, in_place)).await?
+                }
+                Source::Upload => {
+                    let dir = uploads.ok_or_else(no_uploads)?;
+                    blocking(move || reading.files(vec![dir], false)).await?
+                }
+                Source::S3 { connection, paths } => {
+                    let storage = self.storage(participant, &connection, access).await?;
+                    blocking(move || reading.objects(&storage, &paths)).await?
+                }
+                Source::Postgres { .. } => return Err(Error::invalid("A query gives a table: choose the kind \"table\".")),
+            },
+        };
+        content["fileCount"] = json!(files.len());
+        let size_bytes = files.iter().map(|f| f.size).sum();
+        Ok(Ready { prepared: Prepared { folder, content, files: files.len() as u64, size_bytes }, files })
+    }
+}
+
+/// A reading of a source, on a thread that may block.
+struct Reading {
+    out: PathBuf,
+    data: PathBuf,
+    cancel: Arc<AtomicBool>,
+    progress: Told,
+    now: Timestamp,
+}
+
+type Described = (serde_json::Value, Vec<ProductFile>);
+
+impl Reading {
+    fn table(mut self, source: &TableSource, mut options: PublishOptions) -> Result<Described> {
+        options.cancel = Arc::clone(&self.cancel);
+        let mut table = publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into()))
+            .map_err(|e| tables_error(&e, &self.data))?;
+        let files = std::mem::take(&mut table.files);
+        let rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
+        Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
+    }
+
+    fn files(mut self, sources: Vec<PathBuf>, in_place: bool) -> Result<Described> {
+        let target = if in_place { files::publish::Target::InPlace } else { files::publish::Target::Copied(self.out.clone()) };
+        let cancel = Arc::clone(&self.cancel);
+        let stopped = move || cancel.load(Ordering::Relaxed);
+        let published =
+            files::publish::publish(&sources, &target, files::publish::Limits::default(), self.now, &stopped, &mut |p| {
+                (self.progress)(p.into());
+            })
+            .map_err(|e| if stopped() { cancelled() } else { e })?;
+        let rows = published.files.iter().enumerate().map(|(i, file)| file_row(i, file, in_place)).collect();
+        Ok((json!({"sizeBytes": published.size, "leftOut": published.left_out}), rows))
+    }
+
+    /// Objects are fetched into a folder first, so that they pass the same checks as any file.
+    fn objects(self, storage: &fondaco_tables::publish::Storage, paths: &[String]) -> Result<Described> {
+        let fetched = self.out.with_extension("fetched");
+        let mut this = self;
+        let outcome = fondaco_tables::publish::fetch_objects(storage, paths, &fetched, &this.cancel, &mut |p| (this.progress)(p.into()))
+            .map_err(|e| tables_error(&e, &this.data))
+            .and_then(|()| this.files(vec![fetched.clone()], false));
+        let _ = std::fs::remove_dir_all(&fetched);
+        outcome
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(Code::Cancelled, "The reading of the source was cancelled. Nothing was published.")
+}
+
+fn no_uploads() -> Error {
+    Error::new(Code::SourceUnreadable, "Nothing was uploaded. Send the files first.")
+}
+
+/// What lies directly in the folder of uploads: files, and folders that are Delta tables.
+async fn uploaded(dir: Option<PathBuf>) -> Result<Vec<PathBuf>> {
+    let dir = dir.ok_or_else(no_uploads)?;
+    let list = move || -> std::io::Result<Vec<PathBuf>> { std::fs::read_dir(&dir)?.map(|e| e.map(|e| e.path())).collect() };
+    let mut paths = blocking(move || list().map_err(|e| no_uploads().with_internal(e))).await?;
+    if paths.is_empty() {
+        return Err(no_uploads());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal_failure)?
+}
+
+/// The code of a failed publication into a folder of ours.
+pub(in crate::app) fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
+    let code = match e.kind() {
+        "malformed-parquet" | "malformed-csv" | "malformed-workbook" | "malformed-json" | "malformed-delta" | "bad-column-name" => {
+            Code::SourceMalformed
+        }
+        "unsupported-type" => Code::TypeUnsupported,
+        "schema-mismatch" => Code::SchemaMismatch,
+        "too-large" => Code::TooLarge,
+        "empty" | "bad-source" | "unsupported-delta" | "no-such-version" | "missing-file" => Code::SourceUnreadable,
+        "storage-unreachable" | "storage-slow" | "storage-failed" | "database-unreachable" | "database-lost" | "database-slow" => {
+            Code::SourceUnreachable
+        }
+        "storage-changed" => Code::SourceUnreadable,
+        "storage-refused" | "storage-missing" | "database-refused" | "query-refused" => Code::SourceRefused,
+        "cancelled" => return cancelled(),
+        _ => match e {
+            // The publisher's file; what fails in our own folder is our failure.
+            TablesError::Io { path, .. } if !path.starts_with(own_folder) => Code::SourceUnreadable,
+            _ => return Error::internal_failure(e),
+        },
+    };
+    Error::new(code, format!("Nothing was published. {e}"))
+}
