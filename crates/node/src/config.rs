@@ -32,6 +32,18 @@ pub struct Config {
     pub log: Log,
     /// How nodes recognise each other.
     pub identity: Identity,
+    /// Where products may be published from.
+    pub sources: Sources,
+}
+
+/// Where products may be published from, by people and programs that are not operators of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sources {
+    /// Folders on this machine.
+    pub folders: Vec<PathBuf>,
+    /// Allow object stores and databases on private addresses.
+    pub allow_private: bool,
 }
 
 /// The public listener.
@@ -146,6 +158,8 @@ struct File {
     log: Log,
     #[serde(default)]
     identity: Identity,
+    #[serde(default)]
+    sources: Sources,
 }
 
 #[derive(Deserialize)]
@@ -221,6 +235,7 @@ impl Config {
             network: file.network,
             log: file.log,
             identity: file.identity,
+            sources: file.sources,
         })
     }
 

@@ -37,6 +37,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const KEYS_CACHED: u64 = 20_000;
 /// Peers' endpoints kept, and for how long: a peer that moves is found again within a minute.
 const REMOTES_CACHED: u64 = 10_000;
+/// Sources read at once: reading is bound by the disk, and each takes memory.
+const PREPARATIONS_MAX: usize = 2;
 const REMOTES_TTL: Duration = Duration::from_mins(1);
 /// Notes where a running node listens, for the commands.
 pub const RUN_FILE: &str = "run.json";
@@ -120,6 +122,8 @@ impl RunningNode {
     pub async fn shutdown(self) {
         tracing::info!("node.stopping");
         self.stop.cancel();
+        self.app.stop_reading.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.app.runs.cancel_all();
         for task in self.tasks {
             if tokio::time::timeout(DRAIN, task).await.is_err() {
                 tracing::warn!("node.drain_timeout: requests or jobs were still in flight after {} s", DRAIN.as_secs());
@@ -208,6 +212,9 @@ pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App>
         remotes: moka::future::Cache::builder().max_capacity(REMOTES_CACHED).time_to_live(REMOTES_TTL).build(),
         gate: app::gate::Gate::default(),
         verdicts: files::seal::Verdicts::default(),
+        runs: app::publish::Runs::default(),
+        preparations: tokio::sync::Semaphore::new(PREPARATIONS_MAX),
+        stop_reading: std::sync::Arc::default(),
         stopping: CancellationToken::new(),
         started_at: clock.now(),
         config,

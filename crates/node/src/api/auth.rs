@@ -1,7 +1,7 @@
 //! Who calls the admin API, and how far they reach.
 
 use crate::{
-    app::{App, people::Program},
+    app::{App, people::Program, publish::SourceAccess},
     http::{bearer, problem::ApiError},
 };
 use axum::{
@@ -30,6 +30,10 @@ impl Caller {
             None => Ok(()),
             Some(slug) => Err(Error::new(Code::Forbidden, format!("This token is for the participant \"{slug}\" only."))),
         }
+    }
+    /// How far it reaches when it publishes: a token for the whole node is an operator's.
+    pub fn source_access(&self) -> SourceAccess {
+        SourceAccess { operator: self.program.token.participant.is_none() }
     }
     /// The participant it is bound to, if it is.
     pub fn bound_to(&self) -> Option<&Slug> {

@@ -6,11 +6,14 @@
 mod agreements;
 mod auth;
 mod catalog;
+mod connections;
+mod feeds;
 mod negotiations;
 mod node;
 mod participants;
 mod probes;
 mod products;
+mod publications;
 mod tokens;
 mod transfers;
 pub mod types;
@@ -67,6 +70,17 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(products::show))
         .routes(routes!(products::withdraw))
         .routes(routes!(products::set_offer_rules))
+        .routes(routes!(publications::list, publications::begin))
+        .routes(routes!(publications::show, publications::amend, publications::discard))
+        .merge(uploads())
+        .routes(routes!(publications::prepare))
+        .routes(routes!(publications::cancel))
+        .routes(routes!(publications::publish))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::put, connections::remove))
+        .routes(routes!(feeds::list))
+        .routes(routes!(feeds::look))
+        .routes(routes!(feeds::end))
         .routes(routes!(catalog::read))
         .routes(routes!(negotiations::list, negotiations::begin))
         .routes(routes!(negotiations::show))
@@ -82,6 +96,11 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(users::list, users::add))
+}
+
+/// Uploads are the one body without the common limit: they have their own.
+fn uploads() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(publications::upload, publications::remove_upload)).layer(DefaultBodyLimit::disable())
 }
 
 /// The OpenAPI document of this version.

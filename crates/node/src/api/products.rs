@@ -2,7 +2,7 @@
 
 use super::{Body, KeyHeader, Query, Segments, auth::Acting, types::ProductBody};
 use crate::{
-    app::{App, products::Publish, views::ProductsAsked},
+    app::{App, publish::Progress, views::ProductsAsked},
     http::problem::{ApiResult, Problem},
 };
 use axum::{
@@ -11,13 +11,22 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use fondaco_core::{Error, decision::Rules, ids::OfferId};
+use fondaco_core::{
+    Error, Result,
+    decision::Rules,
+    ids::OfferId,
+    policy::Period,
+    product::{Listing, ProductKind},
+    publication::{Draft, ReadOptions, Renewal, Source},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use tokio::sync::mpsc;
-use tokio_stream::{StreamExt, wrappers::UnboundedReceiverStream};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use utoipa::{IntoParams, ToSchema};
+
+/// Lines of progress that wait for a slow reader.
+const LINES_AHEAD: usize = 64;
 
 /// Products.
 #[derive(Serialize, ToSchema)]
@@ -51,10 +60,30 @@ pub struct PublishBody {
     description: String,
     #[serde(default)]
     keywords: Vec<String>,
-    /// `table`.
+    /// `table` or `files`.
     kind: String,
-    /// Absolute paths on the node's machine.
+    /// Absolute paths on the node's machine, the short form of the source `{"type": "paths"}`.
+    #[serde(default)]
     paths: Vec<String>,
+    /// Where the content comes from: `{"type": "paths", "paths": […], "inPlace": false}`,
+    /// `{"type": "s3", "connection": "…", "paths": […]}` or `{"type": "postgres", "connection": "…", "query": "…"}`.
+    #[serde(default)]
+    #[schema(value_type = Option<serde_json::Value>)]
+    source: Option<Source>,
+    /// How it is read: `deltaVersion`, `sheet`, `nullValues`.
+    #[serde(default)]
+    #[schema(value_type = serde_json::Value)]
+    read: ReadOptions,
+    /// `license`, `contactPoint`, `accrualPeriodicity`, `language`.
+    #[serde(default)]
+    #[schema(value_type = serde_json::Value)]
+    listing: Listing,
+    /// How often the source is looked at for a new version, as an ISO 8601 duration.
+    #[serde(default)]
+    renew_every: Option<String>,
+    /// That columns which seem to hold personal data may be published.
+    #[serde(default)]
+    personal_data_accepted: bool,
     /// ODRL offers without `target`; none means open to every participant.
     #[serde(default)]
     offers: Vec<Value>,
@@ -63,6 +92,47 @@ pub struct PublishBody {
     publish_profile: bool,
     #[serde(default)]
     csv: CsvBody,
+}
+
+impl PublishBody {
+    /// What the publisher says.
+    ///
+    /// # Errors
+    /// When kind, source or renewal cannot be understood.
+    fn draft(self) -> Result<Draft> {
+        let source = match (self.source, self.paths) {
+            (Some(_), paths) if !paths.is_empty() => return Err(Error::invalid("Give \"paths\" or \"source\", not both.")),
+            (Some(source), _) => source,
+            (None, paths) => Source::Paths { paths, in_place: false },
+        };
+        let mut read = self.read;
+        read.null_values = read.null_values.or(self.csv.null_values);
+        let renewal = match self.renew_every {
+            None => None,
+            Some(text) => Some(Renewal {
+                every: Period::parse(&text).ok_or_else(|| Error::invalid("\"renewEvery\" is an ISO 8601 duration such as PT1H."))?,
+            }),
+        };
+        Ok(Draft {
+            kind: ProductKind::parse(&self.kind)?,
+            product: self.id,
+            title: self.title,
+            description: self.description,
+            keywords: self.keywords,
+            listing: self.listing,
+            publish_profile: self.publish_profile,
+            source: Some(source),
+            read,
+            offers: self.offers,
+            personal_data_accepted: self.personal_data_accepted,
+            renewal,
+        })
+    }
+}
+
+/// How far a publication is, as the API tells it.
+pub(super) fn progress_json(p: &Progress) -> Value {
+    json!({"phase": p.phase, "file": p.file, "doneBytes": p.done, "totalBytes": p.total, "filesDone": p.files_done, "files": p.files})
 }
 
 /// How CSV is to be read.
@@ -103,33 +173,22 @@ pub async fn publish(
     headers: HeaderMap,
     Body(body): Body<PublishBody>,
 ) -> ApiResult<Response> {
-    if body.kind != "table" {
-        return Err(Error::invalid(format!("The kind \"{:.40}\" cannot be published by this node; it knows: table.", body.kind)).into());
-    }
     let key = key.key(&acting.caller, "products.publish", &body)?;
-    let publish = Publish {
-        id: body.id,
-        title: body.title,
-        description: body.description,
-        keywords: body.keywords,
-        paths: body.paths.into_iter().map(PathBuf::from).collect(),
-        offers: body.offers,
-        publish_profile: body.publish_profile,
-        null_values: body.csv.null_values,
-    };
+    let access = acting.caller.source_access();
+    let draft = body.draft()?;
     let streams = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("application/x-ndjson"));
     if !streams {
-        let listing = app.publish_table(&acting.participant, publish, key, |_| {}).await?;
+        let listing = app.publish(&acting.participant, draft, access, key, |_| {}).await?;
         return Ok((StatusCode::CREATED, Json(ProductBody::from(&listing))).into_response());
     }
-    let (lines, receiver) = mpsc::unbounded_channel::<String>();
+    let (lines, receiver) = mpsc::channel::<String>(LINES_AHEAD);
     // Not bound to the connection: a publication that has begun is finished although its watcher went away.
     tokio::spawn(async move {
         let progress = lines.clone();
         let last = app
-            .publish_table(&acting.participant, publish, key, move |p| {
-                let _ = progress
-                    .send(line(&json!({"progress": {"phase": p.phase, "file": p.file, "doneBytes": p.done, "totalBytes": p.total}})));
+            .publish(&acting.participant, draft, access, key, move |p| {
+                // Who does not keep up misses some.
+                let _ = progress.try_send(line(&json!({"progress": progress_json(&p)})));
             })
             .await;
         let last = match last {
@@ -139,9 +198,9 @@ pub async fn publish(
                 json!({"error": Problem::of(&e)})
             }
         };
-        let _ = lines.send(line(&last));
+        let _ = lines.send(line(&last)).await;
     });
-    let body = axum::body::Body::from_stream(UnboundedReceiverStream::new(receiver).map(Ok::<_, std::convert::Infallible>));
+    let body = axum::body::Body::from_stream(ReceiverStream::new(receiver).map(Ok::<_, std::convert::Infallible>));
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"))], body).into_response())
 }
 

@@ -67,6 +67,11 @@ pub struct ProductBody {
     title: String,
     description: String,
     keywords: Vec<String>,
+    /// `license`, `contactPoint`, `accrualPeriodicity`, `language`.
+    #[schema(value_type = serde_json::Value)]
+    listing: fondaco_core::product::Listing,
+    /// What could be better about the listing, and why it matters.
+    remarks: Vec<super::publications::RemarkBody>,
     publish_profile: bool,
     created_at: String,
     /// For a table: `schema`, `rows`, `sizeBytes`, `fileCount`, the first `files`, `profile`, and for CSV `inferred`.
@@ -100,6 +105,7 @@ impl ProductBody {
 impl From<&Listing> for ProductBody {
     fn from(listing: &Listing) -> Self {
         let p = &listing.product;
+        let described = fondaco_core::listing::Described { title: &p.title, description: &p.description, keywords: &p.keywords, listing: &p.listing };
         let offers =
             listing.offers.iter().map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences() }).collect();
         Self {
@@ -114,6 +120,8 @@ impl From<&Listing> for ProductBody {
             title: p.title.clone(),
             description: p.description.clone(),
             keywords: p.keywords.clone(),
+            listing: p.listing.clone(),
+            remarks: described.remarks().into_iter().map(Into::into).collect(),
             publish_profile: p.publish_profile,
             created_at: p.created_at.to_rfc3339(),
             content: shown_content(listing),

@@ -6,8 +6,10 @@
 pub mod access;
 pub mod agreements;
 pub mod catalog;
+pub mod connections;
 pub mod consumer_access;
 pub mod damage;
+pub mod feeds;
 pub mod gate;
 pub mod idempotency;
 pub mod negotiations;
@@ -17,6 +19,7 @@ pub mod people;
 pub mod process;
 pub mod product_files;
 pub mod products;
+pub mod publish;
 pub mod received;
 pub mod transfers;
 pub mod views;
@@ -77,6 +80,12 @@ pub struct Inner {
     pub gate: Gate,
     /// What was found of stored files whose seals were unknown.
     pub verdicts: Verdicts,
+    /// Publications being prepared by this process.
+    pub runs: publish::Runs,
+    /// How many sources are read at once.
+    pub preparations: tokio::sync::Semaphore,
+    /// True once the node stops: sources are read no further.
+    pub stop_reading: Arc<std::sync::atomic::AtomicBool>,
     /// Cancelled when the node begins to stop: long answers end.
     pub stopping: CancellationToken,
     /// When this process began to serve.

@@ -1,6 +1,7 @@
 //! Files of a product version: rows of the database, and what the table crate knows of them.
 
 use super::App;
+use crate::files::publish::PublishedFile;
 use fondaco_core::{
     Error, Result,
     participant::Slug,
@@ -45,6 +46,22 @@ pub fn table_file(row: &ProductFile) -> Result<DataFile> {
     body["sizeBytes"] = row.size.into();
     body["sha256"] = row.sha256.clone().into();
     serde_json::from_value(body).map_err(Error::internal_failure)
+}
+
+/// A file of a product of the kind `files` as a row.
+pub fn file_row(position: usize, file: &PublishedFile, in_place: bool) -> ProductFile {
+    let mut body = json!({"mediaType": file.media_type});
+    if in_place {
+        body["path"] = json!(file.place);
+    }
+    ProductFile {
+        position: position as u64,
+        name: file.path.clone(),
+        size: file.size,
+        sha256: file.sha256.clone(),
+        seal: file.seal.as_ref().map(|seal| seal.as_str().to_owned()),
+        body,
+    }
 }
 
 /// What may be shown of a file.

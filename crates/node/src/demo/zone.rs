@@ -4,7 +4,8 @@ use super::scenario::{COUNTRY, ProductPlan, Zone};
 use crate::{
     app::{
         App,
-        products::{Listing, Publish},
+        products::Listing,
+        publish::SourceAccess,
     },
     config::{Config, FILE_NAME},
     init::{FIRST_LOGIN, InitOptions, PASSWORD_FILE, init},
@@ -13,6 +14,8 @@ use crate::{
 use fondaco_core::{
     Code, Error, Result,
     participant::{Did, Participant},
+    product::ProductKind,
+    publication::{Draft, Source},
 };
 use fondaco_tables::sample::write_sample;
 use std::{
@@ -119,24 +122,25 @@ impl DemoNode {
     async fn publish_one(&self, plan: &ProductPlan, dids: &[Did]) -> Result<Listing> {
         let about = plan.table.describe();
         // Beside the data, so that a large temporary folder elsewhere is not needed; gone when it has been published.
-        let scratch = tempfile::Builder::new().prefix("sample-").tempdir_in(&self.dir).map_err(Error::internal_failure)?;
+        let beside = self.dir.parent().unwrap_or(&self.dir);
+        let scratch = tempfile::Builder::new().prefix("sample-").tempdir_in(beside).map_err(Error::internal_failure)?;
         let path = scratch.path().join(format!("{}.parquet", about.id));
         let (kind, rows, seed, target) = (plan.table, plan.rows, self.zone.seed, path.clone());
         tokio::task::spawn_blocking(move || write_sample(kind, rows, seed, &target))
             .await
             .map_err(Error::internal_failure)?
             .map_err(Error::internal_failure)?;
-        let publish = Publish {
-            id: about.id.into(),
+        let draft = Draft {
+            product: about.id.into(),
             title: about.title.into(),
             description: about.description.into(),
             keywords: about.keywords.iter().map(|k| (*k).to_owned()).collect(),
-            paths: vec![path],
+            source: Some(Source::Paths { paths: vec![path.display().to_string()], in_place: false }),
             offers: plan.offers.iter().map(|offer| offer.odrl(dids)).collect(),
             publish_profile: plan.publish_profile,
-            null_values: None,
+            ..Draft::new(ProductKind::Table)
         };
-        self.app().publish_table(&self.participant, publish, None, |_| {}).await
+        self.app().publish(&self.participant, draft, SourceAccess::OPERATOR, None, |_| {}).await
     }
 }
 

@@ -29,6 +29,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 }
 
 async fn once(app: &App) -> Result<()> {
+    app.publications_sweep().await?;
     let now = app.now();
     let before = move |life: Micros| now.plus(Micros(-life.0));
     app.store

@@ -22,6 +22,10 @@ pub const NEGOTIATION_DECIDE: &str = "negotiation.decide";
 pub const TRANSFER_SEND: &str = "transfer.send";
 /// Takes a delayed decision of a transfer.
 pub const TRANSFER_DECIDE: &str = "transfer.decide";
+/// Reads the source of a publication.
+pub const PUBLICATION_PREPARE: &str = "publication.prepare";
+/// Looks at the source of a product that follows it.
+pub const FEED_LOOK: &str = "feed.look";
 /// Ends a transfer whose agreed time is over.
 pub const TRANSFER_EXPIRE: &str = "transfer.expire";
 
@@ -44,6 +48,31 @@ pub struct Decide<Id> {
     pub action: Action,
     /// The revision it was decided for.
     pub revision: u64,
+}
+
+/// The publication whose source is to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The publication.
+    pub id: fondaco_core::ids::PublicationId,
+    /// The revision it was asked for.
+    pub revision: u64,
+    /// Whether an operator of the node asked.
+    pub operator: bool,
+}
+
+/// The feed whose source is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The product.
+    pub product: fondaco_core::product::ProductId,
+    /// The revision of the feed it was appointed by.
+    pub revision: u64,
+}
+
+/// The line of the looks of one feed.
+pub fn feed_line(product: &fondaco_core::product::ProductId) -> String {
+    format!("feed:{product}")
 }
 
 /// The transfer to look at when its agreed time should be over.

@@ -1,7 +1,8 @@
 //! The runner: takes due jobs from the store and carries them out, a bounded number at a time.
 
 use super::{
-    Decide, Expire, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend,
+    Decide, Expire, FEED_LOOK, Look, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, PUBLICATION_PREPARE, Prepare, TRANSFER_DECIDE,
+    TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend,
 };
 use crate::app::App;
 use fondaco_core::{
@@ -76,6 +77,15 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
                 Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), id.as_ref(), &e).await,
                 other => other,
             }
+        }
+        PUBLICATION_PREPARE => {
+            let participant = app.participant(slug.as_str()).await?;
+            app.publication_prepare_now(&participant, &read::<Prepare>(job)?, job.id.clone()).await
+        }
+        FEED_LOOK => {
+            let participant = app.participant(slug.as_str()).await?;
+            let due: Look = read(job)?;
+            app.feed_look(&participant, &due.product, due.revision, job.id.clone()).await
         }
         TRANSFER_EXPIRE => app.transfer_expire(slug, read::<Expire>(job)?.id, job.id.clone()).await,
         other => Err(Error::internal_failure(format!("unknown job kind {other}"))),

@@ -141,7 +141,7 @@ impl App {
     /// # Errors
     /// Only when the database fails: what is wrong with the source is kept with the publication.
     pub async fn publication_prepare_now(&self, participant: &Participant, due: &Prepare, job: JobId) -> Result<()> {
-        let done = |tx: &mut fondaco_store::Tx| -> Result<()> { Ok(tx.job_finish(&job)?) };
+        let done = |tx: &mut fondaco_store::Tx| -> Result<()> { Ok(tx.job_finish(&job).map(drop)?) };
         let publication = self.publication(&participant.slug, &due.id).await.ok();
         let waiting = publication.filter(|p| p.revision == due.revision && matches!(p.state, State::Preparing));
         let Some(publication) = waiting else { return self.store.tx("publication.void", done).await };

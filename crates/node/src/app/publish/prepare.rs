@@ -10,7 +10,7 @@ use fondaco_core::{
     participant::{Participant, Slug},
     product::{ProductId, ProductKind},
     publication::{Draft, Prepared, Source},
-    time::{Clock, Timestamp},
+    time::Timestamp,
 };
 use fondaco_store::ProductFile;
 use fondaco_tables::{
@@ -168,19 +168,13 @@ impl App {
                 let source = match source {
                     Source::Paths { paths, .. } => TableSource::Paths(paths.into_iter().map(PathBuf::from).collect()),
                     Source::Upload => TableSource::Paths(uploaded(uploads).await?),
-                    Source::S3 { connection, paths } => TableSource::ObjectStore {
-                        storage: Box::new(self.storage(participant, &connection, access).await?),
-                        paths,
-                    },
-                    Source::Postgres { connection, query } => {
-                        TableSource::Postgres(Box::new(self.postgres_query(participant, &connection, query, access).await?))
-                    }
+                    Source::S3 { .. } | Source::Postgres { .. } => return Err(no_uploads()),
                 };
                 let mut options = PublishOptions { delta_version: draft.read.delta_version, in_place, previous, ..PublishOptions::default() };
                 if let Some(nulls) = draft.read.null_values.clone() {
                     options.limits.csv_null_values = nulls;
                 }
-                options.limits.sheet.clone_from(&draft.read.sheet);
+                options.sheet.clone_from(&draft.read.sheet);
                 blocking(move || reading.table(&source, options)).await?
             }
             ProductKind::Files => match source {
@@ -192,11 +186,7 @@ impl App {
                     let dir = uploads.ok_or_else(no_uploads)?;
                     blocking(move || reading.files(vec![dir], false)).await?
                 }
-                Source::S3 { connection, paths } => {
-                    let storage = self.storage(participant, &connection, access).await?;
-                    blocking(move || reading.objects(&storage, &paths)).await?
-                }
-                Source::Postgres { .. } => return Err(Error::invalid("A query gives a table: choose the kind \"table\".")),
+                Source::S3 { .. } | Source::Postgres { .. } => return Err(Error::invalid("A query gives a table: choose the kind \"table\".")),
             },
         };
         content["fileCount"] = json!(files.len());
@@ -214,10 +204,10 @@ struct Reading {
     now: Timestamp,
 }
 
-type Described = (serde_json::Value, Vec<ProductFile>);
+type Content = (serde_json::Value, Vec<ProductFile>);
 
 impl Reading {
-    fn table(mut self, source: &TableSource, mut options: PublishOptions) -> Result<Described> {
+    fn table(mut self, source: &TableSource, mut options: PublishOptions) -> Result<Content> {
         options.cancel = Arc::clone(&self.cancel);
         let mut table = publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into()))
             .map_err(|e| tables_error(&e, &self.data))?;
@@ -226,7 +216,7 @@ impl Reading {
         Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
     }
 
-    fn files(mut self, sources: Vec<PathBuf>, in_place: bool) -> Result<Described> {
+    fn files(mut self, sources: Vec<PathBuf>, in_place: bool) -> Result<Content> {
         let target = if in_place { files::publish::Target::InPlace } else { files::publish::Target::Copied(self.out.clone()) };
         let cancel = Arc::clone(&self.cancel);
         let stopped = move || cancel.load(Ordering::Relaxed);
@@ -237,17 +227,6 @@ impl Reading {
             .map_err(|e| if stopped() { cancelled() } else { e })?;
         let rows = published.files.iter().enumerate().map(|(i, file)| file_row(i, file, in_place)).collect();
         Ok((json!({"sizeBytes": published.size, "leftOut": published.left_out}), rows))
-    }
-
-    /// Objects are fetched into a folder first, so that they pass the same checks as any file.
-    fn objects(self, storage: &fondaco_tables::publish::Storage, paths: &[String]) -> Result<Described> {
-        let fetched = self.out.with_extension("fetched");
-        let mut this = self;
-        let outcome = fondaco_tables::publish::fetch_objects(storage, paths, &fetched, &this.cancel, &mut |p| (this.progress)(p.into()))
-            .map_err(|e| tables_error(&e, &this.data))
-            .and_then(|()| this.files(vec![fetched.clone()], false));
-        let _ = std::fs::remove_dir_all(&fetched);
-        outcome
     }
 }
 

@@ -36,6 +36,12 @@ impl From<fondaco_tables::publish::Progress> for Progress {
     }
 }
 
+impl From<crate::files::publish::Progress> for Progress {
+    fn from(p: crate::files::publish::Progress) -> Self {
+        Self { phase: Phase::Copying, file: p.file, done: p.done, total: p.total, files_done: 0, files: 0 }
+    }
+}
+
 /// The preparations of this process.
 #[derive(Default)]
 pub struct Runs(Mutex<HashMap<PublicationId, Run>>);

@@ -7,7 +7,7 @@ use crate::{
         product_files::FILES_AT_ONCE,
         products::{FOLDER, Listing},
     },
-    jobs::{FEED_LOOK, feed_line},
+    jobs::{FEED_LOOK, Look, feed_line},
 };
 use fondaco_core::{
     Code, Error, Result,
@@ -203,7 +203,7 @@ pub(in crate::app) fn enqueue_look(tx: &mut Tx, feed: &Feed) -> Result<()> {
         participant: feed.participant.clone(),
         kind: FEED_LOOK.into(),
         key: feed_line(&feed.product),
-        payload: json!({"product": feed.product, "revision": feed.revision}),
+        payload: json!(Look { product: feed.product.clone(), revision: feed.revision }),
         run_at: feed.next_at,
     })?;
     Ok(())
