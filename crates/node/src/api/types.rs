@@ -105,7 +105,8 @@ impl ProductBody {
 impl From<&Listing> for ProductBody {
     fn from(listing: &Listing) -> Self {
         let p = &listing.product;
-        let described = fondaco_core::listing::Described { title: &p.title, description: &p.description, keywords: &p.keywords, listing: &p.listing };
+        let described =
+            fondaco_core::listing::Described { title: &p.title, description: &p.description, keywords: &p.keywords, listing: &p.listing };
         let offers =
             listing.offers.iter().map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences() }).collect();
         Self {

@@ -35,8 +35,13 @@ impl App {
     ) -> Result<Connection> {
         check_name(name)?;
         target.check(&secret)?;
-        let connection =
-            Connection { participant: participant.slug.clone(), name: name.to_owned(), target, operator: access.operator, created_at: self.now() };
+        let connection = Connection {
+            participant: participant.slug.clone(),
+            name: name.to_owned(),
+            target,
+            operator: access.operator,
+            created_at: self.now(),
+        };
         let text = serde_json::to_vec(&secret).map_err(Error::internal_failure)?;
         let sealed = self.sealer.seal(&context(&participant.slug, name), &text, &*self.entropy)?;
         let stored = connection.clone();

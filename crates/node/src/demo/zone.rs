@@ -2,11 +2,7 @@
 
 use super::scenario::{COUNTRY, ProductPlan, Zone};
 use crate::{
-    app::{
-        App,
-        products::Listing,
-        publish::SourceAccess,
-    },
+    app::{App, products::Listing, publish::SourceAccess},
     config::{Config, FILE_NAME},
     init::{FIRST_LOGIN, InitOptions, PASSWORD_FILE, init},
     node::{Node, RunningNode},
@@ -122,8 +118,7 @@ impl DemoNode {
     async fn publish_one(&self, plan: &ProductPlan, dids: &[Did]) -> Result<Listing> {
         let about = plan.table.describe();
         // Beside the data, so that a large temporary folder elsewhere is not needed; gone when it has been published.
-        let beside = self.dir.parent().unwrap_or(&self.dir);
-        let scratch = tempfile::Builder::new().prefix("sample-").tempdir_in(beside).map_err(Error::internal_failure)?;
+        let scratch = tempfile::Builder::new().prefix("sample-").tempdir_in(&self.dir).map_err(Error::internal_failure)?;
         let path = scratch.path().join(format!("{}.parquet", about.id));
         let (kind, rows, seed, target) = (plan.table, plan.rows, self.zone.seed, path.clone());
         tokio::task::spawn_blocking(move || write_sample(kind, rows, seed, &target))

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use fondaco_core::{
     negotiation::Negotiation,
     participant::{Participant, Slug},
+    product::ProductKind,
+    publication::{Draft, Source},
     time::Micros,
 };
 use fondaco_node::{
-    app::{negotiations::Begin, participants::NewParticipant, products::Publish, views::ProcessesAsked},
+    app::{negotiations::Begin, participants::NewParticipant, publish::SourceAccess, views::ProcessesAsked},
     config::Config,
     init::{InitOptions, init},
     node::{self, RunningNode},
@@ -130,18 +132,18 @@ impl Node {
         let csv = self.dir.path().join("wind.csv");
         std::fs::write(&csv, "hour,station,wind_m_s\n0,pier,3.5\n1,pier,4.5\n").expect("the table");
         let limit = json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 100});
-        let publish = Publish {
-            id: "wind".into(),
+        let draft = Draft {
+            product: "wind".into(),
             title: "Wind at the coast".into(),
             description: "Measured at the pier.".into(),
             keywords: vec!["weather".into()],
-            paths: vec![csv],
+            source: Some(Source::Paths { paths: vec![csv.display().to_string()], in_place: false }),
             offers: vec![json!({"@type": "Offer", "permission": [{"action": "use", "constraint": [limit]}]})],
             publish_profile: true,
-            null_values: None,
+            ..Draft::new(ProductKind::Table)
         };
         let participant = self.participant().await;
-        self.running.app.publish_table(&participant, publish, None, |_| {}).await.expect("the product");
+        self.running.app.publish(&participant, draft, SourceAccess::OPERATOR, None, |_| {}).await.expect("the product");
     }
 }
 

@@ -10,8 +10,8 @@ mod store;
 mod upload;
 
 pub use prepare::{Ready, SourceAccess};
-pub(in crate::app) use store::{enqueue_look, put_feed};
 pub use runs::{Progress, Runs};
+pub(in crate::app) use store::{enqueue_look, put_feed};
 pub use upload::UploadedFile;
 
 use super::{App, idempotency::Key, products::Listing};
@@ -77,9 +77,7 @@ impl App {
     /// [`fondaco_core::Code::NotFound`].
     pub async fn publication(&self, slug: &Slug, id: &PublicationId) -> Result<Publication> {
         let (slug, id) = (slug.clone(), id.clone());
-        self.store
-            .read("publication.get", move |tx| -> Result<_> { tx.publication_get(&slug, &id)?.ok_or_else(|| missing(&id)) })
-            .await
+        self.store.read("publication.get", move |tx| -> Result<_> { tx.publication_get(&slug, &id)?.ok_or_else(|| missing(&id)) }).await
     }
 
     /// The publications last touched; those that are done only when `all`.
@@ -117,7 +115,7 @@ impl App {
     pub async fn publication_prepare(&self, participant: &Participant, id: &PublicationId, access: SourceAccess) -> Result<Publication> {
         let before = self.publication(&participant.slug, id).await?;
         let after = before.prepare(self.now())?;
-        self.check_source_access(participant, after.draft.source.as_ref(), access)?;
+        self.check_source_access(after.draft.kind, after.draft.source.as_ref(), access)?;
         let (slug, stored, expected) = (participant.slug.clone(), after.clone(), before.revision);
         self.store
             .tx("publication.prepare", move |tx| -> Result<()> {
@@ -141,7 +139,7 @@ impl App {
     /// # Errors
     /// Only when the database fails: what is wrong with the source is kept with the publication.
     pub async fn publication_prepare_now(&self, participant: &Participant, due: &Prepare, job: JobId) -> Result<()> {
-        let done = |tx: &mut fondaco_store::Tx| -> Result<()> { Ok(tx.job_finish(&job).map(drop)?) };
+        let done = move |tx: &mut fondaco_store::Tx| -> Result<()> { Ok(tx.job_finish(&job).map(drop)?) };
         let publication = self.publication(&participant.slug, &due.id).await.ok();
         let waiting = publication.filter(|p| p.revision == due.revision && matches!(p.state, State::Preparing));
         let Some(publication) = waiting else { return self.store.tx("publication.void", done).await };

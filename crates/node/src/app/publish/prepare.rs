@@ -118,15 +118,22 @@ pub(super) type Told = Box<dyn FnMut(Progress) + Send>;
 
 impl App {
     /// Refuses a source that this caller may not publish from.
-    pub(super) fn check_source_access(&self, participant: &Participant, source: Option<&Source>, access: SourceAccess) -> Result<()> {
+    pub(super) fn check_source_access(&self, kind: ProductKind, source: Option<&Source>, access: SourceAccess) -> Result<()> {
         let Some(Source::Paths { paths, .. }) = source else { return Ok(()) };
         let own = self.config.dir.canonicalize().unwrap_or_else(|_| self.config.dir.clone());
         for path in paths {
             // The real path, so that a link does not lead out of an open folder or into the node's own.
-            let real = Path::new(path).canonicalize().map_err(|e| {
-                Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300}: {e}")).with_internal(&participant.slug)
-            })?;
-            if real.starts_with(&own) {
+            let real = Path::new(path)
+                .canonicalize()
+                .map_err(|e| Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300}: {e}")))?;
+            // As files anything can be published, the node's keys too; as a table only what is one.
+            let forbidden = match kind {
+                ProductKind::Files => real.starts_with(&own) || own.starts_with(&real),
+                ProductKind::Table => [self.config.data_dir(), self.config.dir.join("uploads")]
+                    .iter()
+                    .any(|dir| dir.canonicalize().is_ok_and(|dir| real.starts_with(dir))),
+            };
+            if forbidden {
                 return Err(Error::new(Code::Forbidden, "The node's own folder holds its keys and other people's data; it is no source."));
             }
             let open = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| real.starts_with(folder));
@@ -152,7 +159,7 @@ impl App {
         progress: Told,
     ) -> Result<Ready> {
         let source = draft.source.clone().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
-        self.check_source_access(participant, Some(&source), access)?;
+        self.check_source_access(draft.kind, Some(&source), access)?;
         let now = self.now();
         // The product's id may not be chosen yet, and its version is known only in the transaction that stores it.
         let name = ProductId::parse(&draft.product).map_or_else(|_| "unnamed".to_owned(), |id| id.to_string());
@@ -170,7 +177,8 @@ impl App {
                     Source::Upload => TableSource::Paths(uploaded(uploads).await?),
                     Source::S3 { .. } | Source::Postgres { .. } => return Err(no_uploads()),
                 };
-                let mut options = PublishOptions { delta_version: draft.read.delta_version, in_place, previous, ..PublishOptions::default() };
+                let mut options =
+                    PublishOptions { delta_version: draft.read.delta_version, in_place, previous, ..PublishOptions::default() };
                 if let Some(nulls) = draft.read.null_values.clone() {
                     options.limits.csv_null_values = nulls;
                 }
@@ -186,7 +194,9 @@ impl App {
                     let dir = uploads.ok_or_else(no_uploads)?;
                     blocking(move || reading.files(vec![dir], false)).await?
                 }
-                Source::S3 { .. } | Source::Postgres { .. } => return Err(Error::invalid("A query gives a table: choose the kind \"table\".")),
+                Source::S3 { .. } | Source::Postgres { .. } => {
+                    return Err(Error::invalid("A query gives a table: choose the kind \"table\"."));
+                }
             },
         };
         content["fileCount"] = json!(files.len());
@@ -209,8 +219,8 @@ type Content = (serde_json::Value, Vec<ProductFile>);
 impl Reading {
     fn table(mut self, source: &TableSource, mut options: PublishOptions) -> Result<Content> {
         options.cancel = Arc::clone(&self.cancel);
-        let mut table = publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into()))
-            .map_err(|e| tables_error(&e, &self.data))?;
+        let mut table =
+            publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into())).map_err(|e| tables_error(&e, &self.data))?;
         let files = std::mem::take(&mut table.files);
         let rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
         Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
@@ -220,11 +230,10 @@ impl Reading {
         let target = if in_place { files::publish::Target::InPlace } else { files::publish::Target::Copied(self.out.clone()) };
         let cancel = Arc::clone(&self.cancel);
         let stopped = move || cancel.load(Ordering::Relaxed);
-        let published =
-            files::publish::publish(&sources, &target, files::publish::Limits::default(), self.now, &stopped, &mut |p| {
-                (self.progress)(p.into());
-            })
-            .map_err(|e| if stopped() { cancelled() } else { e })?;
+        let published = files::publish::publish(&sources, &target, files::publish::Limits::default(), self.now, &stopped, &mut |p| {
+            (self.progress)(p.into());
+        })
+        .map_err(|e| if stopped() { cancelled() } else { e })?;
         let rows = published.files.iter().enumerate().map(|(i, file)| file_row(i, file, in_place)).collect();
         Ok((json!({"sizeBytes": published.size, "leftOut": published.left_out}), rows))
     }

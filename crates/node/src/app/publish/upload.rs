@@ -70,9 +70,7 @@ impl App {
                 return Err(e);
             }
         };
-        tokio::fs::rename(&part, &target)
-            .await
-            .map_err(|e| Error::invalid("A file and a folder have the same name.").with_internal(e))?;
+        tokio::fs::rename(&part, &target).await.map_err(|e| Error::invalid("A file and a folder have the same name.").with_internal(e))?;
         Ok(UploadedFile { name: name.to_owned(), size_bytes })
     }
 
