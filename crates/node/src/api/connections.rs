@@ -8,6 +8,7 @@ use crate::{
 use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::connection::{Connection, Secret, Target};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A connection, without its secret.
@@ -72,14 +73,18 @@ pub async fn list(State(app): State<App>, acting: Acting) -> ApiResult<Json<Conn
 #[utoipa::path(put, path = "/api/v1/participants/{slug}/connections/{name}", tag = "connections",
     params(("slug" = String, Path), ("name" = String, Path)), request_body = NewConnectionBody,
     responses((status = 200, body = ConnectionBody), (status = 400, body = Problem)))]
-pub async fn put(
-    State(app): State<App>,
-    acting: Acting,
-    path: Segments,
-    Body(new): Body<NewConnectionBody>,
-) -> ApiResult<Json<ConnectionBody>> {
+pub async fn put(State(app): State<App>, acting: Acting, path: Segments, Body(new): Body<NewConnectionBody>) -> ApiResult<Json<ConnectionBody>> {
     let access = acting.caller.source_access();
     Ok(Json(app.connection_put(&acting.participant, path.get("name"), new.target, new.secret, access).await?.into()))
+}
+
+/// Try a connection out.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/connections/{name}/check", tag = "connections",
+    params(("slug" = String, Path), ("name" = String, Path)),
+    responses((status = 200, body = serde_json::Value), (status = 502, body = Problem)))]
+pub async fn check(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<Json<Value>> {
+    let place = app.connection_check(&acting.participant, path.get("name")).await?;
+    Ok(Json(serde_json::json!({"works": true, "place": place})))
 }
 
 /// Remove a connection. Products published through it stay.

@@ -33,7 +33,7 @@ pub use personal::{HintStrength, PersonalDataCategory, PersonalDataHint};
 pub use profile::{ColumnProfile, FileStats, MAX_BOUND_CHARS, TRUNCATION_MARK};
 pub use schema::{Column, TableSchema};
 pub use source::{InferredColumn, InferredCsv, InferredWorkbook};
-pub use storage::{Patience, Storage, StorageCredentials};
+pub use storage::{Patience, Storage, StorageCredentials, fetch_objects};
 pub(crate) use writer::ParquetFile;
 
 use crate::TablesError;
@@ -241,6 +241,27 @@ pub struct PublishedTable {
     /// Columns that may hold personal data, in the order of the columns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal_data: Vec<PersonalDataHint>,
+}
+
+/// The newest version of a source that is a Delta table; `None` for any other source.
+///
+/// # Errors
+/// When the table's log cannot be listed.
+pub fn newest_delta_version(source: &TableSource) -> Result<Option<u64>, TablesError> {
+    match source {
+        TableSource::Paths(paths) => match paths.as_slice() {
+            [one] => source::newest_version(one),
+            _ => Ok(None),
+        },
+        TableSource::ObjectStore { storage, paths } => match paths.as_slice() {
+            [one] => {
+                let (options, mut silent) = (PublishOptions::default(), |_| ());
+                storage::newest_version(storage, one, &mut Work::new(Path::new(""), &options, &mut silent))
+            }
+            _ => Ok(None),
+        },
+        TableSource::Postgres(_) => Ok(None),
+    }
 }
 
 /// Publishes `source` into `out_dir`, which must not exist yet or be empty. On error nothing is left in

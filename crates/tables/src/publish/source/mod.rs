@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use self::delta::{DeltaSource, RemoteTable};
+pub(super) use self::delta::{DeltaSource, RemoteTable, newest_of, newest_version};
 use self::{csv::CsvSource, excel::ExcelSource, jsonl::JsonLinesSource, parquet::ParquetSource};
 pub use self::{
     excel::InferredWorkbook,

@@ -104,6 +104,23 @@ impl Session {
         Ok(!self.list(&log, 1, work)?.is_empty())
     }
 
+    /// Names in the log of a Delta table at the path; none when there is no table.
+    pub(super) fn log_names(&self, path: &str, work: &mut Work<'_>) -> Result<Vec<String>, TablesError> {
+        let log = if path.is_empty() { "_delta_log".to_owned() } else { format!("{path}/_delta_log") };
+        let objects = self.list(&log, MAX_KEYS, work)?;
+        Ok(objects.into_iter().filter_map(|o| o.key.get(log.len() + 1..).map(str::to_owned)).collect())
+    }
+
+    /// All objects below a prefix.
+    pub(super) fn everything(&self, path: &str, work: &mut Work<'_>) -> Result<Vec<Object>, TablesError> {
+        let objects = self.list(path, MAX_KEYS, work)?;
+        if objects.len() >= MAX_KEYS {
+            let reason = format!("{MAX_KEYS} objects or more");
+            return Err(TablesError::TooLarge { subject: self.storage.subject(path), reason });
+        }
+        Ok(objects)
+    }
+
     /// The object of exactly this key.
     pub(super) fn head(&self, path: &str, work: &mut Work<'_>) -> Result<Option<Object>, TablesError> {
         work.options().check_cancelled()?;

@@ -17,7 +17,7 @@ pub use object_store::client::{
 use self::fetch::{Object, RemoteLake, Session};
 use super::{
     Work,
-    source::{DeltaSource, Source, fetched},
+    source::{DeltaSource, Source, fetched, newest_of},
 };
 use crate::{StorageTrouble, TablesError};
 
@@ -109,6 +109,74 @@ impl Storage {
     fn subject(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }
+}
+
+/// The newest version of the Delta table at a prefix; `None` when there is none.
+pub(super) fn newest_version(storage: &Storage, path: &str, work: &mut Work<'_>) -> Result<Option<u64>, TablesError> {
+    let names = Session::open(storage)?.log_names(path.trim_matches('/'), work)?;
+    Ok(newest_of(names.iter().map(String::as_str)))
+}
+
+/// Brings objects and everything below prefixes into `dir`, which does not exist yet, as files with the same relative
+/// paths: a single prefix gives its contents, of several each keeps its last part. Every object has the version
+/// that was listed, or it is an error.
+///
+/// # Errors
+/// [`TablesError::Storage`], [`TablesError::TooLarge`], [`TablesError::BadSource`] for a key that cannot be a path here.
+pub fn fetch_objects(
+    storage: &Storage,
+    paths: &[String],
+    dir: &Path,
+    options: &super::PublishOptions,
+    progress: &mut dyn FnMut(super::Progress),
+) -> Result<(), TablesError> {
+    let mut work = Work::new(dir, options, progress);
+    let session = Session::open(storage)?;
+    let mut files: Vec<(Object, PathBuf)> = Vec::new();
+    for path in paths {
+        let path = path.trim_matches('/');
+        let last = path.rsplit('/').next().unwrap_or_default();
+        if let Some(object) = session.head(path, &mut work)? {
+            files.push((object, below(storage, dir, last)?));
+            continue;
+        }
+        let before = files.len();
+        let prefix = if paths.len() > 1 { format!("{last}/") } else { String::new() };
+        for object in session.everything(path, &mut work)? {
+            // Object stores show folders as empty objects whose key ends in a slash.
+            let Some(rest) = object.key.get(path.len()..).map(|k| k.trim_start_matches('/')).filter(|k| !k.is_empty()) else { continue };
+            let target = below(storage, dir, &format!("{prefix}{rest}"))?;
+            files.push((object, target));
+        }
+        if files.len() == before {
+            return Err(TablesError::Storage {
+                trouble: StorageTrouble::Missing,
+                subject: storage.subject(path),
+                reason: "there is no such object, and none below it".into(),
+            });
+        }
+    }
+    let mut targets: Vec<&PathBuf> = files.iter().map(|(_, target)| target).collect();
+    targets.sort();
+    if let Some(twice) = targets.windows(2).find(|w| w[0] == w[1]) {
+        return Err(TablesError::BadSource { path: twice[0].clone(), reason: "two objects would become this one file".into() });
+    }
+    fs::create_dir_all(dir).map_err(TablesError::io("creating", dir))?;
+    for (_, target) in &files {
+        let parent = target.parent().unwrap_or(dir);
+        fs::create_dir_all(parent).map_err(TablesError::io("creating", parent))?;
+    }
+    session.fetch(&files, &mut work)
+}
+
+/// A key's part as a path below `dir`: nothing in it leads out.
+fn below(storage: &Storage, dir: &Path, relative: &str) -> Result<PathBuf, TablesError> {
+    let safe = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
+    if !relative.split('/').all(safe) {
+        let reason = "its key cannot be a path of a file: empty parts, dots and backslashes are not taken";
+        return Err(TablesError::BadSource { path: storage.subject(relative).into(), reason: reason.into() });
+    }
+    Ok(relative.split('/').fold(dir.to_owned(), |path, part| path.join(part)))
 }
 
 /// Sources for objects, prefixes (like folders: their objects, without those below further slashes) or a

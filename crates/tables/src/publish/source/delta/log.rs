@@ -63,9 +63,14 @@ impl Log {
         log
     }
 
+    /// The newest version.
+    pub(super) fn newest(&self) -> Option<u64> {
+        self.commits.iter().chain(self.checkpoints.keys()).max().copied()
+    }
+
     /// What `version` (or the newest) needs, with nothing missing.
     pub(super) fn plan(&self, table: &str, version: Option<u64>) -> Result<LogPlan, TablesError> {
-        let Some(newest) = self.commits.iter().chain(self.checkpoints.keys()).max().copied() else {
+        let Some(newest) = self.newest() else {
             return Err(TablesError::MalformedDelta {
                 table: table.into(),
                 reason: format!("its {LOG_DIR} holds no commit; is the table copied completely?"),

@@ -54,6 +54,21 @@ pub(super) fn is_table(dir: &Path) -> bool {
     dir.join(LOG_DIR).is_dir()
 }
 
+/// The newest version of the table in a folder; `None` when the folder is not one.
+pub(in super::super) fn newest_version(dir: &Path) -> Result<Option<u64>, TablesError> {
+    if !is_table(dir) {
+        return Ok(None);
+    }
+    let table = DeltaSource::local(dir)?;
+    let names = table.local_log(&table.root.join(LOG_DIR))?;
+    Ok(newest_of(names.keys().map(String::as_str)))
+}
+
+/// The newest version that the names in a log tell of.
+pub(in super::super) fn newest_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<u64> {
+    Log::of(names).newest()
+}
+
 /// A table that is somewhere else; its files appear below a folder here when they are asked for.
 pub(in super::super) trait RemoteTable {
     /// Names and sizes of the objects directly below a folder of the table, at most `max`.
