@@ -4,6 +4,7 @@
 pub mod address;
 pub mod client;
 pub mod resolver;
+pub mod storage;
 
 pub use address::{AddressClass, NetworkRule, NonPublic, check_url, classify, parse_url};
 pub use client::{OutRequest, OutResponse, OutStream, Outbound};

@@ -73,7 +73,12 @@ pub async fn list(State(app): State<App>, acting: Acting) -> ApiResult<Json<Conn
 #[utoipa::path(put, path = "/api/v1/participants/{slug}/connections/{name}", tag = "connections",
     params(("slug" = String, Path), ("name" = String, Path)), request_body = NewConnectionBody,
     responses((status = 200, body = ConnectionBody), (status = 400, body = Problem)))]
-pub async fn put(State(app): State<App>, acting: Acting, path: Segments, Body(new): Body<NewConnectionBody>) -> ApiResult<Json<ConnectionBody>> {
+pub async fn put(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Body(new): Body<NewConnectionBody>,
+) -> ApiResult<Json<ConnectionBody>> {
     let access = acting.caller.source_access();
     Ok(Json(app.connection_put(&acting.participant, path.get("name"), new.target, new.secret, access).await?.into()))
 }

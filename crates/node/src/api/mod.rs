@@ -78,6 +78,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(publications::publish))
         .routes(routes!(connections::list))
         .routes(routes!(connections::put, connections::remove))
+        .routes(routes!(connections::check))
         .routes(routes!(feeds::list))
         .routes(routes!(feeds::look))
         .routes(routes!(feeds::end))

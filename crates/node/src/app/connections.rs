@@ -1,15 +1,15 @@
 //! Connections: kept with their secrets sealed, tried out, and opened for a source.
 
 use super::{App, publish::SourceAccess};
-use crate::net::{Outbound, address::NetworkRule};
+use crate::net::{NetworkRule, storage::connector};
 use fondaco_core::{
     Code, Error, Result,
-    connection::{Connection, Secret, Target, Tls, check_name},
+    connection::{Connection, Secret, Target, check_name},
     participant::{Participant, Slug},
     publication::Source,
 };
-use fondaco_tables::publish::{PostgresQuery, PostgresSettings, PostgresTls, S3Settings, Storage, TableSource, newest_delta_version};
-use std::{path::PathBuf, sync::Arc};
+use fondaco_tables::publish::{Patience, Storage, StorageCredentials, TableSource, newest_delta_version};
+use std::path::PathBuf;
 
 fn context(slug: &Slug, name: &str) -> String {
     format!("connection:{slug}:{name}")
@@ -39,8 +39,13 @@ impl App {
     ) -> Result<Connection> {
         check_name(name)?;
         target.check(&secret)?;
-        let connection =
-            Connection { participant: participant.slug.clone(), name: name.to_owned(), target, operator: access.operator, created_at: self.now() };
+        let connection = Connection {
+            participant: participant.slug.clone(),
+            name: name.to_owned(),
+            target,
+            operator: access.operator,
+            created_at: self.now(),
+        };
         let text = serde_json::to_vec(&secret).map_err(Error::internal_failure)?;
         let sealed = self.sealer.seal(&context(&participant.slug, name), &text, &*self.entropy)?;
         let stored = connection.clone();
@@ -67,19 +72,15 @@ impl App {
     /// [`Code::SourceUnreachable`], [`Code::SourceRefused`] with the source's own words.
     pub async fn connection_check(&self, participant: &Participant, name: &str) -> Result<String> {
         let (connection, _) = self.connection_open(&participant.slug, name).await?;
-        let access = SourceAccess { operator: false };
         let place = connection.target.place();
         let data = self.config.data_dir();
         let failed = move |e: fondaco_tables::TablesError| super::publish::tables_error(&e, &data);
         match connection.target {
             Target::S3 { .. } => {
-                let storage = self.storage(participant, name, access).await?;
+                let storage = self.storage(participant, name).await?;
                 tokio::task::spawn_blocking(move || storage.check()).await.map_err(Error::internal_failure)?.map_err(failed)?;
             }
-            Target::Postgres { .. } => {
-                let query = self.postgres_query(participant, name, "SELECT 1".into(), access).await?;
-                tokio::task::spawn_blocking(move || query.settings.check()).await.map_err(Error::internal_failure)?.map_err(failed)?;
-            }
+            Target::Postgres { .. } => return Err(Error::invalid("x")),
         }
         Ok(place)
     }
@@ -94,45 +95,36 @@ impl App {
 
     /// Which addresses a connection may lead to: private ones when an operator made it or the node is told so.
     fn source_rule(&self, connection: &Connection) -> NetworkRule {
-        if connection.operator || self.config.sources.allow_private { NetworkRule::everything() } else { self.outbound.rule() }
+        let own = self.outbound.rule();
+        if connection.operator || self.config.sources.allow_private {
+            return NetworkRule { allow_private: true, allow_loopback: true, allow_http: true };
+        }
+        own
     }
 
     /// An object store, opened for a source.
-    pub(super) async fn storage(&self, participant: &Participant, name: &str, _: SourceAccess) -> Result<Storage> {
+    pub(super) async fn storage(&self, participant: &Participant, name: &str) -> Result<Storage> {
         let (connection, secret) = self.connection_open(&participant.slug, name).await?;
         let rule = self.source_rule(&connection);
         let Target::S3 { endpoint, region, bucket, path_style, access_key_id } = connection.target else {
             return Err(Error::invalid(format!("The connection \"{name}\" leads to a database, not to an object store.")));
         };
-        let settings = S3Settings {
+        let credentials = match (access_key_id, secret.secret_access_key) {
+            (Some(access_key), Some(secret_key)) => {
+                Some(StorageCredentials { access_key, secret_key, session_token: secret.session_token })
+            }
+            _ => None,
+        };
+        Ok(Storage {
             endpoint: endpoint.map(|e| e.as_str().trim_end_matches('/').to_owned()),
             region,
             bucket,
             path_style,
+            // Whether this very address may be called in the clear is the rule's to say.
             allow_http: true,
-            access_key_id,
-            secret_access_key: secret.secret_access_key,
-            session_token: secret.session_token,
-        };
-        Ok(Storage::s3(settings, self.source_connector(rule)?))
-    }
-
-    /// A query, ready to be run.
-    pub(super) async fn postgres_query(&self, participant: &Participant, name: &str, query: String, _: SourceAccess) -> Result<PostgresQuery> {
-        let (connection, secret) = self.connection_open(&participant.slug, name).await?;
-        let rule = self.source_rule(&connection);
-        let Target::Postgres { host, port, database, user, tls } = connection.target else {
-            return Err(Error::invalid(format!("The connection \"{name}\" leads to an object store, not to a database.")));
-        };
-        // Resolved and checked once; the address that was checked is the one that is called.
-        let address = self.outbound.resolve(&host, port, rule).await?;
-        let tls = match tls {
-            Tls::Require => PostgresTls::Require,
-            Tls::Disable => PostgresTls::Disable,
-        };
-        Ok(PostgresQuery {
-            settings: PostgresSettings { host, port, database, user, password: secret.password, tls, hostaddr: Some(address), ..PostgresSettings::default() },
-            query,
+            credentials,
+            connector: Some(connector(rule)?),
+            patience: Patience::default(),
         })
     }
 
@@ -140,10 +132,9 @@ impl App {
     pub(super) async fn newest_delta_version(&self, participant: &Participant, source: &Source) -> Result<Option<u64>> {
         let source = match source {
             Source::Paths { paths, .. } => TableSource::Paths(paths.iter().map(PathBuf::from).collect()),
-            Source::S3 { connection, paths } => TableSource::ObjectStore {
-                storage: Box::new(self.storage(participant, connection, SourceAccess::OPERATOR).await?),
-                paths: paths.clone(),
-            },
+            Source::S3 { connection, paths } => {
+                TableSource::ObjectStore { storage: Box::new(self.storage(participant, connection).await?), paths: paths.clone() }
+            }
             Source::Upload | Source::Postgres { .. } => return Ok(None),
         };
         let data = self.config.data_dir();

@@ -116,7 +116,7 @@ impl App {
         let slug = &participant.slug;
         let (mut content, mut delta_version, mut renewed) = (None, feed.delta_version, false);
         let newest = match delta_version {
-            Some(_) => None,
+            Some(_) => self.newest_delta_version(participant, &feed.source).await?,
             None => None,
         };
         for _ in 0..COMMITS_PER_LOOK {

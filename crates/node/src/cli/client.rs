@@ -153,6 +153,21 @@ impl AdminClient {
         self.json(response).await
     }
 
+    /// Makes or replaces a thing of a known name.
+    pub(super) async fn replace(&self, path: &[&str], body: &Value) -> Result<Value> {
+        let response = self.send(Method::PUT, path, &[], Some(body), None).await?;
+        self.json(response).await
+    }
+
+    /// Removes a thing; its answer has no body.
+    pub(super) async fn remove(&self, path: &[&str]) -> Result<()> {
+        let response = self.send(Method::DELETE, path, &[], None, None).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        self.json(response).await.map(drop)
+    }
+
     /// Creates something, once: the call carries an idempotency key and is repeated once with the same key when
     /// the connection breaks before the answer has come.
     pub(super) async fn create(&self, path: &[&str], body: &Value) -> Result<Value> {
@@ -331,6 +346,14 @@ impl ParticipantClient {
     /// See [`AdminClient::act`].
     pub(super) async fn act(&self, path: &[&str], body: &Value) -> Result<Value> {
         self.node.act(&self.path(path), body).await
+    }
+    /// See [`AdminClient::replace`].
+    pub(super) async fn replace(&self, path: &[&str], body: &Value) -> Result<Value> {
+        self.node.replace(&self.path(path), body).await
+    }
+    /// See [`AdminClient::remove`].
+    pub(super) async fn remove(&self, path: &[&str]) -> Result<()> {
+        self.node.remove(&self.path(path)).await
     }
     /// See [`AdminClient::create`].
     pub(super) async fn create(&self, path: &[&str], body: &Value) -> Result<Value> {

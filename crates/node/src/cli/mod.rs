@@ -7,11 +7,13 @@ mod backup;
 mod catalog;
 mod client;
 mod completions;
+mod connection;
 mod context;
 mod demo;
 mod disk;
 mod doctor;
 mod failure;
+mod feed;
 mod fetch;
 mod init;
 mod negotiate;
@@ -88,6 +90,10 @@ enum Command {
     Restore(restore::Args),
     #[command(subcommand)]
     Product(product::Command),
+    #[command(subcommand)]
+    Connection(connection::Command),
+    #[command(subcommand)]
+    Feed(feed::Command),
     Catalog(catalog::Args),
     Negotiate(negotiate::Args),
     #[command(subcommand)]
@@ -172,6 +178,8 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Backup(args) => backup::run(context, args).await,
         Command::Restore(args) => restore::run(context, args).await,
         Command::Product(command) => product::run(context, command).await,
+        Command::Connection(command) => connection::run(context, command).await,
+        Command::Feed(command) => feed::run(context, command).await,
         Command::Catalog(args) => catalog::run(context, args).await,
         Command::Negotiate(args) => negotiate::run(context, args).await,
         Command::Negotiation(command) => negotiation::run(context, command).await,

@@ -1,4 +1,4 @@
-//! `fondaco product …`: publishing tables and files under terms.
+//! `fondaco product …`: publishing tables under terms.
 
 use super::{
     answer::Answer,
@@ -57,30 +57,62 @@ pub(super) enum Command {
 
 /// Publish a product, or the next version of one
 ///
-/// Parquet files are checked and copied. CSV files are read whole, their column types inferred and shown, and
-/// stored as Parquet. All files of one table have the same columns. With --kind files, files of any sort are
-/// copied with their folders; links and names that mean something else on other machines are refused. A product
-/// is never changed afterwards: adding the same id again makes its next version.
+/// Parquet files are checked and copied. CSV, JSON Lines and Excel files are read whole, their column types inferred and shown, and
+/// stored as Parquet. All files of one product have the same columns. A product is never changed afterwards:
+/// adding the same id again makes its next version.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   fondaco --dir mynode product add flights.parquet --id flights --title \"Flights of 2013\"
   fondaco --dir mynode product add 2024/*.csv --id air --title \"Air quality\" --offer research.json
-  fondaco --dir mynode product add photos/ --kind files --id photos --title \"Photos of the site\"
 
 An offer file is an ODRL offer without target, for example:
   {\"@type\": \"Offer\", \"permission\": [{\"action\": \"use\", \"constraint\": [
     {\"leftOperand\": \"dateTime\", \"operator\": \"lt\", \"rightOperand\": \"2027-01-01T00:00:00Z\"}]}]}
 Without an offer file the product is open to every participant.")]
 pub(super) struct AddArgs {
-    /// Files, or folders of them; for a table Parquet or CSV
-    #[arg(required = true, value_name = "PATH")]
+    /// Files or folders: for a table Parquet, CSV, JSON Lines or Excel files, or the folder of a Delta table. With --s3, keys
+    /// or prefixes in the bucket
+    #[arg(value_name = "PATH", required_unless_present = "postgres")]
     paths: Vec<PathBuf>,
     /// The kind of product
     #[arg(long, value_parser = ["table", "files"], default_value = "table")]
     kind: String,
+    /// Publish from the object store of this connection
+    #[arg(long, value_name = "CONNECTION", conflicts_with = "postgres")]
+    s3: Option<String>,
+    /// Publish the result of --query on the database of this connection
+    #[arg(long, value_name = "CONNECTION", requires = "query", conflicts_with = "paths")]
+    postgres: Option<String>,
+    /// The query: one statement that returns rows
+    #[arg(long, value_name = "SQL", requires = "postgres")]
+    query: Option<String>,
     /// Leave the files where they are instead of copying them; they must not change afterwards
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["s3", "postgres"])]
     in_place: bool,
+    /// Delta tables: the version to publish [default: the newest]
+    #[arg(long, value_name = "N")]
+    delta_version: Option<u64>,
+    /// Excel: the sheet [default: the first with cells]
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// Look at the source this often and publish what is new as the next version: PT10M, PT1H, P1D
+    #[arg(long, value_name = "DURATION")]
+    renew_every: Option<String>,
+    /// Publish although columns seem to hold personal data
+    #[arg(long)]
+    accept_personal_data: bool,
+    /// The licence: an SPDX name such as CC-BY-4.0, or a web address
+    #[arg(long, value_name = "LICENCE")]
+    license: Option<String>,
+    /// Whom to ask: a mail or web address
+    #[arg(long, value_name = "ADDRESS")]
+    contact: Option<String>,
+    /// How often it is renewed
+    #[arg(long, value_name = "RHYTHM", value_parser = ["continuous", "hourly", "daily", "weekly", "monthly", "quarterly", "annual", "irregular", "never"])]
+    rhythm: Option<String>,
+    /// A language of the content, as a tag such as zh or en; may be given several times
+    #[arg(long = "language", value_name = "TAG")]
+    languages: Vec<String>,
     /// Its id: letters, digits, hyphens, underscores
     #[arg(long)]
     id: String,
@@ -105,9 +137,6 @@ pub(super) struct AddArgs {
     nulls: Vec<String>,
 }
 
-/// Files shown of a product: a person looks at the first, a program asks for JSON.
-const FILES_SHOWN: usize = 20;
-
 /// Runs the command.
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
     match command {
@@ -116,7 +145,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let us = context.participant().await?;
             let product = publish(context, &us, &body).await?;
             let text = added(&product);
-            Ok(Answer::new(product, text).then(context.command(&format!("product show {}", quoted(&args.id)))))
+            let hints = personal_data(&product);
+            let remarks: Vec<String> =
+                list(&product, "remarks").iter().map(|r| format!("note: {} {}", self::text(r, "what"), self::text(r, "why"))).collect();
+            let mut answer = Answer::new(product, text).then(context.command(&format!("product show {}", quoted(&args.id))));
+            for note in hints.into_iter().chain(remarks) {
+                answer = answer.note(note);
+            }
+            Ok(answer)
         }
         Command::List { all } => {
             let us = context.participant().await?;
@@ -159,7 +195,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
 
 fn add_body(args: &AddArgs, stdin: &mut dyn Read) -> Result<Value> {
     let mut paths = Vec::new();
-    for path in &args.paths {
+    for path in args.paths.iter().filter(|_| args.s3.is_none()) {
         let absolute = std::path::absolute(path).map_err(|e| Failure::file("Cannot use", path, &e))?;
         if let Err(e) = std::fs::metadata(&absolute) {
             return Err(Failure::new(Code::SourceUnreadable, format!("Cannot read {}: {e}.", path.display())));
@@ -174,10 +210,35 @@ fn add_body(args: &AddArgs, stdin: &mut dyn Read) -> Result<Value> {
     }
     let offers = args.offers.iter().map(|path| offer(path, stdin)).collect::<Result<Vec<Value>>>()?;
     let mut body = json!({"id": args.id, "title": args.title, "kind": args.kind, "publishProfile": args.publish_profile});
-    if args.in_place {
-        body["source"] = json!({"type": "paths", "paths": paths, "inPlace": true});
-    } else {
-        body["paths"] = paths.into();
+    body["source"] = match (&args.s3, &args.postgres) {
+        (Some(connection), _) => {
+            let keys: Vec<_> = args.paths.iter().map(|p| p.to_string_lossy()).collect();
+            json!({"type": "s3", "connection": connection, "paths": keys})
+        }
+        (_, Some(connection)) => json!({"type": "postgres", "connection": connection, "query": args.query}),
+        _ => json!({"type": "paths", "paths": paths, "inPlace": args.in_place}),
+    };
+    let listing =
+        json!({"license": args.license, "contactPoint": args.contact, "accrualPeriodicity": args.rhythm, "language": args.languages});
+    let read = json!({"deltaVersion": args.delta_version, "sheet": args.sheet});
+    // Only what was said: the rest is the node's default.
+    for (key, value) in [("listing", listing), ("read", read)] {
+        let said: serde_json::Map<_, _> = value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, v)| !v.is_null() && **v != json!([]))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        if !said.is_empty() {
+            body[key] = said.into();
+        }
+    }
+    if let Some(every) = &args.renew_every {
+        body["renewEvery"] = every.as_str().into();
+    }
+    if args.accept_personal_data {
+        body["personalDataAccepted"] = true.into();
     }
     if !args.description.is_empty() {
         body["description"] = args.description.as_str().into();
@@ -192,6 +253,18 @@ fn add_body(args: &AddArgs, stdin: &mut dyn Read) -> Result<Value> {
         body["csv"] = json!({"nullValues": args.nulls});
     }
     Ok(body)
+}
+
+/// What the node noticed about personal data, a line per column.
+fn personal_data(product: &Value) -> Vec<String> {
+    let hints = list(product.get("content").unwrap_or(&Value::Null), "personalData");
+    hints
+        .iter()
+        .map(|h| {
+            let sure = if text(h, "strength") == "found" { "holds" } else { "may hold" };
+            format!("personal data: the column \"{}\" {sure} {}", text(h, "column"), text(h, "category"))
+        })
+        .collect()
 }
 
 /// Reads an offer file. What its policy may say is the node's to check.
@@ -295,31 +368,8 @@ fn added(product: &Value) -> String {
         )));
         out.push('\n');
     }
-    out.push_str(&contents(product));
+    out.push_str(&column_table(content));
     out.push_str(&offers_text(product));
-    out
-}
-
-/// The columns of a table, the first files of a product of files.
-fn contents(product: &Value) -> String {
-    let content = product.get("content").unwrap_or(&Value::Null);
-    if text(product, "kind") != "files" {
-        return column_table(content);
-    }
-    let mut table = Table::new(&["FILE", "SIZE", "SHA-256"], &["SIZE"]);
-    let files = list(content, "files");
-    for file in files.iter().take(FILES_SHOWN) {
-        table.row([
-            text(file, "name"),
-            &bytes(number(file, "sizeBytes").or_else(|| number(file, "size"))),
-            &short(text(file, "sha256"), 17),
-        ]);
-    }
-    let mut out = table.render("No files are known.");
-    let more = number(content, "fileCount").unwrap_or_default().saturating_sub(files.len().min(FILES_SHOWN) as u64);
-    if more > 0 {
-        out.push_str(&format!("and {} more\n", count(Some(more))));
-    }
     out
 }
 
@@ -336,10 +386,9 @@ fn one(product: &Value) -> String {
         .add("Rows", count(number(content, "rows")))
         .add("Size", bytes(number(content, "sizeBytes")))
         .add("Published", when(text(product, "createdAt")))
-        .add_lines("Damaged", list(product, "damaged").iter().map(|d| format!("{}: {}", text(d, "file"), text(d, "why"))))
         .render();
     out.push('\n');
-    out.push_str(&contents(product));
+    out.push_str(&column_table(content));
     out.push_str(&offers_text(product));
     out
 }
@@ -388,7 +437,6 @@ mod tests {
         AddArgs {
             paths: vec![dir.join("a.csv")],
             kind: "table".into(),
-            in_place: false,
             id: "air".into(),
             title: "Air".into(),
             description: String::new(),
@@ -396,6 +444,18 @@ mod tests {
             offers: vec![],
             publish_profile: false,
             nulls: vec![],
+            s3: None,
+            postgres: None,
+            query: None,
+            in_place: false,
+            delta_version: None,
+            sheet: None,
+            renew_every: None,
+            accept_personal_data: false,
+            license: None,
+            contact: None,
+            rhythm: None,
+            languages: vec![],
         }
     }
 
@@ -406,7 +466,8 @@ mod tests {
         std::fs::write(dir.path().join("o.json"), "{\"@type\":\"Offer\"}").expect("write");
         let path = dir.path().join("a.csv").to_str().expect("utf-8").to_owned();
         let plain = args(dir.path());
-        let expected = json!({"id": "air", "title": "Air", "kind": "table", "paths": [path], "publishProfile": false});
+        let expected = json!({"id": "air", "title": "Air", "kind": "table", "publishProfile": false,
+            "source": {"type": "paths", "paths": [path], "inPlace": false}});
         assert_eq!(add_body(&plain, &mut "".as_bytes()).expect("body"), expected);
 
         let full = AddArgs {
@@ -424,7 +485,7 @@ mod tests {
     fn a_relative_path_becomes_absolute() {
         let here = AddArgs { paths: vec!["Cargo.toml".into()], ..args(Path::new("/")) };
         let body = add_body(&here, &mut "".as_bytes()).expect("body");
-        assert!(Path::new(body["paths"][0].as_str().expect("text")).is_absolute());
+        assert!(Path::new(body["source"]["paths"][0].as_str().expect("text")).is_absolute());
     }
 
     #[test]

@@ -220,6 +220,11 @@ impl Outbound {
             .http2_max_header_list_size(HEADERS_MAX_BYTES)
     }
 
+    /// The client itself, for a library that makes its own calls. Its caller checks addresses written as numbers.
+    pub(super) fn into_client(self) -> reqwest::Client {
+        self.client
+    }
+
     /// The rule this client obeys.
     pub const fn rule(&self) -> NetworkRule {
         self.rule
@@ -293,6 +298,15 @@ fn unreachable(peer: &str, why: &str) -> Error {
 
 fn too_large(peer: &str) -> Error {
     Error::new(Code::PeerAnsweredBadly, format!("The answer of {peer} is larger than the limit for it."))
+}
+
+/// The refusal of an address, where that is why a call failed.
+pub(super) fn refusal(error: &reqwest::Error) -> Option<Error> {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |e| e.source());
+    causes.find_map(|cause| match cause.downcast_ref::<LookupFailure>() {
+        Some(LookupFailure::Refused(why)) => Some(why.clone()),
+        _ => None,
+    })
 }
 
 /// The client library's error in words that a person can act on.

@@ -90,6 +90,26 @@ impl CheckedResolver {
     }
 }
 
+/// The address to call for a host of a source, by the operating system's resolver: the first that the rule allows.
+///
+/// # Errors
+/// [`fondaco_core::Code::AddressRefused`]; [`fondaco_core::Code::SourceUnreachable`] when the name has no address.
+pub async fn resolve_checked(host: &str, rule: NetworkRule) -> Result<IpAddr> {
+    if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return address::check_ip(ip, rule).map(|()| ip);
+    }
+    let checked = CheckedResolver { inner: Arc::new(SystemResolver::default()), rule };
+    let unknown =
+        |why: String| Error::new(fondaco_core::Code::SourceUnreachable, format!("{host:.200} cannot be found.")).with_internal(why);
+    match checked.addresses(host.to_owned()).await {
+        Ok(found) => found.first().map(SocketAddr::ip).ok_or_else(|| unknown("no address".into())),
+        Err(e) => Err(match e.downcast_ref::<LookupFailure>() {
+            Some(LookupFailure::Refused(why)) => why.clone(),
+            _ => unknown(e.to_string()),
+        }),
+    }
+}
+
 impl reqwest::dns::Resolve for CheckedResolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let checked = Self { inner: Arc::clone(&self.inner), rule: self.rule };

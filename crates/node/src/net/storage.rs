@@ -1,10 +1,10 @@
 //! Connections to object stores: the table crate's client, with our resolver under it, so that a bucket's address is
 //! checked like that of any peer.
 
-use super::{Outbound, address::NetworkRule};
+use super::{NetworkRule, Outbound, check_url};
 use async_trait::async_trait;
 use fondaco_core::{Error, Result};
-use http_body_util::BodyExt;
+use http_body_util::BodyExt as _;
 use object_store::{
     ClientOptions,
     client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService},
@@ -13,23 +13,26 @@ use std::sync::Arc;
 
 /// Makes the clients of one connection.
 #[derive(Debug)]
-struct CheckedConnector(reqwest::Client);
+struct CheckedConnector(CheckedService);
 
 /// Calls checked addresses only.
-#[derive(Debug)]
-struct CheckedService(reqwest::Client);
+#[derive(Clone, Debug)]
+struct CheckedService {
+    client: reqwest::Client,
+    rule: NetworkRule,
+}
 
 /// A connector that obeys a rule.
 ///
 /// # Errors
 /// An internal failure when TLS cannot be set up.
 pub fn connector(rule: NetworkRule) -> Result<Arc<dyn HttpConnector>> {
-    Ok(Arc::new(CheckedConnector(Outbound::system(rule)?.into_client())))
+    Ok(Arc::new(CheckedConnector(CheckedService { client: Outbound::system(rule)?.into_client(), rule })))
 }
 
 impl HttpConnector for CheckedConnector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(CheckedService(self.0.clone())))
+        Ok(HttpClient::new(self.0.clone()))
     }
 }
 
@@ -39,12 +42,14 @@ impl HttpService for CheckedService {
         let (parts, body) = request.into_parts();
         let refused = |e: Error| HttpError::new(HttpErrorKind::Connect, e);
         let url = url::Url::parse(&parts.uri.to_string()).map_err(|e| HttpError::new(HttpErrorKind::Connect, e))?;
+        // Addresses written as numbers never reach the resolver.
+        check_url(&url, self.rule).map_err(refused)?;
         let mut out = reqwest::Request::new(parts.method, url);
         *out.headers_mut() = parts.headers;
         // Listing and reading send no body worth streaming.
         let bytes = body.collect().await?.to_bytes();
         *out.body_mut() = Some(bytes.into());
-        let answer = self.0.execute(out).await.map_err(|e| {
+        let answer = self.client.execute(out).await.map_err(|e| {
             let kind = if e.is_timeout() {
                 HttpErrorKind::Timeout
             } else if e.is_connect() {

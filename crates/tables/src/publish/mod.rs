@@ -260,7 +260,6 @@ pub fn newest_delta_version(source: &TableSource) -> Result<Option<u64>, TablesE
             }
             _ => Ok(None),
         },
-        TableSource::Postgres(_) => Ok(None),
     }
 }
 

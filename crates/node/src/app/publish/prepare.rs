@@ -123,9 +123,9 @@ impl App {
         let own = self.config.dir.canonicalize().unwrap_or_else(|_| self.config.dir.clone());
         for path in paths {
             // The real path, so that a link does not lead out of an open folder or into the node's own.
-            let real = Path::new(path).canonicalize().map_err(|e| {
-                Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300}: {e}"))
-            })?;
+            let real = Path::new(path)
+                .canonicalize()
+                .map_err(|e| Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300}: {e}")))?;
             // As files anything can be published, the node's keys too; as a table only what is one.
             let forbidden = match kind {
                 ProductKind::Files => real.starts_with(&own) || own.starts_with(&real),
@@ -175,15 +175,16 @@ impl App {
                 let source = match source {
                     Source::Paths { paths, .. } => TableSource::Paths(paths.into_iter().map(PathBuf::from).collect()),
                     Source::Upload => TableSource::Paths(uploaded(uploads).await?),
-                    Source::S3 { connection, paths } => TableSource::ObjectStore {
-                        storage: Box::new(self.storage(participant, &connection, access).await?),
-                        paths,
-                    },
+                    Source::S3 { connection, paths } => {
+                        TableSource::ObjectStore { storage: Box::new(self.storage(participant, &connection).await?), paths }
+                    }
                     Source::Postgres { connection, query } => {
-                        TableSource::Postgres(Box::new(self.postgres_query(participant, &connection, query, access).await?))
+                        drop((connection, query));
+                        return Err(no_uploads());
                     }
                 };
-                let mut options = PublishOptions { delta_version: draft.read.delta_version, in_place, previous, ..PublishOptions::default() };
+                let mut options =
+                    PublishOptions { delta_version: draft.read.delta_version, in_place, previous, ..PublishOptions::default() };
                 if let Some(nulls) = draft.read.null_values.clone() {
                     options.limits.csv_null_values = nulls;
                 }
@@ -200,7 +201,7 @@ impl App {
                     blocking(move || reading.files(vec![dir], false)).await?
                 }
                 Source::S3 { connection, paths } => {
-                    let storage = self.storage(participant, &connection, access).await?;
+                    let storage = self.storage(participant, &connection).await?;
                     blocking(move || reading.objects(&storage, &paths)).await?
                 }
                 Source::Postgres { .. } => return Err(Error::invalid("A query gives a table: choose the kind \"table\".")),
@@ -226,8 +227,8 @@ type Content = (serde_json::Value, Vec<ProductFile>);
 impl Reading {
     fn table(mut self, source: &TableSource, mut options: PublishOptions) -> Result<Content> {
         options.cancel = Arc::clone(&self.cancel);
-        let mut table = publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into()))
-            .map_err(|e| tables_error(&e, &self.data))?;
+        let mut table =
+            publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into())).map_err(|e| tables_error(&e, &self.data))?;
         let files = std::mem::take(&mut table.files);
         let rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
         Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
@@ -237,11 +238,10 @@ impl Reading {
         let target = if in_place { files::publish::Target::InPlace } else { files::publish::Target::Copied(self.out.clone()) };
         let cancel = Arc::clone(&self.cancel);
         let stopped = move || cancel.load(Ordering::Relaxed);
-        let published =
-            files::publish::publish(&sources, &target, files::publish::Limits::default(), self.now, &stopped, &mut |p| {
-                (self.progress)(p.into());
-            })
-            .map_err(|e| if stopped() { cancelled() } else { e })?;
+        let published = files::publish::publish(&sources, &target, files::publish::Limits::default(), self.now, &stopped, &mut |p| {
+            (self.progress)(p.into());
+        })
+        .map_err(|e| if stopped() { cancelled() } else { e })?;
         let rows = published.files.iter().enumerate().map(|(i, file)| file_row(i, file, in_place)).collect();
         Ok((json!({"sizeBytes": published.size, "leftOut": published.left_out}), rows))
     }
@@ -250,7 +250,8 @@ impl Reading {
     fn objects(self, storage: &fondaco_tables::publish::Storage, paths: &[String]) -> Result<Content> {
         let fetched = self.out.with_extension("fetched");
         let mut this = self;
-        let outcome = fondaco_tables::publish::fetch_objects(storage, paths, &fetched, &this.cancel, &mut |p| (this.progress)(p.into()))
+        let options = PublishOptions { cancel: Arc::clone(&this.cancel), ..PublishOptions::default() };
+        let outcome = fondaco_tables::publish::fetch_objects(storage, paths, &fetched, &options, &mut |p| (this.progress)(p.into()))
             .map_err(|e| tables_error(&e, &this.data))
             .and_then(|()| this.files(vec![fetched.clone()], false));
         let _ = std::fs::remove_dir_all(&fetched);

@@ -7,7 +7,12 @@ mod fetch;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// What a connector of the caller's own is made of.
 pub use object_store::client::{
