@@ -1,4 +1,4 @@
-//! `fondaco product …`: publishing tables under terms.
+//! `fondaco product …`: publishing tables and files under terms.
 
 use super::{
     answer::Answer,
@@ -58,12 +58,16 @@ pub(super) enum Command {
 /// Publish a product, or the next version of one
 ///
 /// Parquet files are checked and copied. CSV, JSON Lines and Excel files are read whole, their column types inferred and shown, and
-/// stored as Parquet. All files of one product have the same columns. A product is never changed afterwards:
-/// adding the same id again makes its next version.
+/// stored as Parquet. All files of one table have the same columns. With --kind files, files of any sort
+/// are copied with their folders; links and names that mean something else on other machines are refused. A product
+/// is never changed afterwards: adding the same id again makes its next version.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   fondaco --dir mynode product add flights.parquet --id flights --title \"Flights of 2013\"
   fondaco --dir mynode product add 2024/*.csv --id air --title \"Air quality\" --offer research.json
+  fondaco --dir mynode product add photos/ --kind files --id photos --title \"Photos of the site\"
+  fondaco --dir mynode product add lake/measurements --id measurements --title Measurements --renew-every PT10M
+  fondaco --dir mynode product add --postgres plant --query 'SELECT * FROM shifts' --id shifts --title Shifts
 
 An offer file is an ODRL offer without target, for example:
   {\"@type\": \"Offer\", \"permission\": [{\"action\": \"use\", \"constraint\": [
@@ -136,6 +140,9 @@ pub(super) struct AddArgs {
     #[arg(long = "null", value_name = "TEXT")]
     nulls: Vec<String>,
 }
+
+/// Files shown of a product: a person looks at the first, a program asks for JSON.
+const FILES_SHOWN: usize = 20;
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
@@ -368,8 +375,31 @@ fn added(product: &Value) -> String {
         )));
         out.push('\n');
     }
-    out.push_str(&column_table(content));
+    out.push_str(&contents(product));
     out.push_str(&offers_text(product));
+    out
+}
+
+/// The columns of a table, the first files of a product of files.
+fn contents(product: &Value) -> String {
+    let content = product.get("content").unwrap_or(&Value::Null);
+    if text(product, "kind") != "files" {
+        return column_table(content);
+    }
+    let mut table = Table::new(&["FILE", "SIZE", "SHA-256"], &["SIZE"]);
+    let files = list(content, "files");
+    for file in files.iter().take(FILES_SHOWN) {
+        table.row([
+            text(file, "name"),
+            &bytes(number(file, "sizeBytes").or_else(|| number(file, "size"))),
+            &short(text(file, "sha256"), 17),
+        ]);
+    }
+    let mut out = table.render("No files are known.");
+    let more = number(content, "fileCount").unwrap_or_default().saturating_sub(files.len().min(FILES_SHOWN) as u64);
+    if more > 0 {
+        out.push_str(&format!("and {} more\n", count(Some(more))));
+    }
     out
 }
 
@@ -386,9 +416,10 @@ fn one(product: &Value) -> String {
         .add("Rows", count(number(content, "rows")))
         .add("Size", bytes(number(content, "sizeBytes")))
         .add("Published", when(text(product, "createdAt")))
+        .add_lines("Damaged", list(product, "damaged").iter().map(|d| format!("{}: {}", text(d, "file"), text(d, "why"))))
         .render();
     out.push('\n');
-    out.push_str(&column_table(content));
+    out.push_str(&contents(product));
     out.push_str(&offers_text(product));
     out
 }
