@@ -15,6 +15,7 @@ use std::{
 use aws_lc_rs::digest;
 use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    errors::ParquetError,
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };
 
@@ -198,6 +199,17 @@ pub(super) fn inspect(path: &Path, name: &str, limits: &PublishLimits) -> Result
     guarded(name, || {
         let (schema, metadata) = open(&mut file, &footer, path, name, limits)?;
         Ok((schema, u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default()))
+    })
+}
+
+/// Checks that a file's lengths can be trusted by a reader, whatever its columns are.
+pub(super) fn check_lengths(path: &Path, name: &str, limits: &PublishLimits) -> Result<(), TablesError> {
+    let mut file = File::open(path).map_err(TablesError::io("reading", path))?;
+    let footer = read_footer(&mut file, name, path, limits)?;
+    guarded(name, || {
+        let malformed = |e: ParquetError| TablesError::MalformedParquet { file: name.into(), reason: e.to_string() };
+        let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(malformed)?;
+        check_layout(&mut file, &metadata, footer.len() as u64, name, path, limits)
     })
 }
 

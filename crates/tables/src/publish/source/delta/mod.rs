@@ -45,7 +45,7 @@ use super::{
         part_name,
     },
     Source,
-    parquet::{Keep, Kept, PublishedFile, inspect},
+    parquet::{Keep, Kept, PublishedFile, check_lengths, guarded, inspect},
 };
 use crate::TablesError;
 
@@ -207,6 +207,24 @@ impl DeltaSource {
         Ok(sizes)
     }
 
+    /// Checks the Parquet files of the log before the kernel, which trusts them, reads them.
+    fn check_log(&self, plan: &LogPlan, limits: &PublishLimits) -> Result<(), TablesError> {
+        let dir = self.root.join(LOG_DIR);
+        let parts = dir.join(SIDECAR_DIR);
+        let mut files: Vec<PathBuf> = plan.files.iter().map(|name| dir.join(name)).collect();
+        if plan.has_checkpoint && parts.is_dir() {
+            let io = || TablesError::io("reading", &parts);
+            for entry in fs::read_dir(&parts).map_err(io())? {
+                files.push(entry.map_err(io())?.path());
+            }
+        }
+        for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "parquet")) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            check_lengths(path, &format!("{}, {LOG_DIR}/{name}", self.table), limits)?;
+        }
+        Ok(())
+    }
+
     /// Opens the version and finds its files.
     fn open(&self, version: u64, limits: &PublishLimits) -> Result<(Version, Vec<Entry>), TablesError> {
         let explain = |e| explain(&self.table, e);
@@ -284,7 +302,8 @@ impl Source for DeltaSource {
     fn publish(&mut self, work: &mut Work<'_>) -> Result<(), TablesError> {
         let (options, limits, dir) = (work.options(), work.limits(), work.dir());
         let plan = self.plan(work)?;
-        let (version, entries) = self.open(plan.version, limits)?;
+        self.check_log(&plan, limits)?;
+        let (version, entries) = guarded(&self.table, || self.open(plan.version, limits))?;
         options.check_cancelled()?;
         work.set_delta_version(plan.version);
         work.schema(&self.table, version.schema.clone())?;
@@ -345,7 +364,10 @@ impl Source for DeltaSource {
                     work.schema(&published.name, published.schema)?;
                     work.add(published.file, &published.columns)
                 }
-                Event::Done(Outcome::Reused(file)) => work.add_known(file),
+                Event::Done(Outcome::Reused(file)) => {
+                    options.check_cancelled()?;
+                    work.add_known(file)
+                }
                 Event::Done(Outcome::Empty) => options.check_cancelled(),
             },
         )?;

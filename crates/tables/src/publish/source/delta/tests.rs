@@ -393,6 +393,13 @@ fn a_checkpoint_stands_for_the_commits_before_it() {
     fs::write(lake.log(top), lines[..3].iter().chain([&sidecar]).map(|l| format!("{l}\n")).collect::<String>()).unwrap();
     let (again, again_out) = lake.publish().unwrap();
     assert_eq!(ids(&rows(&again, &again_out)), [0, 1, 2, 3, 4]);
+    // The kernel would trust its lengths.
+    let sound = fs::read(&part).unwrap();
+    for cut in [sound.len() / 2, sound.len() - 1] {
+        fs::write(&part, &sound[..cut]).unwrap();
+        assert_eq!(lake.refused().kind(), "malformed-parquet");
+    }
+    fs::write(&part, sound).unwrap();
     // A part elsewhere is not fetched.
     for bad in ["https://127.0.0.1:9/x.parquet?X-Amz-Signature=a", "file:///etc/passwd", "../../../etc/passwd"] {
         let part = json!({"sidecar": {"path": bad, "sizeInBytes": 10, "modificationTime": 1}});
