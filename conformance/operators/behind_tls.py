@@ -67,7 +67,7 @@ def run(report: Report, folder: pathlib.Path, provider, consumer) -> None:
     report.check("the proxy's log names the caller", log.count("127.0.0.1") + log.count("::1") > 5, log[-500:])
     buffered = (provider.proxy.folder / "error.log").read_text()
     report.check("nothing was gathered on the proxy's disk", "buffered to a temporary file" not in buffered, buffered[-500:])
-    console(report, provider, consumer, ca)
+    console(report, provider, consumer, ca, small_deal["agreementId"])
 
 
 def ranges(report: Report, profile: dict, source: pathlib.Path, ca: str) -> None:
@@ -117,7 +117,7 @@ def publish_streams(report: Report, provider, ca: str, source: pathlib.Path) -> 
     report.check("the report came while it was under way", arrivals[-1] - arrivals[0] > 0.05, [t - arrivals[0] for t in arrivals][-5:])
 
 
-def console(report: Report, provider, consumer, ca: str) -> None:
+def console(report: Report, provider, consumer, ca: str, agreement: str) -> None:
     """Sign-in over https, and the stream of events."""
     base = consumer.proxy.console
     browser = requests.Session()
@@ -133,10 +133,8 @@ def console(report: Report, provider, consumer, ca: str) -> None:
     report.equal("signed in", home.status_code, 200)
     report.check("HSTS is set", "max-age" in home.headers.get("strict-transport-security", ""))
 
-    topic = f"/p/{consumer.slug}/events?topic=negotiations"
-    page = browser.get(f"{base}/p/{consumer.slug}/negotiations", timeout=20).text
-    if found := re.search(r'(/p/[^"]*/events\?topic=[^"]+)"', page):
-        topic = found.group(1).replace("&amp;", "&")
+    transfer = consumer.transfer_of(agreement, "STARTED")["id"]
+    topic = f"/p/{consumer.slug}/events?topic=transfer:{transfer}"
     stream = connection(consumer.proxy.console_port, ca)
     stream.request("GET", topic, headers={"Cookie": "; ".join(f"{c.name}={c.value}" for c in browser.cookies), "Accept": "text/event-stream"})
     answer = stream.getresponse()
@@ -151,10 +149,11 @@ def console(report: Report, provider, consumer, ca: str) -> None:
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    consumer.ask("negotiate", provider.address, "small", "--wait", "30")
-    done = time.monotonic()
+    consumer.ask("transfer", "suspend", transfer)
     listener.join(20)
-    report.check("an event arrives while its deal is made", heard and heard[0] < done + 2, heard)
+    report.check("an event arrives as it happens, while the stream goes on", heard and listener.is_alive() is False, heard)
+    consumer.ask("transfer", "resume", transfer)
+    consumer.transfer_of(agreement, "STARTED")
     stream.close()
     metrics = requests.get(f"{provider.proxy.console}/metrics", timeout=20)
     report.equal("metrics need a token", metrics.status_code, 401)

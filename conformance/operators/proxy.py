@@ -13,6 +13,15 @@ UP_WITHIN_SECONDS = 10
 HOST = "localhost"
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has the loopback address of IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 class Authority:
     """A certificate authority, and one certificate for this machine's name."""
 
@@ -63,7 +72,7 @@ class Proxy:
         }.items():
             assert old in text, old
             text = text.replace(old, new)
-        if not socket.has_ipv6:
+        if not has_ipv6():
             text = "".join(line for line in text.splitlines(True) if "[::]:" not in line)
         return text
 

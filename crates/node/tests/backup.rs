@@ -306,6 +306,17 @@ fn what_is_in_the_way_is_said_and_left_alone() {
     let url = format!("sqlite:{}", used.display());
     assert_eq!(refused(&root.join("new"), &["restore", text(&file), "--database", &url]), "FDC-1005", "not over another database");
     assert!(!root.join("new").exists());
+    // What the environment says would win when the node starts.
+    let options = RestoreOptions {
+        file: file.clone(),
+        dir: root.join("new"),
+        database: Some("sqlite:a.db".into()),
+        env: HashMap::from([("FONDACO_DATABASE__URL".to_owned(), "sqlite:b.db".to_owned())]),
+        now: NOW,
+    };
+    let conflicting = restore(&options, &mut |_| {}).expect_err("two databases");
+    assert_eq!(conflicting.code().as_str(), "FDC-5001", "{conflicting}");
+    assert!(!root.join("new").exists());
     // Through a pipe it cannot be read twice.
     assert_eq!(refused(&root.join("new"), &["restore", "/dev/null"]), "FDC-5005");
     // To standard output it is the same archive.

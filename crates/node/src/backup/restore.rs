@@ -118,8 +118,16 @@ pub fn restore(options: &RestoreOptions, progress: OnProgress<'_>) -> Result<Res
         set_database(&staging.path().join(FILE_NAME), url)?;
     }
     let config = Config::load_with(staging.path(), &options.env)?;
+    if options.database.as_ref().is_some_and(|given| *given != config.database.url) {
+        return Err(Error::new(
+            Code::ConfigInvalid,
+            "The environment names another database (FONDACO_DATABASE__URL), which the node would use. Unset it, or do without --database.",
+        ));
+    }
     let url = config.database_url();
     empty(&url)?;
+    // A database file elsewhere is not removed with the folder that was never finished.
+    let elsewhere = url.strip_prefix("sqlite:").map(PathBuf::from).filter(|file| !file.starts_with(staging.path()) && !file.exists());
     progress(Progress { what: "database".into(), done_bytes: 0, total_bytes: 0 });
     let texts = staging.path().join(TEXT_DIR);
     let imported = import(&url, &mut BufReader::new(Chained::of(&texts, &manifest)), options.now).map_err(|e| match e {
@@ -127,6 +135,12 @@ pub fn restore(options: &RestoreOptions, progress: OnProgress<'_>) -> Result<Res
         StoreError::Conflict(why) => unusable(format!("The rows of the backup do not fit together: {why}.")),
         other => other.into(),
     });
+    if imported.is_err()
+        && let Some(file) = elsewhere
+    {
+        // It holds nothing: the import is one transaction. If it stays, the next attempt can use it.
+        let _ = std::fs::remove_file(file);
+    }
     let rows = imported?.rows;
     if rows != manifest.rows {
         return Err(unusable("The backup holds another number of rows than its manifest says."));

@@ -2,7 +2,7 @@
 
 use super::{super::disk::free_bytes, super::show, Finding};
 use crate::{
-    config::Config,
+    config::{Config, FILE_NAME},
     init::{PASSWORD_FILE, TOKEN_FILE},
     secrets::{Sealer, seal::KEY_FILE},
 };
@@ -45,7 +45,7 @@ pub(super) fn there(dir: &Path) -> Finding {
 
 /// The files that only their owner may read.
 pub(super) fn secrets(dir: &Path) -> Vec<Finding> {
-    let key = match exposed(dir, KEY_FILE) {
+    let key = match exposed(dir, KEY_FILE, KEY_FILE) {
         Some(finding) => finding,
         None => match Sealer::load(dir) {
             Ok(Some(_)) => Finding::ok(KEY_FILE, "Readable, and by its owner only."),
@@ -57,7 +57,7 @@ pub(super) fn secrets(dir: &Path) -> Vec<Finding> {
             Err(e) => Finding::fail(KEY_FILE, e.message(), "Put it back from a backup."),
         },
     };
-    let token = exposed(dir, TOKEN_FILE).unwrap_or_else(|| {
+    let token = exposed(dir, TOKEN_FILE, TOKEN_FILE).unwrap_or_else(|| {
         if dir.join(TOKEN_FILE).exists() {
             Finding::ok(TOKEN_FILE, "Readable, and by its owner only.")
         } else {
@@ -65,7 +65,18 @@ pub(super) fn secrets(dir: &Path) -> Vec<Finding> {
         }
     });
     // The first password may be deleted once it was changed or noted: not having it is no fault.
-    [key, token].into_iter().chain(exposed(dir, PASSWORD_FILE)).collect()
+    [key, token].into_iter().chain(exposed(dir, PASSWORD_FILE, PASSWORD_FILE)).collect()
+}
+
+/// Files that are secret because of what the configuration says: itself, with a database's password in it, and the
+/// database.
+pub(super) fn configured_secrets(dir: &Path, config: &Config) -> Vec<Finding> {
+    let password = url::Url::parse(&config.database.url).is_ok_and(|url| url.password().is_some());
+    let settings = if password { exposed(dir, FILE_NAME, FILE_NAME) } else { None };
+    let database = sqlite_file(config)
+        .filter(|file| file.parent() == Some(dir))
+        .and_then(|file| exposed(dir, file.file_name()?.to_str()?, "database file"));
+    settings.into_iter().chain(database).collect()
 }
 
 /// Room on the file system.
@@ -99,12 +110,12 @@ const fn others_write(_: &std::fs::Metadata) -> bool {
 
 /// A finding when others can read the file.
 #[cfg(unix)]
-fn exposed(dir: &Path, name: &'static str) -> Option<Finding> {
+fn exposed(dir: &Path, name: &str, check: &'static str) -> Option<Finding> {
     let path = dir.join(name);
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).ok()?.permissions());
     (mode & 0o077 != 0).then(|| {
         Finding::fail(
-            name,
+            check,
             format!("Others on this machine can read it (mode {:o}).", mode & 0o777),
             format!("chmod 600 {}   and, if somebody may have read it, replace it", path.display()),
         )
@@ -112,7 +123,7 @@ fn exposed(dir: &Path, name: &'static str) -> Option<Finding> {
 }
 
 #[cfg(not(unix))]
-const fn exposed(_: &Path, _: &'static str) -> Option<Finding> {
+const fn exposed(_: &Path, _: &str, _: &'static str) -> Option<Finding> {
     None
 }
 
@@ -146,6 +157,14 @@ mod tests {
         assert_eq!(found, [("node.key", Status::Fail), ("admin.token", Status::Fail), ("admin.password", Status::Fail)]);
         mode(&dir.path().join("admin.token"), 0o600);
         assert_eq!(secrets(dir.path())[1].status, Status::Ok);
+        let text = "[public]\nurl = \"http://127.0.0.1:9000\"\n[database]\nurl = \"postgres://u:secret@h/d\"\n";
+        std::fs::write(dir.path().join(FILE_NAME), text).expect("write");
+        mode(&dir.path().join(FILE_NAME), 0o644);
+        let config = Config::load_with(dir.path(), &std::collections::HashMap::new()).expect("config");
+        let found = |config| configured_secrets(dir.path(), config).into_iter().map(|f| (f.check, f.status)).collect::<Vec<_>>();
+        assert_eq!(found(&config), [(FILE_NAME, Status::Fail)], "it holds a password");
+        mode(&dir.path().join(FILE_NAME), 0o600);
+        assert!(found(&config).is_empty());
         mode(dir.path(), 0o777);
         assert_eq!(there(dir.path()).status, Status::Fail);
         mode(dir.path(), 0o700);

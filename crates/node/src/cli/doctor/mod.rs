@@ -100,6 +100,7 @@ async fn examine(dir: &Path, deep: bool) -> Vec<Finding> {
         )),
         Ok(config) => {
             findings.push(Finding::ok("configuration", format!("{} is valid.", crate::config::FILE_NAME)));
+            findings.extend(folder::configured_secrets(dir, &config));
             let (running, found) = listeners::check(dir, &config).await;
             findings.extend(found);
             match &running {
