@@ -296,7 +296,7 @@ fn seal(mut file: &File) -> Result<[u8; 32]> {
     let mut end = [0_u8; SEAL_BYTES];
     file.read_exact(&mut end).map_err(|_| none())?;
     let (head, hash) = end.split_at(SEAL_HEAD.len());
-    if head != SEAL_HEAD { Err(none()) } else { hash.try_into().map_err(Error::internal_failure) }
+    if head == SEAL_HEAD { hash.try_into().map_err(Error::internal_failure) } else { Err(none()) }
 }
 
 /// A path that names a file below one of the known folders, and an entry that is a plain file.
