@@ -1,14 +1,14 @@
 //! Connections: kept with their secrets sealed, tried out, and opened for a source.
 
 use super::{App, publish::SourceAccess};
-use crate::net::{NetworkRule, storage::connector};
+use crate::net::{NetworkRule, resolver::resolve_checked, storage::connector};
 use fondaco_core::{
     Code, Error, Result,
-    connection::{Connection, Secret, Target, check_name},
+    connection::{Connection, Secret, Target, Tls, check_name},
     participant::{Participant, Slug},
     publication::Source,
 };
-use fondaco_tables::publish::{Patience, Storage, StorageCredentials, TableSource, newest_delta_version};
+use fondaco_tables::publish::{Patience, PostgresQuery, PostgresSettings, PostgresTls, Storage, StorageCredentials, TableSource, newest_delta_version};
 use std::path::PathBuf;
 
 fn context(slug: &Slug, name: &str) -> String {
@@ -39,13 +39,8 @@ impl App {
     ) -> Result<Connection> {
         check_name(name)?;
         target.check(&secret)?;
-        let connection = Connection {
-            participant: participant.slug.clone(),
-            name: name.to_owned(),
-            target,
-            operator: access.operator,
-            created_at: self.now(),
-        };
+        let connection =
+            Connection { participant: participant.slug.clone(), name: name.to_owned(), target, operator: access.operator, created_at: self.now() };
         let text = serde_json::to_vec(&secret).map_err(Error::internal_failure)?;
         let sealed = self.sealer.seal(&context(&participant.slug, name), &text, &*self.entropy)?;
         let stored = connection.clone();
@@ -80,7 +75,10 @@ impl App {
                 let storage = self.storage(participant, name).await?;
                 tokio::task::spawn_blocking(move || storage.check()).await.map_err(Error::internal_failure)?.map_err(failed)?;
             }
-            Target::Postgres { .. } => return Err(Error::invalid("x")),
+            Target::Postgres { .. } => {
+                let query = self.postgres_query(participant, name, "SELECT 1".into()).await?;
+                tokio::task::spawn_blocking(move || query.settings.check()).await.map_err(Error::internal_failure)?.map_err(failed)?;
+            }
         }
         Ok(place)
     }
@@ -110,9 +108,7 @@ impl App {
             return Err(Error::invalid(format!("The connection \"{name}\" leads to a database, not to an object store.")));
         };
         let credentials = match (access_key_id, secret.secret_access_key) {
-            (Some(access_key), Some(secret_key)) => {
-                Some(StorageCredentials { access_key, secret_key, session_token: secret.session_token })
-            }
+            (Some(access_key), Some(secret_key)) => Some(StorageCredentials { access_key, secret_key, session_token: secret.session_token }),
             _ => None,
         };
         Ok(Storage {
@@ -128,13 +124,33 @@ impl App {
         })
     }
 
+    /// A query, ready to be run.
+    pub(super) async fn postgres_query(&self, participant: &Participant, name: &str, query: String) -> Result<PostgresQuery> {
+        let (connection, secret) = self.connection_open(&participant.slug, name).await?;
+        let rule = self.source_rule(&connection);
+        let Target::Postgres { host, port, database, user, tls } = connection.target else {
+            return Err(Error::invalid(format!("The connection \"{name}\" leads to an object store, not to a database.")));
+        };
+        // Resolved and checked once; the address that was checked is the one that is called.
+        let address = resolve_checked(&host, rule).await?;
+        let tls = match tls {
+            Tls::Require => PostgresTls::Require,
+            Tls::Disable => PostgresTls::Disable,
+        };
+        Ok(PostgresQuery {
+            settings: PostgresSettings { port, password: secret.password, tls, hostaddr: Some(address), ..PostgresSettings::new(host, database, user) },
+            query,
+        })
+    }
+
     /// The newest version of a source that is a Delta table.
     pub(super) async fn newest_delta_version(&self, participant: &Participant, source: &Source) -> Result<Option<u64>> {
         let source = match source {
             Source::Paths { paths, .. } => TableSource::Paths(paths.iter().map(PathBuf::from).collect()),
-            Source::S3 { connection, paths } => {
-                TableSource::ObjectStore { storage: Box::new(self.storage(participant, connection).await?), paths: paths.clone() }
-            }
+            Source::S3 { connection, paths } => TableSource::ObjectStore {
+                storage: Box::new(self.storage(participant, connection).await?),
+                paths: paths.clone(),
+            },
             Source::Upload | Source::Postgres { .. } => return Ok(None),
         };
         let data = self.config.data_dir();
