@@ -3,6 +3,7 @@
 mod deal;
 mod fetch;
 mod pair;
+mod publish;
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ enum What {
     Deal(deal::Args),
     /// Fetching a large file, beside curl and nginx
     Fetch(fetch::Args),
+    /// Publishing a Delta table of many files, and listing it
+    Publish(publish::Args),
 }
 
 /// Runs the measurement.
@@ -26,6 +29,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     match &args.what {
         What::Deal(args) => deal::run(root, args),
         What::Fetch(args) => fetch::run(root, args),
+        What::Publish(args) => publish::run(root, args),
     }
 }
 
