@@ -91,6 +91,56 @@ pub enum TablesError {
         /// The first difference.
         reason: String,
     },
+    /// A database that does not answer.
+    #[error("{server}: not reached: {reason}")]
+    DatabaseUnreachable {
+        /// Host, port and database.
+        server: String,
+        /// What was tried.
+        reason: String,
+    },
+    /// A database that lets nobody in under these settings.
+    #[error("{server}: refused the connection: {reason}")]
+    DatabaseRefused {
+        /// Host, port and database.
+        server: String,
+        /// What the server said, with its SQLSTATE.
+        reason: String,
+    },
+    /// A database that went away before all rows were read.
+    #[error("{server}: the connection was lost before all rows were read; nothing of them is kept: {reason}")]
+    DatabaseLost {
+        /// Host, port and database.
+        server: String,
+        /// What ended it.
+        reason: String,
+    },
+    /// A query that took too long.
+    #[error("{server}: too slow: {reason}")]
+    DatabaseSlow {
+        /// Host, port and database.
+        server: String,
+        /// What the server said and what to do.
+        reason: String,
+    },
+    /// A query that the database does not run, or that is no source of rows.
+    #[error("the query was refused: {reason}")]
+    QueryRefused {
+        /// What the server said, with its SQLSTATE, or what is wrong with it.
+        reason: String,
+    },
+    /// A value that the table cannot hold.
+    #[error("{server}, row {row} of the query, column \"{column}\": {reason}")]
+    BadValue {
+        /// Host, port and database.
+        server: String,
+        /// Row, counted from 1.
+        row: u64,
+        /// Column name.
+        column: String,
+        /// What was found and what to do.
+        reason: String,
+    },
     /// A limit of [`crate::publish::PublishLimits`] was exceeded.
     #[error("{subject}: {reason}")]
     TooLarge {
@@ -220,6 +270,12 @@ impl TablesError {
             Self::UnsupportedType { .. } => "unsupported-type",
             Self::BadColumnName { .. } => "bad-column-name",
             Self::SchemaMismatch { .. } => "schema-mismatch",
+            Self::DatabaseUnreachable { .. } => "database-unreachable",
+            Self::DatabaseRefused { .. } => "database-refused",
+            Self::DatabaseLost { .. } => "database-lost",
+            Self::DatabaseSlow { .. } => "database-slow",
+            Self::QueryRefused { .. } => "query-refused",
+            Self::BadValue { .. } => "bad-value",
             Self::TooLarge { .. } => "too-large",
             Self::MalformedDelta { .. } => "malformed-delta",
             Self::UnsupportedDelta { .. } => "unsupported-delta",

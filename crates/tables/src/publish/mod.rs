@@ -32,7 +32,10 @@ use serde::{Deserialize, Serialize};
 pub use personal::{HintStrength, PersonalDataCategory, PersonalDataHint};
 pub use profile::{ColumnProfile, FileStats, MAX_BOUND_CHARS, TRUNCATION_MARK};
 pub use schema::{Column, TableSchema};
-pub use source::{InferredColumn, InferredCsv, InferredWorkbook};
+pub use source::{
+    InferredColumn, InferredCsv, InferredWorkbook,
+    postgres::{PostgresQuery, PostgresSettings, PostgresTls},
+};
 pub use storage::{Patience, Storage, StorageCredentials, fetch_objects};
 pub(crate) use writer::ParquetFile;
 
@@ -104,6 +107,8 @@ pub enum TableSource {
         /// Keys, or prefixes that stand for the objects directly below them; or the prefix of a Delta table.
         paths: Vec<String>,
     },
+    /// The result of a query on PostgreSQL.
+    Postgres(PostgresQuery),
 }
 
 impl TableSource {
@@ -112,6 +117,7 @@ impl TableSource {
         match self {
             Self::Paths(paths) => paths.first().cloned().unwrap_or_default(),
             Self::ObjectStore { paths, .. } => paths.first().map(PathBuf::from).unwrap_or_default(),
+            Self::Postgres(query) => query.settings.host.clone().into(),
         }
     }
 }
@@ -164,6 +170,8 @@ pub enum Phase {
     Checking,
     /// Writing values as Parquet.
     Converting,
+    /// Reading the rows of a query.
+    Querying,
 }
 
 /// How far a publication is. Reported a few times a second at most per file.
@@ -174,9 +182,9 @@ pub struct Progress {
     pub phase: Phase,
     /// Name of the source file.
     pub file: String,
-    /// Bytes of the source (when checking: rows) done so far.
+    /// Bytes of the source (when checking or querying: rows) done so far.
     pub done: u64,
-    /// Out of how many.
+    /// Out of how many; 0 when that is not known.
     pub total: u64,
     /// Files of the product done so far, when they are many and worked on side by side; else 0.
     pub files_done: u64,
@@ -260,6 +268,7 @@ pub fn newest_delta_version(source: &TableSource) -> Result<Option<u64>, TablesE
             }
             _ => Ok(None),
         },
+        TableSource::Postgres(_) => Ok(None),
     }
 }
 
@@ -278,13 +287,14 @@ pub fn publish_table(
     let local = match source {
         TableSource::Paths(paths) => source::expand(paths, &options.limits)?,
         TableSource::ObjectStore { .. } => Vec::new(),
+        TableSource::Postgres(query) => vec![Box::new(source::postgres::PostgresSource::new(query.clone())) as Box<dyn source::Source>],
     };
     let staging = Staging::new(out_dir)?;
     let mut work = Work::new(staging.path(), options, progress);
     // Inside the staging directory: on the disk where the files go, and gone whatever happens.
     let incoming = staging.path().join(FETCH_DIR);
     let sources = match source {
-        TableSource::Paths(_) => local,
+        TableSource::Paths(_) | TableSource::Postgres(_) => local,
         TableSource::ObjectStore { storage, paths } => storage::expand(storage, paths, &incoming, &mut work)?,
     };
     let (mut inferred, mut workbook) = (None, None);

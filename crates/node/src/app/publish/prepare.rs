@@ -14,7 +14,7 @@ use fondaco_core::{
 };
 use fondaco_store::ProductFile;
 use fondaco_tables::{
-    TablesError,
+    StorageTrouble, TablesError,
     publish::{Previous, PublishOptions, TableSource, publish_table},
 };
 use serde_json::json;
@@ -179,8 +179,7 @@ impl App {
                         TableSource::ObjectStore { storage: Box::new(self.storage(participant, &connection).await?), paths }
                     }
                     Source::Postgres { connection, query } => {
-                        drop((connection, query));
-                        return Err(no_uploads());
+                        TableSource::Postgres(self.postgres_query(participant, &connection, query).await?)
                     }
                 };
                 let mut options =
@@ -285,25 +284,33 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 
 /// The code of a failed publication into a folder of ours.
 pub(in crate::app) fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
-    let code = match e.kind() {
-        "malformed-parquet" | "malformed-csv" | "malformed-workbook" | "malformed-json" | "malformed-delta" | "bad-column-name" => {
-            Code::SourceMalformed
-        }
-        "unsupported-type" => Code::TypeUnsupported,
-        "schema-mismatch" => Code::SchemaMismatch,
-        "too-large" => Code::TooLarge,
-        "empty" | "bad-source" | "unsupported-delta" | "no-such-version" | "missing-file" => Code::SourceUnreadable,
-        "storage-unreachable" | "storage-slow" | "storage-failed" | "database-unreachable" | "database-lost" | "database-slow" => {
-            Code::SourceUnreachable
-        }
-        "storage-changed" => Code::SourceUnreadable,
-        "storage-refused" | "storage-missing" | "database-refused" | "query-refused" => Code::SourceRefused,
-        "cancelled" => return cancelled(),
-        _ => match e {
-            // The publisher's file; what fails in our own folder is our failure.
-            TablesError::Io { path, .. } if !path.starts_with(own_folder) => Code::SourceUnreadable,
-            _ => return Error::internal_failure(e),
-        },
+    let code = match e {
+        TablesError::MalformedParquet { .. }
+        | TablesError::MalformedCsv { .. }
+        | TablesError::MalformedJson { .. }
+        | TablesError::MalformedWorkbook { .. }
+        | TablesError::MalformedDelta { .. }
+        | TablesError::BadValue { .. }
+        | TablesError::BadColumnName { .. } => Code::SourceMalformed,
+        TablesError::UnsupportedType { .. } | TablesError::UnsupportedDelta { .. } => Code::TypeUnsupported,
+        TablesError::SchemaMismatch { .. } => Code::SchemaMismatch,
+        TablesError::TooLarge { .. } => Code::TooLarge,
+        TablesError::Empty(_)
+        | TablesError::BadSource { .. }
+        | TablesError::NoSuchVersion { .. }
+        | TablesError::MissingFile { .. }
+        | TablesError::Storage { trouble: StorageTrouble::Missing | StorageTrouble::Changed, .. } => Code::SourceUnreadable,
+        TablesError::Storage { trouble: StorageTrouble::Refused, .. }
+        | TablesError::DatabaseRefused { .. }
+        | TablesError::QueryRefused { .. } => Code::SourceRefused,
+        TablesError::Storage { .. }
+        | TablesError::DatabaseUnreachable { .. }
+        | TablesError::DatabaseLost { .. }
+        | TablesError::DatabaseSlow { .. } => Code::SourceUnreachable,
+        TablesError::Cancelled => return cancelled(),
+        // The publisher's file; what fails in our own folder is our failure.
+        TablesError::Io { path, .. } if !path.starts_with(own_folder) => Code::SourceUnreadable,
+        _ => return Error::internal_failure(e),
     };
     Error::new(code, format!("Nothing was published. {e}"))
 }

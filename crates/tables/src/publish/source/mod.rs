@@ -9,6 +9,7 @@ mod infer;
 mod jsonl;
 mod parquet;
 mod part;
+pub(super) mod postgres;
 mod workbook_bounds;
 mod xlsb;
 
