@@ -171,7 +171,8 @@ fn write_delta(dir: &Path, files: usize, rows: usize, partitioned: bool) -> Resu
         writer.write(&batch)?;
         writer.close()?;
         let values = if partitioned { json!({"day": day.to_string()}) } else { json!({}) };
-        let add = json!({"path": name, "partitionValues": values, "size": fs::metadata(&path)?.len(), "modificationTime": n, "dataChange": true});
+        let add =
+            json!({"path": name, "partitionValues": values, "size": fs::metadata(&path)?.len(), "modificationTime": n, "dataChange": true});
         writeln!(log, "{}", json!({ "add": add }))?;
     }
     Ok(fs::write(dir.join("_delta_log/00000000000000000000.json"), log)?)

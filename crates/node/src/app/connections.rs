@@ -8,7 +8,9 @@ use fondaco_core::{
     participant::{Participant, Slug},
     publication::Source,
 };
-use fondaco_tables::publish::{Patience, PostgresQuery, PostgresSettings, PostgresTls, Storage, StorageCredentials, TableSource, newest_delta_version};
+use fondaco_tables::publish::{
+    Patience, PostgresQuery, PostgresSettings, PostgresTls, Storage, StorageCredentials, TableSource, newest_delta_version,
+};
 use std::path::PathBuf;
 
 fn context(slug: &Slug, name: &str) -> String {
@@ -39,8 +41,13 @@ impl App {
     ) -> Result<Connection> {
         check_name(name)?;
         target.check(&secret)?;
-        let connection =
-            Connection { participant: participant.slug.clone(), name: name.to_owned(), target, operator: access.operator, created_at: self.now() };
+        let connection = Connection {
+            participant: participant.slug.clone(),
+            name: name.to_owned(),
+            target,
+            operator: access.operator,
+            created_at: self.now(),
+        };
         let text = serde_json::to_vec(&secret).map_err(Error::internal_failure)?;
         let sealed = self.sealer.seal(&context(&participant.slug, name), &text, &*self.entropy)?;
         let stored = connection.clone();
@@ -108,7 +115,9 @@ impl App {
             return Err(Error::invalid(format!("The connection \"{name}\" leads to a database, not to an object store.")));
         };
         let credentials = match (access_key_id, secret.secret_access_key) {
-            (Some(access_key), Some(secret_key)) => Some(StorageCredentials { access_key, secret_key, session_token: secret.session_token }),
+            (Some(access_key), Some(secret_key)) => {
+                Some(StorageCredentials { access_key, secret_key, session_token: secret.session_token })
+            }
             _ => None,
         };
         Ok(Storage {
@@ -138,7 +147,13 @@ impl App {
             Tls::Disable => PostgresTls::Disable,
         };
         Ok(PostgresQuery {
-            settings: PostgresSettings { port, password: secret.password, tls, hostaddr: Some(address), ..PostgresSettings::new(host, database, user) },
+            settings: PostgresSettings {
+                port,
+                password: secret.password,
+                tls,
+                hostaddr: Some(address),
+                ..PostgresSettings::new(host, database, user)
+            },
             query,
         })
     }
@@ -147,10 +162,9 @@ impl App {
     pub(super) async fn newest_delta_version(&self, participant: &Participant, source: &Source) -> Result<Option<u64>> {
         let source = match source {
             Source::Paths { paths, .. } => TableSource::Paths(paths.iter().map(PathBuf::from).collect()),
-            Source::S3 { connection, paths } => TableSource::ObjectStore {
-                storage: Box::new(self.storage(participant, connection).await?),
-                paths: paths.clone(),
-            },
+            Source::S3 { connection, paths } => {
+                TableSource::ObjectStore { storage: Box::new(self.storage(participant, connection).await?), paths: paths.clone() }
+            }
             Source::Upload | Source::Postgres { .. } => return Ok(None),
         };
         let data = self.config.data_dir();
