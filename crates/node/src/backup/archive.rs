@@ -308,7 +308,7 @@ fn checked_path<R: Read>(entry: &tar::Entry<'_, R>) -> Result<String> {
     let bytes = entry.path_bytes();
     let path = std::str::from_utf8(&bytes).map_err(|_| strange())?;
     let plain = path.len() <= PATH_MAX_BYTES
-        && !path.contains(['\\', '\0'])
+        && !path.contains('\0')
         && Path::new(path).components().all(|c| matches!(c, Component::Normal(_)))
         && path.split('/').all(|part| !part.is_empty() && part != ".");
     let known = path == HEAD || path == MANIFEST || [NODE, DATABASE, DATA].iter().any(|folder| path.starts_with(folder));

@@ -20,24 +20,26 @@ const LOCK_FILE: &str = "node.lock";
 pub(super) struct Running {
     /// Its participants.
     pub(super) participants: Vec<Value>,
+    /// A client of its API.
+    pub(super) client: AdminClient,
 }
 
 /// Asks the node, or looks at what would keep it from starting.
 pub(super) async fn check(dir: &Path, config: &Config) -> (Option<Running>, Vec<Finding>) {
     let locked = locked(dir);
     let asked = match AdminClient::open(dir) {
-        Ok(client) => ask(&client).await,
+        Ok(client) => ask(&client).await.map(|(node, participants)| (node, Running { participants, client })),
         Err(e) => Err(e),
     };
     match asked {
-        Ok((node, participants)) => {
+        Ok((node, running)) => {
             let found = format!(
                 "Version {} answers at its admin address; database {}, {} jobs pending.",
                 text(&node, "version"),
                 text(&node, "database"),
                 node.get("jobs").and_then(|j| number(j, "pending")).unwrap_or(0)
             );
-            (Some(Running { participants }), vec![Finding::ok("node", found)])
+            (Some(running), vec![Finding::ok("node", found)])
         }
         Err(e) if locked => {
             let mend = "If it is starting, try again in a moment. Otherwise look at its log, and stop the process that holds node.lock.";

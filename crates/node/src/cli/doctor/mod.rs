@@ -2,6 +2,7 @@
 //! nothing but what starting the node would change.
 
 mod address;
+mod connections;
 mod database;
 mod folder;
 mod listeners;
@@ -104,7 +105,10 @@ async fn examine(dir: &Path, deep: bool) -> Vec<Finding> {
             let (running, found) = listeners::check(dir, &config).await;
             findings.extend(found);
             match &running {
-                Some(node) => findings.extend(address::check(&config, node).await),
+                Some(node) => {
+                    findings.extend(address::check(&config, node).await);
+                    findings.extend(connections::check(node).await);
+                }
                 None => findings.extend(database::check(dir, &config).await),
             }
             findings.extend(storage::check(&config, deep, SystemClock.now()).await);
