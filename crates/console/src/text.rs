@@ -428,3 +428,51 @@ pub(crate) mod filters {
         Ok(Rich(Text(kind)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "<a>\u{f8c1}<code>&\"'\u{202e}";
+
+    fn rich(text: Text) -> String {
+        Rich(text).to_string()
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_never_markup() {
+        let text = Text::say("catalog-title").with("name", HOSTILE);
+        assert_eq!(text.to_string(), format!("Catalogue of {HOSTILE}"), "plain text, which askama escapes");
+        assert_eq!(rich(text), "Catalogue of <bdi>&#60;a&#62;\u{f8c1}&#60;code&#62;&#38;&#34;&#39;\u{202e}</bdi>");
+        assert_eq!(rich(Text::plain("<b>")), "<bdi>&#60;b&#62;</bdi>");
+    }
+
+    #[test]
+    fn messages_have_their_elements_and_one_link() {
+        let text = Text::say("agreements-none-hint");
+        let Kind::Message { key, args, .. } = text.0.clone() else { panic!("a message") };
+        let linked = Text(Kind::Message { key, args, href: Some("/p/x\"><b>".into()) });
+        assert!(rich(linked).contains("<a href=\"/p/x&#34;&#62;&#60;b&#62;\">a peer’s catalogue</a>"));
+        assert!(rich(text).contains("offer in a peer’s catalogue."), "no link without an address");
+        assert!(rich(Text::say("agreement-needs")).contains("<code>pip install delta-sharing</code>"));
+        assert_eq!(rich(Text::say("agreement-used").with("n", 1_234_u64)), "<strong>1,234</strong> so far, without a limit");
+    }
+
+    #[test]
+    fn texts_hold_texts_in_the_same_language() {
+        let length = Text::say("common-minutes").with("n", 1_u64);
+        let text = Text::say("login-throttled").with("wait", &length);
+        assert_eq!(text.to_string(), "Too many attempts. Wait 1 minute at most, then try again.");
+        assert_eq!(text.in_locale(Locale::Zh), "尝试次数过多。请稍候（最多 1 分钟）再试。");
+        let joined = Text::joined(vec![Text::plain("CN"), length], "terms-comma");
+        assert_eq!((joined.to_string(), joined.in_locale(Locale::Zh)), ("CN, 1 minute".into(), "CN、1 分钟".into()));
+        assert_eq!(rich(joined), "<bdi>CN</bdi>, 1 minute");
+    }
+
+    #[test]
+    fn what_does_not_exist_is_told() {
+        assert!(Text::say("common-skip").exists() && Text::of("state", "AGREED").exists() && Text::plain("x").exists());
+        assert!(!Text::of("kind", "<b>").exists());
+        assert_eq!(rich(Text::of("kind", "<b>")), "kind-&#60;b&#62;");
+    }
+}
