@@ -10,6 +10,7 @@
 //! [`WireError`]; size, depth, number of values and length of texts are limited before anything is interpreted
 //! (see [`limits`]). Nothing is ever fetched: JSON-LD contexts are known by name or refused.
 
+pub mod croissant;
 pub mod did;
 pub mod error;
 mod json;
