@@ -279,3 +279,75 @@ impl Flow {
         Ok(Some(chunk))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{app::gate::Gate, files::seal};
+    use fondaco_core::{
+        ids::TransferId,
+        time::{ManualClock, Timestamp},
+    };
+    use futures::StreamExt;
+    use std::{io::Write, path::Path};
+
+    const CHUNKS: usize = 8;
+
+    /// A body over a whole file.
+    fn over(path: &Path, gate: &Gate) -> Body {
+        let (file, meta) = seal::open(path).expect("open");
+        let range = ByteRange { start: 0, end: meta.len() - 1 };
+        let watch = Watch::new(gate.watch(&TransferId::from_stored("trf_1")), None);
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
+        body(Source { file, seal: Seal::of(&meta) }, VecDeque::from([Piece::Range(range)]), watch, clock)
+    }
+
+    fn large() -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("large");
+        std::fs::write(&path, vec![7; CHUNKS * CHUNK_BYTES + 3]).expect("write");
+        (dir, path)
+    }
+
+    #[tokio::test]
+    async fn all_bytes_come_in_order() {
+        let (_dir, path) = large();
+        let whole = axum::body::to_bytes(over(&path, &Gate::default()), usize::MAX).await.expect("whole");
+        assert_eq!(whole.len(), CHUNKS * CHUNK_BYTES + 3);
+        assert!(whole.iter().all(|b| *b == 7));
+    }
+
+    #[tokio::test]
+    async fn bytes_stop_when_the_file_changes_under_them() {
+        let (_dir, path) = large();
+        let mut stream = over(&path, &Gate::default()).into_data_stream();
+        let mut came = stream.next().await.expect("a piece").expect("good").len();
+        let mut writer = std::fs::OpenOptions::new().append(true).open(&path).expect("open");
+        writer.write_all(b"more").expect("written");
+        let error = loop {
+            match stream.next().await.expect("not the end") {
+                Ok(piece) => came += piece.len(),
+                Err(e) => break e,
+            }
+        };
+        assert!(error.to_string().contains("changed"), "{error}");
+        assert!(came <= 2 * CHUNK_BYTES, "what was read ahead at most");
+    }
+
+    #[tokio::test]
+    async fn bytes_stop_when_the_gate_closes() {
+        let (_dir, path) = large();
+        let gate = Gate::default();
+        let mut stream = over(&path, &gate).into_data_stream();
+        assert!(stream.next().await.expect("a piece").is_ok());
+        gate.close(&TransferId::from_stored("trf_1"));
+        assert!(stream.next().await.expect("an end").is_err(), "not one piece more");
+    }
+
+    #[test]
+    fn names_are_given_plain_and_in_utf_8() {
+        assert_eq!(disposition("a/b/plain.csv"), "attachment; filename=\"plain.csv\"; filename*=UTF-8''plain.csv");
+        assert_eq!(disposition("50% \"x\".txt"), "attachment; filename=\"50_ _x_.txt\"; filename*=UTF-8''50%25%20%22x%22.txt");
+        assert!(disposition("空气").is_ascii());
+    }
+}

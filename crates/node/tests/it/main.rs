@@ -3,6 +3,7 @@
 mod api;
 mod deal;
 mod dsp_surface;
+mod files;
 mod identity;
 mod peer_faults;
 mod share;
