@@ -1,11 +1,5 @@
 //! Products of files: listed, fetched by stock means and by our command, counted, and only as they were published.
 
-use fondaco_core::product::{Listing, Product, ProductKind, ProductRef, ProductState};
-use fondaco_node::files::{
-    self,
-    publish::{Limits, Target},
-};
-use fondaco_store::ProductFile;
 use fondaco_testkit::{Answer, Fault, Options, TestPair, http};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,45 +22,10 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 
 const THREE: &[(&str, &[u8])] = &[("a.csv", b"x\n1\n"), ("b/空 气.html", b"<script>alert(1)</script>"), ("b/empty", b"")];
 
-/// Puts a product of files into the catalogue, as publication does.
-async fn publish(pair: &TestPair, dir: &Path, in_place: bool, offers: &[Value]) {
-    let (app, slug) = (&pair.provider.app, pair.provider.slug.clone());
-    let folder = format!("{slug}/photos/1");
-    let target = if in_place { Target::InPlace } else { Target::Copied(app.config.data_dir().join(&folder)) };
-    let now = app.now();
-    let made = files::publish::publish(&[dir.to_owned()], &target, Limits::default(), now, &|| false, &mut |_| {}).expect("published");
-    let rows: Vec<ProductFile> = (made.files.into_iter().enumerate())
-        .map(|(position, f)| ProductFile {
-            position: position as u64,
-            name: f.path,
-            size: f.size,
-            sha256: f.sha256,
-            seal: f.seal.map(|s| s.as_str().to_owned()),
-            body: if in_place { json!({"mediaType": f.media_type, "path": f.place}) } else { json!({"mediaType": f.media_type}) },
-        })
-        .collect();
-    let product = Product {
-        participant: slug.clone(),
-        reference: ProductRef::parse_dataset_id("photos").expect("an id"),
-        kind: ProductKind::Files,
-        state: ProductState::Published,
-        title: "Photos".into(),
-        description: String::new(),
-        keywords: Vec::new(),
-        listing: Listing::default(),
-        publish_profile: false,
-        content: json!({"fileCount": rows.len(), "sizeBytes": made.size, "folder": folder}),
-        created_at: now,
-    };
-    let stored = app.store.tx("test.publish", move |tx| -> fondaco_core::Result<()> {
-        tx.product_insert(&product)?;
-        Ok(tx.product_files_insert(&slug, &product.reference, &rows)?)
-    });
-    stored.await.expect("stored");
-    let open = json!({"@type": "Offer", "permission": [{"action": "use"}]});
-    for odrl in if offers.is_empty() { std::slice::from_ref(&open) } else { offers } {
-        pair.provider.add_offer_with_rules("photos", odrl.clone(), json!({})).await;
-    }
+async fn publish(pair: &TestPair, dir: &Path, in_place: bool, offers: &[Value]) -> Value {
+    let source = json!({"type": "paths", "paths": [dir], "inPlace": in_place});
+    let body = json!({"id": "photos", "title": "Photos", "kind": "files", "source": source, "offers": offers});
+    pair.provider.post("/products", &body).await.must(201)
 }
 
 fn at_most(reads: u64) -> Value {
