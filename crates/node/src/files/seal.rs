@@ -187,8 +187,10 @@ impl Verdicts {
             });
             hashed.await.map_err(io::Error::other)?
         };
-        let found = self.0.try_get_with((path.to_owned(), seal.clone()), hashing).await;
-        found.map_err(|e| format!("It cannot be checked: {e}."))
+        let (verdicts, key) = (self.0.clone(), (path.to_owned(), seal.clone()));
+        // A task of its own: hashing a large file takes longer than some clients wait, and must not begin anew for each.
+        let found = tokio::spawn(async move { verdicts.try_get_with(key, hashing).await }).await;
+        found.map_err(|e| e.to_string())?.map_err(|e| format!("It cannot be checked: {e}."))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{App, Progress};
 use crate::{
     app::product_files::{file_row, table_row},
-    files,
+    files::{self, seal::Seal},
 };
 use fondaco_core::{
     Code, Error, Result, canonical,
@@ -229,7 +229,14 @@ impl Reading {
         let mut table =
             publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into())).map_err(|e| tables_error(&e, &self.data))?;
         let files = std::mem::take(&mut table.files);
-        let rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
+        let mut rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
+        if !options.in_place {
+            // Just written and hashed, in a folder of our own: sealed as it is.
+            for row in &mut rows {
+                let meta = std::fs::metadata(self.out.join(&row.name)).map_err(Error::internal_failure)?;
+                row.seal = Some(Seal::of(&meta).as_str().to_owned());
+            }
+        }
         Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
     }
 

@@ -27,6 +27,8 @@ const FRUITLESS_ATTEMPTS_MAX: u32 = 8;
 const BACKOFF: Duration = Duration::from_millis(500);
 /// Longest wait between attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(8);
+/// How long the answer may take to begin: a provider hashes a large file again that it finds touched.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(2);
 /// Pieces between the connection and the disk. The client library reads up to 400 KiB at once.
 const PIECES_AHEAD: usize = 8;
 /// Most of a refusal's body that is read.
@@ -130,7 +132,7 @@ async fn attempt(
     have: &dyn Fn(u64),
 ) -> Result<(Sink, std::result::Result<(), Stop>)> {
     let size = wanted.size;
-    let mut request = OutRequest::get(url.clone()).with_range_from(sink.at).with_limit(size);
+    let mut request = OutRequest::get(url.clone()).with_range_from(sink.at).with_limit(size).with_timeout(FIRST_BYTE_TIMEOUT);
     if let Some(etag) = told.etag.clone().filter(|_| sink.at > 0) {
         request = request.with_header(header::IF_RANGE, etag);
     }
