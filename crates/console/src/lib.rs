@@ -43,6 +43,7 @@ mod assets;
 mod catalogue;
 pub mod format;
 mod locale;
+pub mod narrow;
 pub mod pages;
 #[doc(hidden)]
 pub mod samples;

@@ -227,6 +227,11 @@ impl Kind {
     fn text(&self) -> Option<Text> {
         Some(Text::of("kind", &self.0)).filter(Text::exists)
     }
+
+    /// In words, or as it is written.
+    pub fn label(&self) -> Text {
+        self.text().unwrap_or_else(|| Text::plain(self.0.as_str()))
+    }
 }
 
 /// Which side of a deal the current participant is on.

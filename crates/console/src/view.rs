@@ -217,7 +217,7 @@ impl Layout {
         let below = |prefix: &str| rest.strip_prefix(prefix).is_some_and(|s| s.starts_with('/'));
         if rest == section {
             Some("page")
-        } else if (!section.is_empty() && below(section)) || (section == "peers" && (rest == "catalog" || below("catalog"))) {
+        } else if !section.is_empty() && below(section) {
             Some("true")
         } else {
             None
@@ -339,8 +339,8 @@ mod tests {
             ("/p/suzhou/products", "", None),
             ("/p/suzhou/products/x", "products", Some("true")),
             ("/p/suzhou/products-x", "products", None),
-            ("/p/suzhou/catalog", "peers", Some("true")),
-            ("/p/suzhou/catalog/product", "peers", Some("true")),
+            ("/p/suzhou/catalog", "catalog", Some("page")),
+            ("/p/suzhou/catalog/product", "catalog", Some("true")),
             ("/elsewhere", "products", None),
         ] {
             let layout = samples::layout(path);

@@ -17,6 +17,8 @@ pub const ENDPOINT_PROPERTIES_MAX: usize = 100;
 pub const ENDPOINT_VALUE_MAX_CHARS: usize = 32_768;
 /// Most keywords of a dataset.
 pub const KEYWORDS_MAX: usize = 100;
+/// Most languages of a dataset.
+pub const LANGUAGES_MAX: usize = 50;
 /// Longest description of a dataset.
 pub const DESCRIPTION_MAX_CHARS: usize = 20_000;
 /// Most protocol versions or filters in one document.

@@ -43,6 +43,7 @@ async fn every_page_opens_once_signed_in() {
             "/p/{slug}/catalog" => (format!("/p/consumer/catalog?{query}"), StatusCode::OK),
             "/p/{slug}/catalog/product" => (format!("/p/consumer/catalog/product?{query}&id=wind"), StatusCode::OK),
             "/p/{slug}/events" => (format!("/p/consumer/events?topic=negotiation:{}", deal.negotiation), StatusCode::OK),
+            "/p/{slug}/peers/{id}" => (format!("/p/consumer/peers/{}", deal.provider.did().replace('%', "%25")), StatusCode::OK),
             "/p/{slug}/negotiations/{id}" => (filled(route.path, "consumer", &deal.negotiation), StatusCode::OK),
             "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" => {
                 (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
@@ -418,4 +419,54 @@ async fn streams_are_of_known_topics_and_end_with_the_node() {
     while let Some(part) = stream.next().await {
         part.expect("an orderly end");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_is_added_searched_and_removed_in_both_languages() {
+    let deal = Deal::offered().await;
+    let browser = deal.consumer.signed_in().await;
+    let none = browser.page("/p/consumer/catalog").await;
+    assert!(none.contains("Add a peer"), "nobody is known yet");
+    let csrf = field(&none, "csrf");
+    let peer = deal.provider.did();
+    let nowhere = browser.post("/p/consumer/peers", &[("csrf", &csrf), ("peer", "not an address")]).await;
+    assert!(nowhere.status().is_client_error() && nowhere.text().contains("aria-invalid"), "{}", nowhere.status());
+    let added = browser.post("/p/consumer/peers", &[("csrf", &csrf), ("peer", &peer)]).await;
+    assert_eq!(added.status(), StatusCode::SEE_OTHER, "{}", added.text());
+    let page = browser.page(&added.location()).await;
+    assert!(page.contains("Wind at the coast") && page.contains("Provider Ltd") && page.contains("read just now"), "{page}");
+
+    let query = |pairs: &[(&str, &str)]| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let found = browser.page(&format!("/p/consumer/catalog?{}", query(&[("q", "PIER"), ("kind", "table")]))).await;
+    assert!(found.contains("1 product for") && found.contains("Wind at the coast"), "the description is searched: {found}");
+    for nothing in [[("q", "unicorn")], [("kind", "files")], [("language", "zz")]] {
+        assert!(!browser.page(&format!("/p/consumer/catalog?{}", query(&nothing))).await.contains("Wind at the coast"), "{nothing:?}");
+    }
+    let long = format!("/p/consumer/catalog?q={}", "x".repeat(201));
+    assert_eq!(browser.get(&long).await.status(), StatusCode::BAD_REQUEST);
+    let product = browser.page(&format!("/p/consumer/catalog/product?{}", query(&[("peer", &peer), ("id", "wind")]))).await;
+    assert!(product.contains("read just now") && product.contains("DeltaSharing-PULL"), "from the copy");
+
+    browser.get("/language?to=zh&next=%2Fp%2Fconsumer").await;
+    let chinese = browser.page("/p/consumer/catalog").await;
+    assert!(chinese.contains("lang=\"zh-CN\"") && chinese.contains("共 1 个产品") && chinese.contains("数据表"), "{chinese}");
+    assert!(browser.page("/p/consumer/peers").await.contains("已知对等方"));
+    let removed = browser.post(&format!("{}/remove", added.location()), &[("csrf", &csrf)]).await;
+    assert_eq!(removed.location(), "/p/consumer/peers");
+    assert!(!browser.page("/p/consumer/catalog").await.contains("Wind at the coast"));
+    assert_eq!(browser.get(&added.location()).await.status(), StatusCode::NOT_FOUND);
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_products_are_narrowed() {
+    let deal = Deal::offered().await;
+    let browser = deal.provider.signed_in().await;
+    for (query, shown) in
+        [("", true), ("?q=coast", true), ("?q=unicorn", false), ("?kind=table", true), ("?kind=files", false), ("?state=withdrawn", false)]
+    {
+        let page = browser.page(&format!("/p/provider/products{query}")).await;
+        assert_eq!(page.contains("Wind at the coast"), shown, "{query}");
+    }
+    deal.stop().await;
 }

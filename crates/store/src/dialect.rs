@@ -43,6 +43,12 @@ pub(crate) const OFFERS_OF_MANY: Sql = Sql::Each(
     "SELECT body FROM offer WHERE participant = $1 AND dataset IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))) ORDER BY dataset, created_at, id",
 );
 
+/// Titles of many datasets of a peer; `$3` is a JSON array of their ids.
+pub(crate) const TITLES_OF_MANY: Sql = Sql::Each(
+    "SELECT dataset, title FROM peer_dataset WHERE participant = $1 AND peer_did = $2 AND dataset IN (SELECT value FROM json_each($3))",
+    "SELECT dataset, title FROM peer_dataset WHERE participant = $1 AND peer_did = $2 AND dataset IN (SELECT jsonb_array_elements_text(CAST(CAST($3 AS TEXT) AS JSONB)))",
+);
+
 /// Where processes tell each other of jobs left to them.
 pub(crate) const JOBS_CHANNEL: &str = "fondaco_jobs";
 

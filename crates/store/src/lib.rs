@@ -41,6 +41,7 @@ pub use tx::{
     peers::PeerRow,
     process_counts::ProcessCounts,
     product_files::ProductFile,
+    product_search::{ProductCount, ProductSearch},
     products::ProductFilter,
     sessions::SessionRow,
     users::UserRow,

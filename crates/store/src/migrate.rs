@@ -4,6 +4,7 @@
 //! whose scripts differ, is refused before anything is read from it.
 
 mod product_files;
+mod product_kinds;
 
 use crate::{
     conn::Conn,
@@ -38,7 +39,11 @@ macro_rules! migration {
 }
 
 /// Every migration, in order.
-const MIGRATIONS: &[Migration] = &[migration!(1, "0001_first"), migration!(2, "0002_files_and_sources", product_files::move_out)];
+const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_first"),
+    migration!(2, "0002_files_and_sources", product_files::move_out),
+    migration!(3, "0003_rooms", product_kinds::fill),
+];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
 const APPLIED: Sql = Sql::Same("SELECT version, checksum FROM schema_migration ORDER BY version");

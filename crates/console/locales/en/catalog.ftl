@@ -1,8 +1,5 @@
 catalog-title = Catalogue of { $name }
-catalog-search = Search this catalogue
 catalog-search-button = Search
-catalog-empty = This peer offers you nothing at the moment. Ask it to publish something for you.
-catalog-no-match = Nothing matches “{ $query }”.
 catalog-whole = Show the whole catalogue
 catalog-count = { $n ->
     [one] 1 product
@@ -24,3 +21,9 @@ catalog-offers = { $n ->
 catalog-previous = Previous
 catalog-next = Next
 catalog-page = Page { $n } of { $pages }
+catalog-all = Catalogue
+catalog-lead = What other organisations offer you, as their catalogues last said.
+catalog-search = Search titles, descriptions and keywords
+catalog-empty = There is nothing at the moment. Ask the other organisation to publish something for you.
+catalog-no-match = Nothing matches.
+catalog-no-peers = You know no other organisation yet. <a>Add a peer</a> to see what it offers.

@@ -79,3 +79,7 @@ common-undelivered = The next message has not reached the other side yet:
 common-undelivered-hint = The node keeps trying; you need not do anything.
 common-you = you
 common-colon = {": "}
+common-filters = Filters
+common-filters-off = Remove all filters
+common-filter-off = (remove this filter)
+common-filter-more = and { $n } more

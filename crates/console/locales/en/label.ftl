@@ -34,3 +34,4 @@ label-get-access = Get access
 label-done = Done
 label-none = none
 label-version-agreed = as agreed
+label-peer = Peer

@@ -13,3 +13,6 @@ notice-transfer-resumed = Access is open again.
 notice-transfer-completed = The transfer is completed.
 notice-transfer-terminated = The transfer is ended, and the other side will be told.
 notice-token-revoked = The token is revoked. Programs that use it are refused from now on.
+notice-peer-added = The peer is known now. Its catalogue is being read.
+notice-peer-removed = The peer is removed. Deals with it stay.
+notice-catalog-refreshed = The catalogue is being read again.

@@ -1,12 +1,12 @@
 peers-never = never
-peers-lead = Read another organisation’s catalogue and make a deal with it.
 peers-address = Address of the peer
-peers-read = Read the catalogue
 peers-hint = A <code>did:web</code> identifier, or a URL that ends in <code>/p/</code> and a name. The other organisation finds it on its Overview page.
-peers-recent = Recent contacts
-peers-none = You have not been in contact with anybody yet. Enter an address above to begin.
 peers-peer = Peer
-peers-identifier = Identifier
 peers-contact = Last contact
 peers-answered = Answered
 peers-no-answer = No answer
+peers-lead = Other organisations: what they offer, whether they answer, and what you have to do with them.
+peers-read = Add the peer
+peers-recent = Known peers
+peers-none = You do not know anybody yet. Enter an address above to begin.
+peers-search-all = Search all catalogues

@@ -5,3 +5,5 @@ products-of = of { $n }
 products-another = Publish another product
 products-run = On the node’s machine, run:
 products-another-hint = The same id again publishes a new version. <code>--offer OFFER.json</code> adds conditions; without it, the product is open to every participant.
+products-search = Search your products
+products-all = Show all products

@@ -49,3 +49,7 @@ common-undelivered = 下一条消息尚未送达对方：
 common-undelivered-hint = 节点会持续重试，您无需操作。
 common-you = 己方
 common-colon = ：
+common-filters = 筛选
+common-filters-off = 清除全部筛选
+common-filter-off = （取消此筛选）
+common-filter-more = 另有 { $n } 项

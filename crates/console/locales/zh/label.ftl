@@ -34,3 +34,4 @@ label-get-access = 获取访问权限
 label-done = 已完成
 label-none = 无
 label-version-agreed = 以合约为准
+label-peer = 对等方

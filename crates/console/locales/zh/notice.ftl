@@ -13,3 +13,6 @@ notice-transfer-resumed = 访问已恢复。
 notice-transfer-completed = 传输已完成。
 notice-transfer-terminated = 传输已终止，系统会通知对方。
 notice-token-revoked = 令牌已吊销。使用它的程序从现在起将被拒绝。
+notice-peer-added = 已添加对等方，正在读取其目录。
+notice-peer-removed = 已移除对等方。与其的交易保留。
+notice-catalog-refreshed = 正在重新读取目录。

@@ -1,12 +1,12 @@
 peers-never = 从未
-peers-lead = 读取其他机构的目录，并与其达成交易。
 peers-address = 对等方地址
-peers-read = 读取目录
 peers-hint = <code>did:web</code> 标识符，或以 <code>/p/</code> 加名称结尾的 URL。对方可在其“概览”页面找到。
-peers-recent = 近期联系
-peers-none = 您还没有联系过任何对等方。请在上方输入地址开始。
 peers-peer = 对等方
-peers-identifier = 标识符
 peers-contact = 最近联系
 peers-answered = 已应答
 peers-no-answer = 无应答
+peers-lead = 其他机构：提供哪些产品、是否应答，以及与您的往来。
+peers-read = 添加对等方
+peers-recent = 已知对等方
+peers-none = 您还没有对等方。请在上方输入地址开始。
+peers-search-all = 搜索全部目录

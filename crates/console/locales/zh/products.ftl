@@ -5,3 +5,5 @@ products-of = （共 { $n } 个）
 products-another = 发布其他产品
 products-run = 在节点所在的机器上运行：
 products-another-hint = 使用相同的标识会发布新版本。<code>--offer OFFER.json</code> 用于附加条件；不加则向所有参与方开放。
+products-search = 搜索您的产品
+products-all = 显示全部产品

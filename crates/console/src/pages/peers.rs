@@ -1,24 +1,20 @@
-//! `GET /p/{slug}/peers`: find another participant by its address, or one met before. The form
-//! is sent to `GET /p/{slug}/catalog?peer=…`.
+//! `GET /p/{slug}/peers`: other participants that we know. `POST /p/{slug}/peers` with `peer` adds one by its address.
 
 use askama::Template;
 
+use crate::pages::CatalogCopy;
 use crate::text::{Text, filters};
 use crate::view::{Layout, When};
 
 /// A participant that we have been in contact with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerRow {
-    /// The name, or the DID.
-    pub name: String,
-    /// The DID.
-    pub did: String,
-    /// The address that `peer` takes.
-    pub address: String,
-    /// Whether the last contact succeeded.
-    pub reachable: bool,
-    /// The last contact.
+    /// Who it is, and the copy of its catalogue.
+    pub copy: CatalogCopy,
+    /// When it last answered.
     pub last_contact: When,
+    /// Why the last contact failed.
+    pub problem: Option<Text>,
 }
 
 /// The page.
@@ -43,24 +39,32 @@ mod tests {
     use crate::pages::checks::{HOSTILE, form, render, render_hostile};
 
     #[test]
-    fn the_address_leads_to_the_catalogue() {
+    fn a_peer_is_added_by_its_address() {
         let page = PeersPage::sample();
         let html = render(&page);
-        let form = form(&html, "/p/suzhou/catalog").expect("the form");
-        assert!(form.contains("method=\"get\""));
-        assert!(form.contains("name=\"peer\""));
-        assert!(html.contains("href=\"/p/suzhou/catalog?peer=did%3Aweb%3A"));
-        assert!(html.contains(&page.peers[0].name));
+        assert!(form(&html, "/p/suzhou/peers").expect("the form").contains("name=\"peer\""));
+        assert!(html.contains("href=\"/p/suzhou/peers/did%3Aweb%3Adata.hefei.example.cn%3Ap%3Ahefei\""));
+        assert!(html.contains("No answer") && html.contains("Answered"));
+        assert!(html.contains("read 3 minutes ago"));
+        assert!(!html.contains("aria-invalid"));
     }
 
     #[test]
-    fn a_problem_belongs_to_its_field() {
+    fn a_wrong_address_is_shown_again_with_the_problem() {
         let mut page = PeersPage::sample();
-        page.problem = Some(Text::plain("This is not an address."));
+        page.address = "hefei".into();
+        page.problem = Some(Text::plain("This is no address."));
         let html = render(&page);
-        assert!(html.contains("aria-invalid=\"true\""));
-        assert!(html.contains("aria-describedby=\"peer-problem peer-hint\""));
-        assert!(html.contains("This is not an address."));
+        assert!(html.contains("value=\"hefei\"") && html.contains("aria-invalid=\"true\""));
+        assert!(html.contains("This is no address."));
+    }
+
+    #[test]
+    fn nobody_known_says_how_to_begin() {
+        let mut page = PeersPage::sample();
+        page.peers.clear();
+        let html = render(&page);
+        assert!(!html.contains("<table") && html.contains("Enter an address above"));
     }
 
     #[test]
@@ -68,9 +72,9 @@ mod tests {
         let mut page = PeersPage::sample();
         page.address = HOSTILE.into();
         page.problem = Some(Text::plain(HOSTILE));
-        page.peers[0].name = HOSTILE.into();
-        page.peers[0].address = HOSTILE.into();
-        page.peers[0].did = HOSTILE.into();
+        page.peers[0].copy.name = HOSTILE.into();
+        page.peers[0].copy.did = HOSTILE.into();
+        page.peers[0].problem = Some(Text::plain(HOSTILE));
         render_hostile(&page);
     }
 }

@@ -9,8 +9,8 @@ use askama::Template;
 
 use crate::format::{Bytes, Count};
 use crate::states::{Kind, ProductState};
-use crate::text::filters;
-use crate::view::{Layout, MAX_COLUMNS_SHOWN, MAX_FILES_SHOWN, Terms, When};
+use crate::text::{Text, filters};
+use crate::view::{Layout, MAX_COLUMNS_SHOWN, MAX_FILES_SHOWN, Span, Terms, When};
 
 /// Whose product it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Owner {
         name: String,
         /// The peer's DID.
         did: String,
+        /// How long ago its catalogue said so; `None` where it was asked just now.
+        read: Option<Span>,
     },
 }
 
@@ -79,6 +81,30 @@ pub struct FileView {
     pub bytes: Bytes,
 }
 
+/// What a listing says beside title, description and keywords.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListingView {
+    /// The licence, by its name or address.
+    pub license: Option<LinkView>,
+    /// Whom to ask.
+    pub contact: Option<LinkView>,
+    /// How often it is renewed: a name of ours, or what the provider wrote.
+    pub rhythm: Option<Text>,
+    /// Language tags.
+    pub languages: Vec<String>,
+    /// The formats it is delivered in.
+    pub formats: Vec<String>,
+}
+
+/// A text of others, and where it leads if that is safe to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkView {
+    /// The text.
+    pub text: String,
+    /// A web or mail address that was checked to be one.
+    pub href: Option<String>,
+}
+
 /// An offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferView {
@@ -116,6 +142,8 @@ pub struct ProductPage {
     pub rows: Option<Count>,
     /// Size of all files.
     pub bytes: Option<Bytes>,
+    /// What else its listing says.
+    pub listing: ListingView,
     /// The columns, for tables.
     pub columns: Vec<ColumnView>,
     /// The profile, where there is one.
@@ -169,7 +197,6 @@ impl ProductPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Text;
     use crate::pages::checks::{HOSTILE, form, render, render_hostile};
 
     #[test]
@@ -199,6 +226,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_listing_says_is_shown() {
+        let html = render(&ProductPage::sample_peer());
+        assert!(html.contains(
+            "<a href=\"mailto:data@hefei.example.cn\" rel=\"nofollow noopener noreferrer\"><bdi>data@hefei.example.cn</bdi></a>"
+        ));
+        assert!(html.contains("CC-BY-4.0") && html.contains("every day") && html.contains("zh-cn"));
+        assert!(html.contains("read 3 minutes ago"));
+    }
+
+    #[test]
     fn a_peers_endless_schema_is_cut() {
         let mut page = ProductPage::sample_peer();
         let column = page.columns[0].clone();
@@ -222,7 +259,12 @@ mod tests {
         page.offers[0].id = HOSTILE.into();
         page.offers[0].terms.sentences = vec![Text::plain(HOSTILE)];
         page.offers[0].terms.odrl_json = HOSTILE.into();
-        page.owner = Owner::Peer { address: HOSTILE.into(), name: HOSTILE.into(), did: HOSTILE.into() };
+        page.owner = Owner::Peer { address: HOSTILE.into(), name: HOSTILE.into(), did: HOSTILE.into(), read: None };
+        page.listing.license = Some(LinkView { text: HOSTILE.into(), href: None });
+        page.listing.contact = Some(LinkView { text: HOSTILE.into(), href: Some(HOSTILE.into()) });
+        page.listing.rhythm = Some(Text::plain(HOSTILE));
+        page.listing.languages = vec![HOSTILE.into()];
+        page.listing.formats = vec![HOSTILE.into()];
         render_hostile(&page);
     }
 }

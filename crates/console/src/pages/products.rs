@@ -1,8 +1,9 @@
-//! `GET /p/{slug}/products`: our own products.
+//! `GET /p/{slug}/products?q=…&kind=…&state=…&after=…`: our own products.
 
 use askama::Template;
 
 use crate::format::{Bytes, Count};
+use crate::narrow::{Facet, Narrowed};
 use crate::states::{Kind, ProductState};
 use crate::text::filters;
 use crate::view::{Layout, When};
@@ -38,13 +39,25 @@ pub struct ProductRow {
 pub struct ProductsPage {
     /// Around the page.
     pub layout: Layout,
-    /// The products, the latest first.
+    /// What was asked for.
+    pub list: Narrowed,
+    /// What it can be narrowed by.
+    pub facets: Vec<Facet>,
+    /// How many products match.
+    pub total: Count,
+    /// The products, by id.
     pub products: Vec<ProductRow>,
     /// Where the list goes on: an opaque cursor, sent back as `?after=`.
     pub after: Option<String>,
 }
 
 page!(ProductsPage);
+
+impl ProductsPage {
+    fn next_href(&self, after: &str) -> String {
+        self.list.but("after", after)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -70,6 +83,9 @@ mod tests {
         let html = render(&page);
         assert!(html.contains("product add"));
         assert!(!html.contains("<table"));
+        page.list = page.list.with("q", "unicorns");
+        let html = render(&page);
+        assert!(html.contains("Show all products") && !html.contains("product add"));
     }
 
     #[test]
@@ -80,6 +96,6 @@ mod tests {
         page.after = Some("a&b=\"c".into());
         let html = render_hostile(&page);
         assert!(html.contains("href=\"/p/suzhou/products/..%2Fx%22%3Fy%3D%3C\""));
-        assert!(html.contains("href=\"?after=a%26b%3D%22c\""));
+        assert!(html.contains("href=\"/p/suzhou/products?after=a%26b%3D%22c\""));
     }
 }

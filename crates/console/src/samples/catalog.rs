@@ -1,14 +1,15 @@
 //! Samples of the pages about products, peers and catalogues.
 
-use super::{HEFEI, bearings, columns, hefei, layout, party, terms, when, zgc};
+use super::{AGREEMENT, HEFEI, bearings, columns, hefei, layout, negotiations, party, terms, transfers, when, zgc};
 use crate::Text;
 use crate::format::{Bytes, Count};
+use crate::narrow::{Facet, Narrowed};
 use crate::pages::{
-    CatalogCard, CatalogPage, ColumnProfile, FileView, OfferView, Owner, Paging, PeerRow, PeersPage, ProductPage, ProductRow, ProductsPage,
-    Publication,
+    AgreementRow, CatalogCard, CatalogCopy, CatalogPage, ColumnProfile, FileView, LinkView, ListingView, OfferView, Owner, Paging,
+    PeerPage, PeerRow, PeersPage, ProductPage, ProductRow, ProductsPage, Publication,
 };
-use crate::states::{Kind, ProductState};
-use crate::view::{Party, Terms};
+use crate::states::{AgreementState, Kind, ProductState, Role};
+use crate::view::{Party, Span, Terms};
 
 impl ProductsPage {
     /// A few products.
@@ -33,7 +34,27 @@ impl ProductsPage {
                 row("weld-images", "Weld seams, labelled images", "files", None, 48_318_382_080, ProductState::Withdrawn),
             ],
             after: None,
+            list: Narrowed::new("/p/suzhou/products"),
+            facets: kinds(&Narrowed::new("/p/suzhou/products")),
+            total: Count(3),
         }
+    }
+}
+
+/// What may be chosen of kinds.
+fn kinds(list: &Narrowed) -> Vec<Facet> {
+    let values = [("table".to_owned(), 1_824), ("files".to_owned(), 311)];
+    let kind = |value: &str| Kind(value.to_owned()).label();
+    Facet::of(list, "kind", Text::say("label-kind"), &values, kind).into_iter().collect()
+}
+
+fn listing(contact: &str) -> ListingView {
+    ListingView {
+        license: Some(LinkView { text: "CC-BY-4.0".into(), href: Some("https://spdx.org/licenses/CC-BY-4.0.html".into()) }),
+        contact: Some(LinkView { text: contact.into(), href: Some(format!("mailto:{contact}")) }),
+        rhythm: Some(Text::of("rhythm", "daily")),
+        languages: vec!["en".into(), "zh-cn".into()],
+        formats: vec!["DeltaSharing-PULL".into()],
     }
 }
 
@@ -64,6 +85,7 @@ impl ProductPage {
             published: Some(when("10:02:00")),
             rows: Some(Count(336_776)),
             bytes: Some(Bytes(7_340_032)),
+            listing: listing("data@suzhou.example.cn"),
             columns: columns(),
             profile: vec![
                 profile("time_hour", 0, 6_936, "2013-01-01T10:00:00Z", "2014-01-01T04:00:00Z"),
@@ -85,7 +107,7 @@ impl ProductPage {
     pub fn sample_peer() -> Self {
         Self {
             layout: layout("/p/suzhou/catalog/product"),
-            owner: Owner::Peer { address: HEFEI.into(), name: hefei().name, did: hefei().did },
+            owner: Owner::Peer { address: HEFEI.into(), name: hefei().name, did: hefei().did, read: Some(Span { seconds: 200 }) },
             id: "bearing-vibration".into(),
             title: bearings().title,
             description: Some(
@@ -95,6 +117,7 @@ impl ProductPage {
             ),
             keywords: ["manufacturing", "vibration", "predictive maintenance", "轴承"].map(Into::into).into(),
             version: Some("3".into()),
+            listing: listing("data@hefei.example.cn"),
             versions: Vec::new(),
             profile: Vec::new(),
             files: Vec::new(),
@@ -113,52 +136,91 @@ impl ProductPage {
     }
 }
 
+fn copy(party: Party, products: u64, seconds: Option<u64>) -> CatalogCopy {
+    CatalogCopy {
+        name: party.name,
+        did: party.did,
+        products: Count(products),
+        read: seconds.map(|seconds| Span { seconds }),
+        under_way: false,
+        problem: None,
+    }
+}
+
+fn wuhan() -> CatalogCopy {
+    let problem = Some(Text::plain("did:web:127.0.0.1%3A7400:p:wuhan did not answer within 10 seconds."));
+    CatalogCopy { problem, ..copy(party("Wuhan East Lake", "did:web:127.0.0.1%3A7400:p:wuhan", false), 12, Some(93_000)) }
+}
+
 impl PeersPage {
     /// Three contacts.
     pub fn sample() -> Self {
-        let row = |party: Party, reachable, time| PeerRow {
-            name: party.name,
-            address: party.did.clone(),
-            did: party.did,
-            reachable,
-            last_contact: when(time),
-        };
+        let row = |copy: CatalogCopy, time| PeerRow { problem: copy.problem.clone(), copy, last_contact: when(time) };
         Self {
             layout: layout("/p/suzhou/peers"),
             address: String::new(),
             problem: None,
             peers: vec![
-                row(hefei(), true, "13:59:40"),
-                row(zgc(), true, "12:44:09"),
-                row(party("Wuhan East Lake", "did:web:127.0.0.1%3A7400:p:wuhan", false), false, "08:00:12"),
+                row(copy(hefei(), 1_204, Some(200)), "13:59:40"),
+                row(CatalogCopy { under_way: true, ..copy(zgc(), 0, None) }, "12:44:09"),
+                row(wuhan(), "08:00:12"),
             ],
         }
     }
 }
 
-impl CatalogPage {
-    /// The first of two pages.
+impl PeerPage {
+    /// A peer we deal with.
     pub fn sample() -> Self {
-        let card = |id: &str, title: &str, description: &str, rows, keywords: &[&str]| CatalogCard {
+        let agreement = AgreementRow {
+            id: AGREEMENT.into(),
+            product: bearings().title,
+            peer: hefei(),
+            role: Role::Consumer,
+            state: AgreementState::Active,
+            signed: when("13:58:02"),
+        };
+        Self {
+            layout: layout("/p/suzhou/peers/x"),
+            copy: copy(hefei(), 1_204, Some(200)),
+            address: Some("https://data.hefei.example.cn/p/hefei".into()),
+            last_contact: when("13:59:40"),
+            problem: None,
+            products: CatalogPage::sample().cards,
+            negotiations: negotiations(),
+            agreements: vec![agreement],
+            transfers: transfers(),
+        }
+    }
+}
+
+impl CatalogPage {
+    /// The first of many pages of all peers' catalogues.
+    pub fn sample() -> Self {
+        let card = |id: &str, party: Party, title: &str, description: &str, rows, keywords: &[&str]| CatalogCard {
             id: id.into(),
+            peer: party.name,
+            did: party.did,
             title: title.into(),
             description: Some(description.into()),
             kind: Kind("table".into()),
             version: Some("3".into()),
+            license: Some("CC-BY-4.0".into()),
             keywords: keywords.iter().map(|k| (*k).into()).collect(),
             rows: Some(Count(rows)),
             bytes: Some(Bytes(rows * 96)),
             offers: Count(2),
         };
+        let list = Narrowed::new("/p/suzhou/catalog");
         Self {
             layout: layout("/p/suzhou/catalog"),
-            peer: HEFEI.into(),
-            name: hefei().name,
-            did: hefei().did,
-            query: String::new(),
+            of: None,
+            facets: Self::facets(&list),
+            list,
             cards: vec![
                 card(
                     "bearing-vibration",
+                    hefei(),
                     &bearings().title,
                     "Vibration spectra of the spindle bearings of 42 milling machines over 18 months.",
                     1_204_332,
@@ -166,6 +228,7 @@ impl CatalogPage {
                 ),
                 card(
                     "pv-daily",
+                    hefei(),
                     "合肥光伏发电量日报",
                     "合肥高新区 318 座分布式光伏电站的逐日发电量、辐照度与组件温度。",
                     348_210,
@@ -173,13 +236,37 @@ impl CatalogPage {
                 ),
                 card(
                     "display-defects",
+                    zgc(),
                     "Display panel defects",
                     "Defect classes and positions from automatic inspection of 8.6-generation panels.",
                     88_412,
                     &["displays", "quality"],
                 ),
             ],
-            paging: Paging { page: 1, pages: 2, total: Count(27) },
+            paging: Paging { page: 1, pages: 89, total: Count(2_135) },
+            copies: vec![wuhan(), copy(hefei(), 1_204, Some(200)), CatalogCopy { under_way: true, ..copy(zgc(), 919, Some(4_000)) }],
         }
+    }
+
+    /// Narrowed to a peer and a kind.
+    pub fn sample_narrowed() -> Self {
+        let list = Narrowed::new("/p/suzhou/catalog").with("peer", HEFEI).with("kind", "table");
+        let mut page = Self { of: Some((hefei().name, HEFEI.into())), facets: Self::facets(&list), list, ..Self::sample() };
+        page.copies.retain(|copy| copy.did == HEFEI);
+        page
+    }
+
+    fn facets(list: &Narrowed) -> Vec<Facet> {
+        let plain = |value: &str| Text::plain(value);
+        let values = |pairs: &[(&str, u64)]| -> Vec<(String, u64)> { pairs.iter().map(|(v, n)| ((*v).to_owned(), *n)).collect() };
+        let peers = values(&[(HEFEI, 1_204), ("did:web:data.zgc.example.cn:p:zgc", 919), ("did:web:127.0.0.1%3A7400:p:wuhan", 12)]);
+        let name = |did: &str| Text::plain(if did == HEFEI { hefei().name } else { did.to_owned() });
+        let mut facets: Vec<Facet> = Facet::of(list, "peer", Text::say("label-peer"), &peers, name).into_iter().collect();
+        facets.extend(kinds(list));
+        let licences = values(&[("CC-BY-4.0", 1_604), ("MIT", 12), ("https://hefei.example.cn/terms", 4)]);
+        facets.extend(Facet::of(list, "license", Text::say("product-license"), &licences, plain));
+        let languages = values(&[("zh-cn", 1_800), ("en", 420)]);
+        facets.extend(Facet::of(list, "language", Text::say("product-language"), &languages, plain));
+        facets
     }
 }

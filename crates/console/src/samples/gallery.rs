@@ -2,7 +2,7 @@
 
 use crate::pages::{
     AgreementPage, AgreementsPage, CatalogPage, ErrorPage, HomePage, LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage,
-    NotFoundPage, PeersPage, ProductPage, ProductsPage, TokensPage, TransferPage, TransfersPage,
+    NotFoundPage, PeerPage, PeersPage, ProductPage, ProductsPage, TokensPage, TransferPage, TransfersPage,
 };
 use crate::view::Span;
 use crate::{Locale, Page, Text};
@@ -34,10 +34,16 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
         .with("advice", Text::say("advice-address"));
     gallery.add("peers-empty", PeersPage { peers: Vec::new(), address: "hefei".into(), problem: Some(problem), ..PeersPage::sample() })?;
     gallery.add("catalog", CatalogPage::sample())?;
+    gallery.add("catalog-narrowed", CatalogPage::sample_narrowed())?;
     let mut nothing = CatalogPage { cards: Vec::new(), ..CatalogPage::sample() };
     nothing.paging.pages = 1;
     gallery.add("catalog-nothing", nothing.clone())?;
-    gallery.add("catalog-empty", CatalogPage { query: "unicorns".into(), ..nothing })?;
+    gallery.add("catalog-no-match", CatalogPage { list: nothing.list.clone().with("q", "unicorns"), ..nothing.clone() })?;
+    gallery.add("catalog-no-peers", CatalogPage { copies: Vec::new(), facets: Vec::new(), ..nothing })?;
+    gallery.add("peer", PeerPage::sample())?;
+    let bare =
+        PeerPage { products: Vec::new(), negotiations: Vec::new(), agreements: Vec::new(), transfers: Vec::new(), ..PeerPage::sample() };
+    gallery.add("peer-bare", bare)?;
     gallery.add("negotiations", NegotiationsPage::sample())?;
     gallery.add("negotiations-empty", NegotiationsPage { negotiations: Vec::new(), ..NegotiationsPage::sample() })?;
     gallery.add("negotiation", NegotiationPage::sample())?;

@@ -12,7 +12,9 @@
 use super::{normalised, put, put_list, put_reasons, put_some, read::Object, start};
 use crate::{
     error::{WireError, join},
-    limits::{DESCRIPTION_MAX_CHARS, ID_MAX_CHARS, KEYWORDS_MAX, LIST_MAX, Limits, NAME_MAX_CHARS, SKIPPED_MAX, URL_MAX_CHARS},
+    limits::{
+        DESCRIPTION_MAX_CHARS, ID_MAX_CHARS, KEYWORDS_MAX, LANGUAGES_MAX, LIST_MAX, Limits, NAME_MAX_CHARS, SKIPPED_MAX, URL_MAX_CHARS,
+    },
     odrl,
 };
 use serde_json::{Map, Value, json};
@@ -116,6 +118,14 @@ pub struct Dataset {
     pub version: Option<String>,
     /// `dct:issued`, an RFC 3339 instant when we print it.
     pub issued: Option<String>,
+    /// `dct:license`: an SPDX expression, or a web address.
+    pub license: Option<String>,
+    /// `dcat:contactPoint`: a `mailto:` or web address.
+    pub contact_point: Option<String>,
+    /// `dct:accrualPeriodicity`: an address of the EU's frequency vocabulary when we print it.
+    pub accrual_periodicity: Option<String>,
+    /// `dct:language`: BCP 47 tags when we print them.
+    pub language: Vec<String>,
     /// `hasPolicy`: ODRL offers without `target`. The schemas want at least one.
     pub offers: Vec<Value>,
     /// How it is delivered. The schemas want at least one.
@@ -273,6 +283,10 @@ impl Dataset {
             keywords: object.descriptions("dcat:keyword", "keyword", KEYWORDS_MAX),
             version: object.description("dcat:version", "version", NAME_MAX_CHARS),
             issued: object.description("dct:issued", "issued", NAME_MAX_CHARS),
+            license: object.description("dct:license", "license", NAME_MAX_CHARS).map(|l| license_name(&l)),
+            contact_point: object.description("dcat:contactPoint", "contactPoint", NAME_MAX_CHARS),
+            accrual_periodicity: object.description("dct:accrualPeriodicity", "accrualPeriodicity", NAME_MAX_CHARS),
+            language: object.descriptions("dct:language", "language", LANGUAGES_MAX),
             extension: object.get(EXTENSION).map(json_literal),
             ..Self::default()
         };
@@ -289,6 +303,10 @@ impl Dataset {
         put_list(&mut map, "dcat:keyword", self.keywords.iter().map(|k| k.as_str().into()).collect());
         put_some(&mut map, "dcat:version", self.version.as_deref());
         put_some(&mut map, "dct:issued", self.issued.as_deref());
+        put_address(&mut map, "dct:license", self.license.as_deref().map(license_address));
+        put_address(&mut map, "dcat:contactPoint", self.contact_point.clone());
+        put_address(&mut map, "dct:accrualPeriodicity", self.accrual_periodicity.clone());
+        put_list(&mut map, "dct:language", self.language.iter().map(|tag| tag.as_str().into()).collect());
         put_list(&mut map, "hasPolicy", self.offers.iter().map(odrl::to_catalog).collect());
         put_list(&mut map, "distribution", self.distributions.iter().map(Distribution::to_json).collect());
         if let Some(extension) = &self.extension {
@@ -343,6 +361,29 @@ impl DataService {
     }
 }
 
+/// Where SPDX describes a licence: DCAT wants a licence to be a document with an address.
+const SPDX: &str = "https://spdx.org/licenses/";
+
+/// The address of a licence that has one: an SPDX identifier's at SPDX, its own of one that is an address. An expression
+/// of several stays a text.
+fn license_address(license: &str) -> String {
+    let is_id = license.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'+'));
+    if is_id && !license.is_empty() { format!("{SPDX}{license}") } else { license.to_owned() }
+}
+
+/// The reverse: an SPDX address by its identifier, anything else as it is.
+fn license_name(license: &str) -> String {
+    let known = license.strip_prefix(SPDX).or_else(|| license.strip_prefix("http://spdx.org/licenses/"));
+    known.map(|id| id.trim_end_matches('/').trim_end_matches(".html")).filter(|id| !id.is_empty()).unwrap_or(license).to_owned()
+}
+
+/// A reference to something that has an address, or a text where it has none.
+fn put_address(map: &mut Map<String, Value>, key: &str, value: Option<String>) {
+    let Some(value) = value else { return };
+    let is_address = ["https://", "http://", "mailto:", "tel:"].iter().any(|scheme| value.starts_with(scheme));
+    map.insert(key.to_owned(), if is_address { json!({"@id": value}) } else { value.into() });
+}
+
 /// Reads the objects of a list, leaving out those that cannot be read.
 fn each<'a>(
     object: &Object<'a>,
@@ -390,5 +431,40 @@ fn json_literal(value: &Value) -> Value {
     match value.as_object() {
         Some(map) if map.get("@type").and_then(Value::as_str) == Some("@json") => map.get("@value").cloned().unwrap_or_default(),
         _ => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_listing_says_comes_back() {
+        let dataset = Dataset {
+            id: "d".into(),
+            license: Some("CC-BY-4.0".into()),
+            contact_point: Some("mailto:data@example.org".into()),
+            accrual_periodicity: Some("http://publications.europa.eu/resource/authority/frequency/DAILY".into()),
+            language: vec!["en".into(), "zh-CN".into()],
+            ..Dataset::default()
+        };
+        let printed = dataset.to_json();
+        assert_eq!(printed["dct:license"], json!({"@id": "https://spdx.org/licenses/CC-BY-4.0"}));
+        assert_eq!(printed["dcat:contactPoint"], json!({"@id": "mailto:data@example.org"}));
+        assert_eq!(Dataset::parse(printed.to_string().as_bytes()).expect("our own"), dataset);
+    }
+
+    #[test]
+    fn licences_are_named_as_people_know_them() {
+        for (written, read) in [
+            ("https://spdx.org/licenses/MIT.html", "MIT"),
+            ("http://spdx.org/licenses/MIT", "MIT"),
+            ("https://spdx.org/licenses/", "https://spdx.org/licenses/"),
+            ("https://example.org/terms", "https://example.org/terms"),
+            ("MIT OR Apache-2.0", "MIT OR Apache-2.0"),
+        ] {
+            assert_eq!(license_name(written), read);
+        }
+        assert_eq!(license_address("MIT OR Apache-2.0"), "MIT OR Apache-2.0");
     }
 }

@@ -144,6 +144,18 @@ pub struct DatasetBody {
     kind: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// An SPDX expression or a web address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license: Option<String>,
+    /// A mail or web address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact_point: Option<String>,
+    /// How often it is renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accrual_periodicity: Option<String>,
+    /// BCP 47 tags.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    language: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,6 +182,10 @@ impl From<RemoteDataset> for DatasetBody {
             description: d.description,
             keywords: d.keywords,
             version: d.version,
+            license: d.license,
+            contact_point: d.contact_point,
+            accrual_periodicity: d.accrual_periodicity,
+            language: d.language,
             formats: d.formats,
             offers: d.offers.into_iter().map(|o| OfferBody { id: o.id, odrl: o.odrl, terms: o.terms }).collect(),
         }

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod agreements;
 pub mod catalog;
+pub mod catalog_copies;
 pub mod connections;
 pub mod consumer_access;
 pub mod damage;
@@ -76,6 +77,8 @@ pub struct Inner {
     pub keys: moka::future::Cache<Slug, SigningKey>,
     /// Peers found lately.
     pub remotes: moka::future::Cache<Did, peers::Remote>,
+    /// Readings of peers' catalogues.
+    pub readings: catalog_copies::Readings,
     /// Streams in flight.
     pub gate: Gate,
     /// What was found of stored files whose seals were unknown.

@@ -6,9 +6,11 @@ use fondaco_core::{
     Code, Error, Result,
     participant::{Declarations, Did, NAME_MAX_CHARS, Participant, Slug},
     policy::Policy,
+    product::Frequency,
 };
 use fondaco_dsp::{WireError, limits::Limits, messages::catalog, messages::version::VersionResponse};
 use fondaco_store::PeerRow;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
@@ -40,7 +42,8 @@ pub struct RemoteCatalog {
 }
 
 /// A dataset in a peer's catalogue. All texts are the peer's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RemoteDataset {
     /// Its id.
     pub id: String,
@@ -54,6 +57,14 @@ pub struct RemoteDataset {
     pub version: Option<String>,
     /// When it was published.
     pub issued: Option<String>,
+    /// An SPDX expression or a web address, as far as the peer keeps to that.
+    pub license: Option<String>,
+    /// Whom to ask; an address that can be followed only if [`fondaco_core::listing::contact_url`] says so.
+    pub contact_point: Option<String>,
+    /// How often it is renewed: a name of ours where we know the peer's, else what the peer wrote.
+    pub accrual_periodicity: Option<String>,
+    /// Language tags.
+    pub language: Vec<String>,
     /// What its provider says about it beyond DCAT: kind, schema, rows, size, profile.
     pub extension: Value,
     /// The formats it is delivered in.
@@ -63,7 +74,8 @@ pub struct RemoteDataset {
 }
 
 /// An offer in a peer's catalogue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RemoteOffer {
     /// Its id.
     pub id: String,
@@ -383,10 +395,20 @@ fn described(d: catalog::Dataset) -> RemoteDataset {
         keywords: d.keywords,
         version: d.version,
         issued: d.issued,
+        license: d.license,
+        contact_point: d.contact_point,
+        accrual_periodicity: d.accrual_periodicity.map(|f| frequency(&f)),
+        language: d.language,
         extension: d.extension.unwrap_or(Value::Null),
         formats,
         offers,
     }
+}
+
+/// The name of a frequency of the EU's vocabulary; anything else as it is.
+fn frequency(text: &str) -> String {
+    let known = Frequency::ALL.iter().find(|f| f.iri() == text || f.as_str() == text);
+    known.map_or_else(|| text.to_owned(), |f| f.as_str().to_owned())
 }
 
 fn offered(odrl: &Value) -> Option<RemoteOffer> {

@@ -19,9 +19,10 @@ use fondaco_core::{
     transfer::Transfer,
 };
 use fondaco_store::{
-    AgreementFilter, AgreementRow, ApiTokenRow, Event, PeerRow, ProcessFilter, ProductFilter, StoreError, Tx, tx::PAGE_MAX,
+    AgreementFilter, AgreementRow, ApiTokenRow, Event, PeerRow, ProcessFilter, ProductCount, ProductFilter, ProductSearch, StoreError, Tx,
+    tx::PAGE_MAX,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Rows of a page of a list, unless asked otherwise.
 pub const LIST_ROWS: u32 = 50;
@@ -32,10 +33,9 @@ pub const TIMELINE_MAX: u32 = 500;
 /// Events on the overview: what one reads at a glance.
 pub const LATEST_EVENTS: u32 = 12;
 /// Rows on the overview of what waits for a person; the list of negotiations has all.
-pub const WAITING_MAX: usize = 20;
-/// Pages of rows that are counted for the overview. A count beyond stays at the bound: reading on would take longer
-/// than a person waits.
-const COUNTED_PAGES_MAX: usize = 10;
+pub const WAITING_MAX: u32 = 20;
+/// The states in which a negotiation may wait for a person here, by our side.
+const WAITING: [(Role, &str); 3] = [(Role::Provider, "REQUESTED"), (Role::Provider, "ACCEPTED"), (Role::Consumer, "OFFERED")];
 /// Product versions read at once while looking for all of one product.
 const VERSIONS_STEP: u32 = 50;
 
@@ -115,8 +115,30 @@ pub struct Followed<T> {
 pub struct EventSubject {
     /// Our side.
     pub role: Role,
+    /// The other side, where there is one.
+    pub peer: Option<Did>,
     /// The dataset.
     pub dataset: String,
+}
+
+/// What we have to do with one peer.
+#[derive(Clone, Debug)]
+pub struct Deals {
+    /// The latest negotiations.
+    pub negotiations: Vec<Negotiation>,
+    /// The agreements that came of them, with the reads counted so far.
+    pub agreements: Vec<(AgreementRow, u64)>,
+    /// The latest transfers.
+    pub transfers: Vec<Transfer>,
+}
+
+/// A page of our products.
+#[derive(Clone, Debug)]
+pub struct ProductsFound {
+    /// The products.
+    pub listed: Listed<Listing>,
+    /// How many there are of each kind and state, of those the query finds.
+    pub counts: Vec<ProductCount>,
 }
 
 /// What the first page tells.
@@ -144,7 +166,8 @@ pub struct Overview {
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     peers: HashMap<String, String>,
-    titles: HashMap<String, String>,
+    ours: HashMap<String, String>,
+    theirs: HashMap<Did, HashMap<String, String>>,
 }
 
 impl Names {
@@ -152,12 +175,13 @@ impl Names {
     pub fn peer<'a>(&'a self, did: &'a Did) -> &'a str {
         self.peers.get(did.as_str()).map_or(did.as_str(), String::as_str)
     }
-    /// A dataset's title where it is ours, or its id.
-    pub fn title<'a>(&'a self, role: Role, dataset: &'a str) -> &'a str {
-        match role {
-            Role::Provider => self.titles.get(dataset).map_or(dataset, String::as_str),
-            Role::Consumer => dataset,
-        }
+    /// A dataset's title, as far as it is known here: ours, or as a peer's catalogue last said; else its id.
+    pub fn title<'a>(&'a self, role: Role, peer: Option<&Did>, dataset: &'a str) -> &'a str {
+        let known = match role {
+            Role::Provider => self.ours.get(dataset),
+            Role::Consumer => peer.and_then(|did| self.theirs.get(did)?.get(dataset)),
+        };
+        known.map_or(dataset, String::as_str)
     }
 }
 
@@ -227,17 +251,7 @@ impl App {
         self.store
             .read("view.products", move |tx| -> Result<_> {
                 let listed = Listed::cut(tx.product_list(&slug, &filter)?, limit, |p: &Product| p.reference.dataset_id());
-                let references: Vec<ProductRef> = listed.items.iter().map(|p| p.reference.clone()).collect();
-                let mut offers: HashMap<ProductRef, Vec<Offer>> = HashMap::new();
-                for offer in tx.offers_of_many(&slug, &references)? {
-                    offers.entry(offer.product.clone()).or_default().push(offer);
-                }
-                let entry = |product: Product| Listing {
-                    offers: offers.remove(&product.reference).unwrap_or_default(),
-                    product,
-                    files: Vec::new(),
-                };
-                Ok(Listed { items: listed.items.into_iter().map(entry).collect(), next: listed.next })
+                Ok(with_offers(tx, &slug, listed)?)
             })
             .await
     }
@@ -346,13 +360,56 @@ impl App {
         self.store.read("view.tokens", move |tx| -> Result<_> { Ok(tx.api_token_list(Some(&slug))?) }).await
     }
 
-    /// Names of peers, and titles of those of our datasets that are named.
+    /// A page of our products by id, each by its newest version.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn names<'a>(&self, slug: &Slug, datasets: impl IntoIterator<Item = (Role, &'a str)>) -> Result<Names> {
-        let ours = datasets.into_iter().filter(|(role, _)| *role == Role::Provider).map(|(_, dataset)| dataset.to_owned());
-        let (slug, ours): (_, BTreeSet<String>) = (slug.clone(), ours.collect());
+    pub async fn products_found(&self, slug: &Slug, mut search: ProductSearch) -> Result<ProductsFound> {
+        let (slug, limit) = (slug.clone(), search.limit);
+        search.limit += 1;
+        self.store
+            .read("view.products_found", move |tx| -> Result<_> {
+                let listed = Listed::cut(tx.product_search(&slug, &search)?, limit, |p: &Product| p.reference.id.to_string());
+                let counts = tx.product_search_counts(&slug, search.query.as_deref())?;
+                Ok(ProductsFound { listed: with_offers(tx, &slug, listed)?, counts })
+            })
+            .await
+    }
+
+    /// What we have to do with a peer, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn deals_with(&self, slug: &Slug, peer: &Did, limit: u32) -> Result<Deals> {
+        let (slug, peer) = (slug.clone(), peer.clone());
+        self.store
+            .read("view.deals_with", move |tx| -> Result<_> {
+                let negotiations = tx.negotiations_with(&slug, &peer, limit)?;
+                let mut agreements = Vec::new();
+                for id in negotiations.iter().filter_map(|n| n.state.agreement()).map(|a| a.id.clone()) {
+                    if let Some(row) = tx.agreement_get(&slug, &id)? {
+                        agreements.push((row, tx.reads_used(&slug, &id)?));
+                    }
+                }
+                Ok(Deals { transfers: tx.transfers_with(&slug, &peer, limit)?, negotiations, agreements })
+            })
+            .await
+    }
+
+    /// Names of peers, and titles of the datasets that are named by our side, the other side and id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn names<'a>(&self, slug: &Slug, datasets: impl IntoIterator<Item = (Role, Option<&'a Did>, &'a str)>) -> Result<Names> {
+        let (mut ours, mut theirs) = (BTreeSet::new(), BTreeMap::<Did, BTreeSet<String>>::new());
+        for (role, peer, dataset) in datasets {
+            match (role, peer) {
+                (Role::Provider, _) => _ = ours.insert(dataset.to_owned()),
+                (Role::Consumer, Some(peer)) => _ = theirs.entry(peer.clone()).or_default().insert(dataset.to_owned()),
+                (Role::Consumer, None) => {}
+            }
+        }
+        let slug = slug.clone();
         self.store
             .read("view.names", move |tx| -> Result<_> {
                 let mut names = Names::default();
@@ -364,8 +421,13 @@ impl App {
                 for dataset in ours {
                     let Some(reference) = ProductRef::parse_dataset_id(&dataset) else { continue };
                     if let Some(product) = tx.product_get(&slug, &reference)? {
-                        names.titles.insert(dataset, product.title);
+                        names.ours.insert(dataset, product.title);
                     }
+                }
+                for (peer, datasets) in theirs {
+                    let datasets: Vec<String> = datasets.into_iter().collect();
+                    let titles = tx.peer_dataset_titles(&slug, &peer, &datasets)?.into_iter().collect();
+                    names.theirs.insert(peer, titles);
                 }
                 Ok(names)
             })
@@ -380,41 +442,34 @@ impl App {
         let slug = slug.clone();
         self.store
             .read("view.overview", move |tx| -> Result<_> {
-                let published = ProductFilter { published_only: true, latest_only: true, query: None, after: None, limit: 1 };
-                let mut open = Vec::new();
-                for state in ["REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED"] {
-                    open.extend(pages(|after| negotiations_in(tx, &slug, state, after), |n: &Negotiation| n.id.to_string())?);
-                }
-                let agreements = pages(
-                    |after| {
-                        let filter = AgreementFilter { role: None, dataset: None, in_force_only: true, after, limit: PAGE_MAX };
-                        tx.agreement_list(&slug, &filter)
-                    },
-                    |a: &AgreementRow| a.agreement.id.clone(),
-                )?;
-                let started = pages(
-                    |after| {
-                        let filter = ProcessFilter { role: None, state: Some("STARTED".into()), after, limit: PAGE_MAX };
-                        tx.transfer_list(&slug, &filter)
-                    },
-                    |t: &Transfer| t.id.to_string(),
-                )?;
+                let counts = tx.process_counts(&slug)?;
+                let of = |counts: &BTreeMap<(String, String), u64>, wanted: &dyn Fn(&str) -> bool| -> u64 {
+                    counts.iter().filter(|((_, state), _)| wanted(state)).map(|(_, n)| n).sum()
+                };
+                let agreements: u64 = counts.agreements.values().sum();
                 let any = AgreementFilter { role: None, dataset: None, in_force_only: false, after: None, limit: 1 };
-                let mut waiting: Vec<Negotiation> = open.iter().filter(|n| waits_for_us(n)).cloned().collect();
+                let mut waiting = Vec::new();
+                for (role, state) in WAITING {
+                    // What there is none of need not be looked for.
+                    if counts.negotiations.contains_key(&(role.as_str().to_owned(), state.to_owned())) {
+                        let filter = ProcessFilter { role: Some(role), state: Some(state.into()), after: None, limit: WAITING_MAX };
+                        waiting.extend(tx.negotiation_list(&slug, &filter)?.into_iter().filter(waits_for_us));
+                    }
+                }
                 waiting.sort_by(|a, b| b.id.cmp(&a.id));
-                waiting.truncate(WAITING_MAX);
+                waiting.truncate(WAITING_MAX as usize);
                 let mut events = Vec::new();
                 for event in tx.events_latest(&slug, LATEST_EVENTS)? {
                     let subject = subject(tx, &slug, &event)?;
                     events.push((event, subject));
                 }
                 Ok(Overview {
-                    products: tx.product_count(&slug, &published)?,
-                    open_negotiations: open.len() as u64,
-                    agreements_in_force: agreements.len() as u64,
-                    started_transfers: started.len() as u64,
+                    products: tx.products_published(&slug)?,
+                    open_negotiations: of(&counts.negotiations, &|state| state != "FINALIZED" && state != "TERMINATED"),
+                    agreements_in_force: agreements,
+                    started_transfers: of(&counts.transfers, &|state| state == "STARTED"),
                     has_peers: !tx.peer_list(&slug)?.is_empty(),
-                    has_agreements: !agreements.is_empty() || !tx.agreement_list(&slug, &any)?.is_empty(),
+                    has_agreements: agreements > 0 || !tx.agreement_list(&slug, &any)?.is_empty(),
                     waiting,
                     events,
                 })
@@ -427,15 +482,13 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn outbox(&self) -> Result<Outbox> {
-        let now = self.now();
         self.store
             .read("view.outbox", move |tx| -> Result<_> {
-                let jobs = tx.jobs_pending(PAGE_MAX)?;
-                let count = |wanted: &dyn Fn(u32, Timestamp) -> bool| jobs.iter().filter(|j| wanted(j.attempts, j.run_at)).count() as u64;
+                let stats = tx.job_stats()?;
                 Ok(Outbox {
-                    due: count(&|attempts, run_at| attempts == 0 && run_at <= now),
-                    retrying: count(&|attempts, _| attempts > 0),
-                    oldest: tx.job_stats()?.oldest,
+                    due: stats.due,
+                    retrying: stats.retrying,
+                    oldest: stats.oldest,
                     participants: tx.participant_list(None, PAGE_MAX)?.len() as u64,
                 })
             })
@@ -443,22 +496,15 @@ impl App {
     }
 }
 
-fn negotiations_in(tx: &mut Tx, slug: &Slug, state: &str, after: Option<String>) -> Result<Vec<Negotiation>, StoreError> {
-    tx.negotiation_list(slug, &ProcessFilter { role: None, state: Some(state.to_owned()), after, limit: PAGE_MAX })
-}
-
-/// All rows of a list, up to [`COUNTED_PAGES_MAX`] pages.
-fn pages<T>(mut page: impl FnMut(Option<String>) -> Result<Vec<T>, StoreError>, key: impl Fn(&T) -> String) -> Result<Vec<T>, StoreError> {
-    let mut all: Vec<T> = Vec::new();
-    for _ in 0..COUNTED_PAGES_MAX {
-        let rows = page(all.last().map(&key))?;
-        let last = rows.len() < PAGE_MAX as usize;
-        all.extend(rows);
-        if last {
-            break;
-        }
+/// Products with their offers.
+fn with_offers(tx: &mut Tx, slug: &Slug, listed: Listed<Product>) -> Result<Listed<Listing>, StoreError> {
+    let references: Vec<ProductRef> = listed.items.iter().map(|p| p.reference.clone()).collect();
+    let mut offers: HashMap<ProductRef, Vec<Offer>> = HashMap::new();
+    for offer in tx.offers_of_many(slug, &references)? {
+        offers.entry(offer.product.clone()).or_default().push(offer);
     }
-    Ok(all)
+    let entry = |product: Product| Listing { offers: offers.remove(&product.reference).unwrap_or_default(), product, files: Vec::new() };
+    Ok(Listed { items: listed.items.into_iter().map(entry).collect(), next: listed.next })
 }
 
 /// The versions of a product, newest first.
@@ -481,8 +527,7 @@ fn all_versions(tx: &mut Tx, slug: &Slug, id: &ProductId) -> Result<Vec<(u32, Pr
 
 /// Why the message at the head of a line has not arrived.
 fn delivery_problem(tx: &mut Tx, slug: &Slug, line: &str) -> Result<Option<String>, StoreError> {
-    let jobs = tx.jobs_pending(PAGE_MAX)?;
-    Ok(jobs.into_iter().find(|j| j.participant == *slug && j.key == line && j.attempts > 0).and_then(|j| j.last_error))
+    Ok(tx.job_of_key(slug, line)?.filter(|j| j.attempts > 0).and_then(|j| j.last_error))
 }
 
 fn subject(tx: &mut Tx, slug: &Slug, event: &Event) -> Result<Option<EventSubject>, StoreError> {
@@ -490,11 +535,17 @@ fn subject(tx: &mut Tx, slug: &Slug, event: &Event) -> Result<Option<EventSubjec
     Ok(match kind {
         "negotiation" => {
             let found = tx.negotiation_get(slug, &NegotiationId::from_stored(id))?;
-            found.map(|n| EventSubject { role: n.role, dataset: n.dataset })
+            found.map(|n| EventSubject { role: n.role, peer: Some(n.peer.did), dataset: n.dataset })
         }
-        "transfer" => tx.transfer_get(slug, &TransferId::from_stored(id))?.map(|t| EventSubject { role: t.role, dataset: t.dataset }),
-        "agreement" => tx.agreement_get(slug, id)?.map(|a| EventSubject { role: a.role, dataset: a.dataset }),
-        "product" => Some(EventSubject { role: Role::Provider, dataset: id.to_owned() }),
+        "transfer" => {
+            let found = tx.transfer_get(slug, &TransferId::from_stored(id))?;
+            found.map(|t| EventSubject { role: t.role, peer: Some(t.peer.did), dataset: t.dataset })
+        }
+        "agreement" => {
+            let found = tx.agreement_get(slug, id)?;
+            found.map(|a| EventSubject { role: a.role, peer: Some(a.agreement.assigner), dataset: a.dataset })
+        }
+        "product" => Some(EventSubject { role: Role::Provider, peer: None, dataset: id.to_owned() }),
         _ => None,
     })
 }
@@ -516,19 +567,5 @@ mod tests {
     #[test]
     fn limits_are_bounded() {
         assert_eq!([None, Some(0), Some(7), Some(u32::MAX)].map(list_rows), [LIST_ROWS, 1, 7, LIST_ROWS_MAX]);
-    }
-
-    #[test]
-    fn counting_stops() {
-        let mut asked = 0_u32;
-        let full: Result<Vec<u32>, StoreError> = pages(
-            |_| {
-                asked += 1;
-                Ok(vec![0; PAGE_MAX as usize])
-            },
-            u32::to_string,
-        );
-        assert_eq!(full.map(|rows| rows.len()).expect("no failure"), COUNTED_PAGES_MAX * PAGE_MAX as usize);
-        assert_eq!(asked as usize, COUNTED_PAGES_MAX);
     }
 }

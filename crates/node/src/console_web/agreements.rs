@@ -7,7 +7,12 @@ use super::{
     products::After,
     shape, words,
 };
-use crate::app::{App, access::facts, agreements::AgreementView, views::ProcessesAsked};
+use crate::app::{
+    App,
+    access::facts,
+    agreements::AgreementView,
+    views::{Names, ProcessesAsked},
+};
 use axum::{
     extract::{Path, Query, State},
     http::{HeaderValue, header},
@@ -39,18 +44,22 @@ const FILE_NAME_MAX_CHARS: usize = 80;
 pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>) -> Answer {
     let slug = &room.participant.slug;
     let listed = app.list_agreements(slug, ProcessesAsked { after: asked.after, ..ProcessesAsked::default() }).await?;
-    let names = app.names(slug, listed.items.iter().map(|(a, _)| (a.role, a.dataset.as_str()))).await?;
+    let names = app.names(slug, listed.items.iter().map(|(a, _)| (a.role, Some(peer(a)), a.dataset.as_str()))).await?;
     let now = app.now();
-    let agreements = listed.items.iter().map(|(a, reads)| AgreementRow {
-        id: a.agreement.id.clone(),
-        product: names.title(a.role, &a.dataset).to_owned(),
-        peer: shape::party(&room, &names, peer(a)),
-        role: shape::role(a.role),
-        state: state(a, *reads, now),
-        signed: words::when(a.agreement.timestamp),
-    });
-    let agreements = agreements.collect();
+    let agreements = listed.items.iter().map(|(a, reads)| row(&room, &names, a, *reads, now)).collect();
     answer::html(&AgreementsPage { layout: room.layout, agreements, after: listed.next })
+}
+
+/// A line of a list.
+pub fn row(room: &Room, names: &Names, a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementRow {
+    AgreementRow {
+        id: a.agreement.id.clone(),
+        product: names.title(a.role, Some(peer(a)), &a.dataset).to_owned(),
+        peer: shape::party(room, names, peer(a)),
+        role: shape::role(a.role),
+        state: state(a, reads, now),
+        signed: words::when(a.agreement.timestamp),
+    }
 }
 
 /// One agreement.
@@ -58,7 +67,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
     let slug = &room.participant.slug;
     let view = app.agreement(slug, &id).await?;
     let AgreementView { row: a, reads, transfers } = &view;
-    let names = app.names(slug, [(a.role, a.dataset.as_str())]).await?;
+    let names = app.names(slug, [(a.role, Some(peer(a)), a.dataset.as_str())]).await?;
     let state = state(a, *reads, app.now());
     let uses = Uses { used: Count(*reads), limit: permit(a).reads_max.map(Count) };
     answer::html(&AgreementPage {

@@ -56,6 +56,12 @@ notices! {
     TransferCompleted = "transfer-completed", Success;
     /// After ending one.
     TransferTerminated = "transfer-terminated", Info;
+    /// After adding a peer.
+    PeerAdded = "peer-added", Success;
+    /// After removing one.
+    PeerRemoved = "peer-removed", Success;
+    /// After asking for a catalogue again.
+    CatalogRefreshed = "catalog-refreshed", Info;
     /// After revoking a token.
     TokenRevoked = "token-revoked", Success;
 }

@@ -32,14 +32,14 @@ pub async fn start(State(app): State<App>, signed_in: SignedIn) -> Answer {
 /// The overview.
 pub async fn overview(State(app): State<App>, room: Room) -> Answer {
     let overview = app.overview(&room.participant.slug).await?;
-    let of_events = overview.events.iter().filter_map(|(_, s)| s.as_ref()).map(|s| (s.role, s.dataset.as_str()));
-    let of_waiting = overview.waiting.iter().map(|n| (n.role, n.dataset.as_str()));
+    let of_events = overview.events.iter().filter_map(|(_, s)| s.as_ref()).map(|s| (s.role, s.peer.as_ref(), s.dataset.as_str()));
+    let of_waiting = overview.waiting.iter().map(|n| (n.role, Some(&n.peer.did), n.dataset.as_str()));
     let names = app.names(&room.participant.slug, of_events.chain(of_waiting)).await?;
     let waiting = overview.waiting.iter().map(|n| shape::negotiation_row(&room, &names, n)).collect();
     let events = shape::without_notes(overview.events);
     let events = events.iter().filter_map(|(event, about)| {
         let about = about.as_ref()?;
-        let subject = subject(&room, names.title(about.role, &about.dataset), &event.topic, about)?;
+        let subject = subject(&room, names.title(about.role, about.peer.as_ref(), &about.dataset), &event.topic, about)?;
         shape::event(&room, &names, event, Some(subject))
     });
     answer::html(&HomePage {

@@ -15,6 +15,7 @@ mod guard;
 mod headers;
 mod home;
 pub(crate) mod language;
+mod listing;
 mod login;
 mod negotiations;
 mod node;
@@ -77,7 +78,12 @@ pub fn room_routes() -> Vec<Route> {
         page("/p/{slug}/products/{id}", products::show),
         action("/p/{slug}/products/{id}/withdraw", products::withdraw),
         page("/p/{slug}/peers", peers::list),
+        action("/p/{slug}/peers", peers::add),
+        page("/p/{slug}/peers/{id}", peers::show),
+        action("/p/{slug}/peers/{id}/refresh", peers::refresh),
+        action("/p/{slug}/peers/{id}/remove", peers::remove),
         page("/p/{slug}/catalog", catalog::list),
+        action("/p/{slug}/catalog/refresh", catalog::refresh),
         page("/p/{slug}/catalog/product", catalog::show),
         page("/p/{slug}/negotiations", negotiations::list),
         action("/p/{slug}/negotiations", negotiations::begin),

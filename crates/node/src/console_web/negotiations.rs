@@ -24,7 +24,7 @@ use fondaco_core::{
 pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>) -> Answer {
     let slug = &room.participant.slug;
     let listed = app.list_negotiations(slug, ProcessesAsked { after: asked.after, ..ProcessesAsked::default() }).await?;
-    let names = app.names(slug, listed.items.iter().map(|n| (n.role, n.dataset.as_str()))).await?;
+    let names = app.names(slug, listed.items.iter().map(|n| (n.role, Some(&n.peer.did), n.dataset.as_str()))).await?;
     let negotiations = listed.items.iter().map(|n| shape::negotiation_row(&room, &names, n)).collect();
     answer::html(&NegotiationsPage { layout: room.layout, negotiations, after: listed.next })
 }
@@ -45,7 +45,7 @@ pub async fn begin(State(app): State<App>, room: Room, form: Form) -> Answer {
 pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
     let followed = app.negotiation_followed(&room.participant.slug, &NegotiationId::from_stored(id)).await?;
     let n = &followed.process;
-    let names = app.names(&room.participant.slug, [(n.role, n.dataset.as_str())]).await?;
+    let names = app.names(&room.participant.slug, [(n.role, Some(&n.peer.did), n.dataset.as_str())]).await?;
     let (events, note) = shape::timeline(&room, &names, &followed.events);
     let (provider_pid, consumer_pid) = shape::pids(n.role, n.id.as_str(), n.peer.pid.as_ref());
     let odrl = match (&n.state.agreement(), n.state.terms()) {

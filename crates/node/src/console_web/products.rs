@@ -4,19 +4,21 @@ use super::{
     answer::{self, Answer},
     flash::Notice,
     guard::Room,
-    shape, words,
+    listing, shape, words,
 };
-use crate::app::{App, products::Listing, views::ProductsAsked};
+use crate::app::{App, bounded, catalog_copies::QUERY_MAX_CHARS, products::Listing, views::LIST_ROWS};
 use axum::extract::{Path, Query, State};
 use fondaco_console::{
+    Text,
     format::{Bytes, Count},
+    narrow::{Facet, Narrowed},
     pages::{ColumnProfile, ColumnView, FileView, OfferView, Owner, ProductPage, ProductRow, ProductsPage, Publication},
 };
 use fondaco_core::{
     Code, Error,
     product::{Offer, ProductId, ProductKind, ProductState},
 };
-use fondaco_store::ProductFile;
+use fondaco_store::{ProductCount, ProductFile, ProductSearch};
 use fondaco_tables::publish::{self, TableSchema};
 use serde::Deserialize;
 use serde_json::Value;
@@ -34,11 +36,67 @@ pub struct Version {
     version: Option<String>,
 }
 
+/// Which part of our products.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    q: String,
+    kind: String,
+    state: String,
+    after: Option<String>,
+}
+
 /// Our products.
-pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>) -> Answer {
-    let listed = app.list_products(&room.participant.slug, ProductsAsked { after: asked.after, ..ProductsAsked::default() }).await?;
-    let products = listed.items.iter().map(row).collect();
-    answer::html(&ProductsPage { layout: room.layout, products, after: listed.next })
+pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>) -> Answer {
+    let query = asked.q.trim();
+    bounded("q", query, QUERY_MAX_CHARS)?;
+    let state = match asked.state.as_str() {
+        PUBLISHED => Some(ProductState::Published),
+        WITHDRAWN => Some(ProductState::Withdrawn),
+        _ => None,
+    };
+    let kind = ProductKind::parse(&asked.kind).ok();
+    let search = ProductSearch {
+        query: Some(query.to_owned()),
+        kind,
+        state,
+        after: asked.after.as_deref().and_then(|after| ProductId::parse(after).ok()),
+        limit: LIST_ROWS,
+    };
+    let found = app.products_found(&room.participant.slug, search).await?;
+    let list = Narrowed::new(format!("{}/products", room.base()))
+        .with("q", query)
+        .with("kind", kind.map_or("", ProductKind::as_str))
+        .with("state", state.map_or("", state_name));
+    let of_kind = |c: &ProductCount| kind.is_none_or(|k| k.as_str() == c.kind);
+    let of_state = |c: &ProductCount| state.is_none_or(|s| (s == ProductState::Published) == c.published);
+    let count = |passes: &dyn Fn(&ProductCount) -> bool| found.counts.iter().filter(|c| passes(c)).map(|c| c.count).sum::<u64>();
+    let present = |values: Vec<(String, u64)>| -> Vec<(String, u64)> { values.into_iter().filter(|(_, n)| *n > 0).collect() };
+    let kinds = ProductKind::ALL.iter().map(|k| (k.as_str().to_owned(), count(&|c| c.kind == k.as_str() && of_state(c))));
+    let states = [PUBLISHED, WITHDRAWN].map(|s| (s.to_owned(), count(&|c| c.published == (s == PUBLISHED) && of_kind(c))));
+    let state_label = |s: &str| Text::of("state", &s.to_ascii_uppercase());
+    let facets = [
+        Facet::of(&list, "kind", Text::say("label-kind"), &present(kinds.collect()), |k| shape::kind(k).label()),
+        Facet::of(&list, "state", Text::say("label-state"), &present(states.to_vec()), state_label),
+    ];
+    answer::html(&ProductsPage {
+        layout: room.layout,
+        facets: facets.into_iter().flatten().collect(),
+        total: Count(count(&|c| of_kind(c) && of_state(c))),
+        list,
+        products: found.listed.items.iter().map(row).collect(),
+        after: found.listed.next,
+    })
+}
+
+const PUBLISHED: &str = "published";
+const WITHDRAWN: &str = "withdrawn";
+
+const fn state_name(state: ProductState) -> &'static str {
+    match state {
+        ProductState::Published => PUBLISHED,
+        ProductState::Withdrawn => WITHDRAWN,
+    }
 }
 
 fn row(listing: &Listing) -> ProductRow {
@@ -74,6 +132,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
             state: shape::product_state(product.state),
             publication: Publication { schema: product.kind == ProductKind::Table, profile: product.publish_profile },
         },
+        listing: listing::of_product(&product),
         id: product.reference.id.to_string(),
         title: product.title,
         description: Some(product.description).filter(|d| !d.is_empty()),

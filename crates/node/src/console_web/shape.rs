@@ -123,7 +123,7 @@ pub fn product_of_deal(room: &Room, names: &Names, role: negotiation::Role, peer
     };
     view::ProductRef {
         id: dataset.to_owned(),
-        title: names.title(role, dataset).to_owned(),
+        title: names.title(role, Some(peer), dataset).to_owned(),
         version: ours.map(|p| p.version.to_string()),
         href,
     }
@@ -132,7 +132,7 @@ pub fn product_of_deal(room: &Room, names: &Names, role: negotiation::Role, peer
 pub fn negotiation_row(room: &Room, names: &Names, n: &Negotiation) -> NegotiationRow {
     NegotiationRow {
         id: n.id.to_string(),
-        product: names.title(n.role, &n.dataset).to_owned(),
+        product: names.title(n.role, Some(&n.peer.did), &n.dataset).to_owned(),
         peer: party(room, names, &n.peer.did),
         role: role(n.role),
         state: negotiation_state(&n.state),
@@ -144,7 +144,7 @@ pub fn negotiation_row(room: &Room, names: &Names, n: &Negotiation) -> Negotiati
 pub fn transfer_row(room: &Room, names: &Names, t: &Transfer) -> TransferRow {
     TransferRow {
         id: t.id.to_string(),
-        product: names.title(t.role, &t.dataset).to_owned(),
+        product: names.title(t.role, Some(&t.peer.did), &t.dataset).to_owned(),
         peer: party(room, names, &t.peer.did),
         role: role(t.role),
         state: transfer_state(&t.state),

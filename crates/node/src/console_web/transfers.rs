@@ -24,7 +24,7 @@ use fondaco_core::{
 pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>) -> Answer {
     let slug = &room.participant.slug;
     let listed = app.list_transfers(slug, ProcessesAsked { after: asked.after, ..ProcessesAsked::default() }).await?;
-    let names = app.names(slug, listed.items.iter().map(|t| (t.role, t.dataset.as_str()))).await?;
+    let names = app.names(slug, listed.items.iter().map(|t| (t.role, Some(&t.peer.did), t.dataset.as_str()))).await?;
     let transfers = listed.items.iter().map(|t| shape::transfer_row(&room, &names, t)).collect();
     answer::html(&TransfersPage { layout: room.layout, transfers, after: listed.next })
 }
@@ -33,7 +33,7 @@ pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>
 pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
     let followed = app.transfer_followed(&room.participant.slug, &TransferId::from_stored(id)).await?;
     let t = &followed.process;
-    let names = app.names(&room.participant.slug, [(t.role, t.dataset.as_str())]).await?;
+    let names = app.names(&room.participant.slug, [(t.role, Some(&t.peer.did), t.dataset.as_str())]).await?;
     let (events, note) = shape::timeline(&room, &names, &followed.events);
     let (provider_pid, consumer_pid) = shape::pids(t.role, t.id.as_str(), t.peer.pid.as_ref());
     answer::html(&TransferPage {

@@ -14,6 +14,9 @@ const INBOX_LIFE: Micros = Micros::from_secs(7 * 86_400);
 /// How long failed sign-ins matter.
 const LOGIN_LIFE: Micros = Micros::from_secs(86_400);
 
+/// Catalogues of peers that one round begins to read; the rest waits for the next.
+const CATALOGS_PER_ROUND: u32 = 200;
+
 /// Runs until cancelled.
 pub async fn run(app: App, stop: CancellationToken) {
     let mut pace = tokio::time::interval(EVERY);
@@ -30,6 +33,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 
 async fn once(app: &App) -> Result<()> {
     app.publications_sweep().await?;
+    app.catalogs_renew(CATALOGS_PER_ROUND).await?;
     let now = app.now();
     let before = move |life: Micros| now.plus(Micros(-life.0));
     app.store

@@ -1,6 +1,7 @@
 //! Jobs: what the node does of its own accord after a transaction committed. Stored with the state they follow from,
 //! woken by the commit, retried with back-off, safe to run twice.
 
+pub mod catalog_read;
 pub mod housekeeping;
 mod negotiation_send;
 pub mod runner;

@@ -64,6 +64,10 @@ pub struct JobStats {
     pub count: u64,
     /// When the oldest was written.
     pub oldest: Option<Timestamp>,
+    /// Jobs that are due and were not tried yet.
+    pub due: u64,
+    /// Jobs that failed before and will be tried again.
+    pub retrying: u64,
 }
 
 /// What a commit changes in the feed.
@@ -80,7 +84,9 @@ statements! {
     RETRY = Same("UPDATE job SET run_at = $2, attempts = attempts + 1, last_error = $3 WHERE id = $1 RETURNING attempts");
     DROP = Same("DELETE FROM job WHERE participant = $1 AND key = $2 RETURNING id");
     PENDING = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job ORDER BY run_at, seq LIMIT $1");
-    STATS = Same("SELECT COUNT(*), MIN(created_at) FROM job");
+    OF_KEY = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job WHERE participant = $1 AND key = $2 ORDER BY seq LIMIT 1");
+    FAILING = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job WHERE attempts > 0 ORDER BY created_at, seq LIMIT 1");
+    STATS = Same("SELECT COUNT(*), MIN(created_at), COALESCE(SUM(CASE WHEN attempts = 0 AND run_at <= $1 THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN attempts > 0 THEN 1 ELSE 0 END), 0) FROM job");
     LOCK = LEASES_LOCK;
     LEASE = Same("UPDATE job_owner SET lease_until = $2 WHERE owner = $1");
     FIRST_LEASE = Same("INSERT INTO job_owner (owner, lease_until) VALUES ($1, $2) ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until");
@@ -181,8 +187,19 @@ impl Tx {
 
     /// How much is waiting.
     pub fn job_stats(&mut self) -> Result<JobStats, StoreError> {
-        let stats = self.first(STATS, vals![], |row| Ok(JobStats { count: row.count(0)?, oldest: row.opt_at(1)? }))?;
-        Ok(stats.unwrap_or(JobStats { count: 0, oldest: None }))
+        let now = self.now();
+        let read = |row: &Row| Ok(JobStats { count: row.count(0)?, oldest: row.opt_at(1)?, due: row.count(2)?, retrying: row.count(3)? });
+        Ok(self.first(STATS, vals![now], read)?.unwrap_or(JobStats { count: 0, oldest: None, due: 0, retrying: 0 }))
+    }
+
+    /// The job at the head of a key.
+    pub fn job_of_key(&mut self, participant: &Slug, key: &str) -> Result<Option<Job>, StoreError> {
+        self.first(OF_KEY, vals![participant.as_str(), key], read)
+    }
+
+    /// The oldest job that failed before.
+    pub fn job_failing(&mut self) -> Result<Option<Job>, StoreError> {
+        self.first(FAILING, vals![], read)
     }
 
     /// Begins this process's lease; what is its own, or nobody's any more.

@@ -17,9 +17,11 @@ pub mod negotiations;
 pub mod offers;
 pub mod participants;
 pub mod peer_datasets;
+pub mod peer_deals;
 pub mod peers;
 pub mod process_counts;
 pub mod product_files;
+pub mod product_search;
 pub mod products;
 pub mod publications;
 mod savepoint;
@@ -167,9 +169,11 @@ impl Tx {
             offers::ALL,
             participants::ALL,
             peer_datasets::ALL,
+            peer_deals::ALL,
             peers::ALL,
             process_counts::ALL,
             product_files::ALL,
+            product_search::ALL,
             products::ALL,
             publications::ALL,
             sessions::ALL,

@@ -1,8 +1,8 @@
 //! Copies of peers' catalogues: what each held when it was last read, searchable at once.
 
-use super::{Tx, page, products::pattern, statements};
+use super::{PAGE_MAX, Tx, page, products::pattern, statements};
 use crate::{
-    dialect::Sql::Same,
+    dialect::{Sql::Same, TITLES_OF_MANY},
     error::StoreError,
     value::{Row, json, vals},
 };
@@ -11,6 +11,7 @@ use fondaco_core::{
     time::Timestamp,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A dataset of a peer, as its catalogue showed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,9 @@ statements! {
     LIST = Same("SELECT peer_did, dataset, kind, license, language, title, search, read_at, body FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR peer_did = $2) AND ($3 = '' OR kind = $3) AND ($4 = '' OR license = $4) AND ($5 = '' OR ',' || language || ',' LIKE $5 ESCAPE '\\') AND ($6 = '' OR search LIKE $6 ESCAPE '\\') ORDER BY title, peer_did, dataset LIMIT $7 OFFSET $8");
     FACETS = Same("SELECT peer_did, kind, license, language, COUNT(*) FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR search LIKE $2 ESCAPE '\\') GROUP BY peer_did, kind, license, language");
     ALL_FACETS = Same("SELECT peer_did, kind, license, language, COUNT(*) FROM peer_dataset WHERE participant = $1 GROUP BY peer_did, kind, license, language");
+    TITLES = TITLES_OF_MANY;
+    COUNTS = Same("SELECT peer_did, COUNT(*) FROM peer_dataset WHERE participant = $1 GROUP BY peer_did");
+    STALE = Same("SELECT participant, did FROM peer WHERE last_ok_at IS NOT NULL AND COALESCE(catalog_read_at, 0) < $1 ORDER BY COALESCE(catalog_read_at, 0), participant, did LIMIT $2");
     READ_OK = Same("UPDATE peer SET catalog_read_at = $3, catalog_error = NULL WHERE participant = $1 AND did = $2");
     READ_FAILED = Same("UPDATE peer SET catalog_error = $3 WHERE participant = $1 AND did = $2");
     FORGET = Same("DELETE FROM peer WHERE participant = $1 AND did = $2");
@@ -163,6 +167,35 @@ impl Tx {
             return self.list(ALL_FACETS, vals![participant.as_str()], facet);
         }
         self.list(FACETS, vals![participant.as_str(), pattern], facet)
+    }
+
+    /// Titles of datasets of a peer, by id.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] for more than [`PAGE_MAX`].
+    pub fn peer_dataset_titles(
+        &mut self,
+        participant: &Slug,
+        peer: &Did,
+        datasets: &[String],
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        if datasets.len() > PAGE_MAX as usize {
+            return Err(StoreError::Limit(format!("more than {PAGE_MAX} datasets at once")));
+        }
+        let params = vals![participant.as_str(), peer.as_str(), json(&datasets)?];
+        self.list(TITLES, params, |row| Ok((row.string(0)?, row.string(1)?)))
+    }
+
+    /// How many datasets the copy of each peer's catalogue holds.
+    pub fn peer_dataset_counts(&mut self, participant: &Slug) -> Result<BTreeMap<String, u64>, StoreError> {
+        let counts = self.list(COUNTS, vals![participant.as_str()], |row| Ok((row.string(0)?, row.count(1)?)))?;
+        Ok(counts.into_iter().collect())
+    }
+
+    /// Peers of all participants that answered once and whose catalogue was last read before `before`, the longest ago
+    /// first.
+    pub fn peer_catalogs_stale(&mut self, before: Timestamp, limit: u32) -> Result<Vec<(Slug, Did)>, StoreError> {
+        self.list(STALE, vals![before, page(limit)], |row| Ok((row.parsed(0, Slug::parse)?, row.parsed(1, Did::parse)?)))
     }
 
     /// Forgets a peer and the copy of its catalogue; false when it was not known. Deals with it stay.

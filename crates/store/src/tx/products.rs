@@ -29,7 +29,7 @@ pub struct ProductFilter {
 statements! {
     LOCK_OWNER = Same("SELECT slug FROM participant WHERE slug = $1 FOR UPDATE");
     NEXT_VERSION = Same("SELECT COALESCE(MAX(version), 0) + 1 FROM product WHERE participant = $1 AND product_id = $2");
-    INSERT = Same("INSERT INTO product (participant, product_id, version, state, search, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
+    INSERT = Same("INSERT INTO product (participant, product_id, version, state, kind, search, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING");
     GET = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3");
     LOCK = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3 FOR UPDATE");
     LATEST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND state = 'published' ORDER BY version DESC LIMIT 1");
@@ -39,7 +39,7 @@ statements! {
     SET_STATE = Same("UPDATE product SET state = $4, body = $5 WHERE participant = $1 AND product_id = $2 AND version = $3");
 }
 
-const fn state_name(state: ProductState) -> &'static str {
+pub(super) const fn state_name(state: ProductState) -> &'static str {
     match state {
         ProductState::Published => "published",
         ProductState::Withdrawn => "withdrawn",
@@ -80,6 +80,7 @@ impl Tx {
             product.reference.id.as_str(),
             product.reference.version,
             state_name(product.state),
+            product.kind.as_str(),
             search_text(product),
             json(product)?
         ];

@@ -33,6 +33,7 @@ statements! {
     INSERT = Same("INSERT INTO session (id_hash, user_id, csrf, created_at, expires_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING");
     GET = Same("SELECT id_hash, user_id, csrf, created_at, expires_at FROM session WHERE id_hash = $1 AND expires_at > $2");
     DELETE = Same("DELETE FROM session WHERE id_hash = $1");
+    OF_USER = Same("DELETE FROM session WHERE user_id = $1 AND id_hash <> $2");
     EXPIRE = Same("DELETE FROM session WHERE expires_at <= $1");
 }
 
@@ -64,6 +65,11 @@ impl Tx {
     /// Ends a session; false when there was none.
     pub fn session_delete(&mut self, id_hash: &str) -> Result<bool, StoreError> {
         Ok(self.execute(DELETE, vals![id_hash])? == 1)
+    }
+
+    /// Ends a person's sessions but the one named by its hash, if any; how many.
+    pub fn sessions_end(&mut self, user: &UserId, but: Option<&str>) -> Result<u64, StoreError> {
+        self.execute(OF_USER, vals![user.as_str(), but.unwrap_or_default()])
     }
 
     /// Removes sessions that ended by `now`; how many.

@@ -37,6 +37,10 @@ statements! {
     BY_LOGIN = Same("SELECT id, login, name, password_hash, admin, created_at FROM user_account WHERE login = $1");
     LIST = Same("SELECT id, login, name, password_hash, admin, created_at FROM user_account WHERE login > $1 ORDER BY login LIMIT $2");
     SET_PASSWORD = Same("UPDATE user_account SET password_hash = $2 WHERE id = $1");
+    UPDATE = Same("UPDATE user_account SET name = $2, admin = $3 WHERE id = $1");
+    DELETE = Same("DELETE FROM user_account WHERE id = $1");
+    LOCK_ADMINS = Same("SELECT id FROM user_account WHERE admin = 1 FOR UPDATE");
+    LEAVE = Same("DELETE FROM membership WHERE user_id = $1");
     JOIN = Same("INSERT INTO membership (user_id, participant) VALUES ($1, $2) ON CONFLICT DO NOTHING");
     MEMBERSHIPS = Same("SELECT participant FROM membership WHERE user_id = $1 ORDER BY participant");
 }
@@ -81,6 +85,27 @@ impl Tx {
     /// Replaces the password's hash; false when there is no such person.
     pub fn user_set_password(&mut self, id: &UserId, password_hash: &str) -> Result<bool, StoreError> {
         Ok(self.execute(SET_PASSWORD, vals![id.as_str(), password_hash])? == 1)
+    }
+
+    /// Replaces a person's name and whether they run the node; false when there is no such person.
+    pub fn user_update(&mut self, id: &UserId, name: &str, admin: bool) -> Result<bool, StoreError> {
+        Ok(self.execute(UPDATE, vals![id.as_str(), name, admin])? == 1)
+    }
+
+    /// Removes a person, who must have no sessions left; false when there is no such person.
+    pub fn user_delete(&mut self, id: &UserId) -> Result<bool, StoreError> {
+        self.memberships_clear(id)?;
+        Ok(self.execute(DELETE, vals![id.as_str()])? == 1)
+    }
+
+    /// Those who run the node. Until this transaction ends nobody else changes one of them.
+    pub fn admins_lock(&mut self) -> Result<Vec<UserId>, StoreError> {
+        self.list(LOCK_ADMINS, vals![], |row| Ok(UserId::from_stored(row.text(0)?)))
+    }
+
+    /// Lets a person act for nobody.
+    pub fn memberships_clear(&mut self, user: &UserId) -> Result<(), StoreError> {
+        self.execute(LEAVE, vals![user.as_str()]).map(drop)
     }
 
     /// Lets a person act for a participant.

@@ -71,7 +71,7 @@ async fn jobs_of_a_key_come_in_order(world: World) {
     assert!(!finish(store, &other).await, "once");
     assert!(idle(&mut feed).await);
     let stats = store.read("stats", Tx::job_stats).await.expect("stats");
-    assert_eq!(stats, JobStats { count: 0, oldest: None });
+    assert_eq!(stats, JobStats { count: 0, oldest: None, due: 0, retrying: 0 });
 }
 
 async fn a_job_put_off_holds_its_key(world: World) {
@@ -82,6 +82,10 @@ async fn a_job_put_off_holds_its_key(world: World) {
     let (id, later) = (first.id.clone(), now.plus(Micros::from_secs(3_600)));
     assert!(store.tx("retry", move |tx: &mut Tx| tx.job_retry(&id, later, "peer is away")).await.expect("retry"));
     assert!(idle(&mut feed).await, "held");
+    let failing = store.read("failing", Tx::job_failing).await.expect("failing").expect("one");
+    assert_eq!((told(&failing), failing.attempts), (("a", 1), 1));
+    let stats = store.read("stats", Tx::job_stats).await.expect("stats");
+    assert_eq!((stats.count, stats.due, stats.retrying), (2, 1, 1));
     let pending = store.read("pending", |tx: &mut Tx| tx.jobs_pending(10)).await.expect("pending");
     assert_eq!(pending.iter().map(told).collect::<Vec<_>>(), [("a", 2), ("a", 1)], "by time");
     world.clock.advance(Micros::from_secs(3_600));

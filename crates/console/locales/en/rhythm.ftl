@@ -1,0 +1,9 @@
+rhythm-continuous = all the time
+rhythm-hourly = every hour
+rhythm-daily = every day
+rhythm-weekly = every week
+rhythm-monthly = every month
+rhythm-quarterly = every three months
+rhythm-annual = every year
+rhythm-irregular = now and then
+rhythm-never = not at all

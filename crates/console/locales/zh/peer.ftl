@@ -1,0 +1,11 @@
+peer-catalog = 打开目录
+peer-address = 地址
+peer-failed = 最近一次联系失败。
+peer-catalog-problem = 无法读取目录。
+peer-all-products = 全部 { $n } 个产品
+peer-no-negotiations = 尚未与此对等方协商。
+peer-no-agreements = 与此对等方没有合约。
+peer-no-transfers = 尚无传输。
+peer-remove-menu = 移除…
+peer-remove-hint = 该对等方将从列表中移除，其目录副本将被删除。与其的协商、合约和传输均保留。
+peer-remove = 移除此对等方

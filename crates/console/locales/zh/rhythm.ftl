@@ -1,0 +1,9 @@
+rhythm-continuous = 持续更新
+rhythm-hourly = 每小时
+rhythm-daily = 每天
+rhythm-weekly = 每周
+rhythm-monthly = 每月
+rhythm-quarterly = 每季度
+rhythm-annual = 每年
+rhythm-irregular = 不定期
+rhythm-never = 不更新
