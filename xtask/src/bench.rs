@@ -4,6 +4,7 @@ mod deal;
 mod fetch;
 mod pair;
 mod publish;
+mod rooms;
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ enum What {
     Fetch(fetch::Args),
     /// Publishing a Delta table of many files, and listing it
     Publish(publish::Args),
+    /// Server time of every page of the console with 10,000 products
+    Rooms(rooms::Args),
 }
 
 /// Runs the measurement.
@@ -30,6 +33,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         What::Deal(args) => deal::run(root, args),
         What::Fetch(args) => fetch::run(root, args),
         What::Publish(args) => publish::run(root, args),
+        What::Rooms(args) => rooms::run(root, args),
     }
 }
 

@@ -7,6 +7,7 @@ mod agreements;
 mod auth;
 mod catalog;
 mod connections;
+mod datasets;
 mod feeds;
 mod negotiations;
 mod node;
@@ -83,6 +84,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(feeds::look))
         .routes(routes!(feeds::end))
         .routes(routes!(catalog::read))
+        .routes(routes!(datasets::list))
         .routes(routes!(negotiations::list, negotiations::begin))
         .routes(routes!(negotiations::show))
         .routes(routes!(negotiations::act))

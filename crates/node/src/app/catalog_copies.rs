@@ -327,6 +327,32 @@ impl App {
         Ok(copies)
     }
 
+    /// Begins to read again what is not fresh, and waits for those never read before, but not longer than `patience`: for
+    /// programs, which look once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn catalogs_look(&self, participant: &Participant, patience: Duration) -> Result<()> {
+        let now = self.now();
+        let mut first = Vec::new();
+        let copies = self.catalog_copies(&participant.slug).await?;
+        for copy in copies.iter().filter(|c| c.peer.last_ok_at.is_some() && c.is_stale(now)).take(BEGUN_BY_A_LOOK) {
+            if copy.peer.catalog_read_at.is_none() && copy.peer.catalog_error.is_none() {
+                first.push(self.catalog_begin(participant, &copy.peer.did));
+            } else {
+                self.catalog_begin_unless_failing(participant, &copy.peer.did, now);
+            }
+        }
+        let all = async {
+            for mut under_way in first {
+                while under_way.changed().await.is_ok() {}
+            }
+        };
+        // Whoever takes longer is found the next time.
+        let _ = tokio::time::timeout(patience, all).await;
+        Ok(())
+    }
+
     fn copies(&self, slug: &Slug, peers: Vec<PeerRow>, counts: &BTreeMap<String, u64>) -> Vec<Copy> {
         let copy = |peer: PeerRow| Copy {
             datasets: counts.get(peer.did.as_str()).copied().unwrap_or(0),

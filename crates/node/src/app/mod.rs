@@ -17,6 +17,7 @@ pub mod negotiations;
 pub mod participants;
 pub mod peers;
 pub mod people;
+pub mod people_change;
 pub mod process;
 pub mod product_files;
 pub mod products;

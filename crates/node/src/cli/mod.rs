@@ -22,6 +22,7 @@ mod participant;
 mod product;
 mod reference;
 mod restore;
+mod search;
 mod serve;
 mod show;
 mod token;
@@ -95,6 +96,7 @@ enum Command {
     #[command(subcommand)]
     Feed(feed::Command),
     Catalog(catalog::Args),
+    Search(search::Args),
     Negotiate(negotiate::Args),
     #[command(subcommand)]
     Negotiation(negotiation::Command),
@@ -181,6 +183,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Connection(command) => connection::run(context, command).await,
         Command::Feed(command) => feed::run(context, command).await,
         Command::Catalog(args) => catalog::run(context, args).await,
+        Command::Search(args) => search::run(context, args).await,
         Command::Negotiate(args) => negotiate::run(context, args).await,
         Command::Negotiation(command) => negotiation::run(context, command).await,
         Command::Agreement(command) => agreement::run(context, command).await,

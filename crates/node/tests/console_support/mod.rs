@@ -26,7 +26,8 @@ const PATIENCE: Micros = Micros::from_secs(30);
 
 /// A node with one participant.
 pub struct Node {
-    running: RunningNode,
+    /// Its process, as it were.
+    pub running: RunningNode,
     /// The first person's password.
     pub password: String,
     slug: String,

@@ -1,0 +1,173 @@
+//! Changing who may sign in: names, memberships, passwords, removal.
+//!
+//! Whoever loses something loses their sessions with it, so that nothing goes on under an old password or for somebody
+//! who is gone. A node always keeps one administrator.
+
+use super::{
+    App, bounded,
+    people::{LOGIN_ATTEMPTS_MAX, LOGIN_WINDOW, Person},
+};
+use crate::{
+    identity::{password::PASSWORD_MAX_BYTES, session},
+    secrets::entropy::random_text,
+};
+use fondaco_core::{
+    Code, Error, Result,
+    ids::UserId,
+    participant::{NAME_MAX_CHARS, Slug},
+};
+use fondaco_store::{LoginAttempt, Tx, UserRow};
+use zeroize::Zeroizing;
+
+/// Most people listed.
+pub const USERS_MAX: u32 = 1_000;
+/// Random bytes of a password that the node chooses: 96 bits.
+const CHOSEN_BYTES: usize = 12;
+
+/// What to change about a person; `None` leaves it.
+#[derive(Clone, Debug, Default)]
+pub struct UserChange {
+    /// Their name.
+    pub name: Option<String>,
+    /// Whether they run the node.
+    pub admin: Option<bool>,
+    /// All the participants they may act for.
+    pub participants: Option<Vec<Slug>>,
+}
+
+/// Somebody who can sign in, and the participants they may act for.
+pub type Account = (UserRow, Vec<Slug>);
+
+/// Refuses what would leave the node without an administrator.
+fn keep_an_admin(tx: &mut Tx, id: &UserId) -> Result<()> {
+    let admins = tx.admins_lock()?;
+    if admins.len() == 1 && admins.contains(id) {
+        return Err(Error::new(Code::Conflict, "This is the last administrator. Make somebody else one first."));
+    }
+    Ok(())
+}
+
+fn account(tx: &mut Tx, id: &UserId) -> Result<Account> {
+    let user = tx.user_get(id)?.ok_or_else(|| Error::not_found("The person"))?;
+    let participants = tx.memberships(id)?;
+    Ok((user, participants))
+}
+
+impl App {
+    /// A password as the node chooses one.
+    pub fn password_chosen(&self) -> String {
+        random_text::<CHOSEN_BYTES>(&*self.entropy)
+    }
+
+    /// Everybody who can sign in, by login; at most [`USERS_MAX`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn users(&self) -> Result<Vec<Account>> {
+        self.store
+            .read("user.list", |tx| -> Result<_> {
+                let users = tx.user_list(None, USERS_MAX)?;
+                users.into_iter().map(|user| Ok((tx.memberships(&user.id)?, user))).map(|r| r.map(|(p, u)| (u, p))).collect()
+            })
+            .await
+    }
+
+    /// The person with a login.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub async fn user_by_login(&self, login: &str) -> Result<UserRow> {
+        let login = login.trim().to_lowercase();
+        let found = self.store.read("user.get", move |tx| -> Result<_> { Ok(tx.user_by_login(&login)?) }).await?;
+        found.ok_or_else(|| Error::not_found("The person"))
+    }
+
+    /// Changes a person's name, participants, or whether they run the node.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`]; [`Code::Conflict`] for the last administrator.
+    pub async fn user_change(&self, id: &UserId, change: UserChange) -> Result<Account> {
+        bounded("name", change.name.as_deref().unwrap_or_default(), NAME_MAX_CHARS)?;
+        let id = id.clone();
+        self.store
+            .tx("user.change", move |tx| -> Result<_> {
+                if change.admin == Some(false) {
+                    keep_an_admin(tx, &id)?;
+                }
+                let (user, _) = account(tx, &id)?;
+                let name = change.name.map_or(user.name, |name| name.trim().to_owned());
+                tx.user_update(&id, &name, change.admin.unwrap_or(user.admin))?;
+                if let Some(participants) = change.participants {
+                    tx.memberships_clear(&id)?;
+                    for slug in participants {
+                        if tx.participant_get(&slug)?.is_none() {
+                            return Err(Error::not_found(format!("The participant {slug}")));
+                        }
+                        tx.membership_set(&id, &slug)?;
+                    }
+                }
+                account(tx, &id)
+            })
+            .await
+    }
+
+    /// Removes a person and ends their sessions.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`]; [`Code::Conflict`] for the last administrator.
+    pub async fn user_remove(&self, id: &UserId) -> Result<()> {
+        let id = id.clone();
+        self.store
+            .tx("user.remove", move |tx| -> Result<()> {
+                keep_an_admin(tx, &id)?;
+                tx.sessions_end(&id, None)?;
+                if tx.user_delete(&id)? { Ok(()) } else { Err(Error::not_found("The person")) }
+            })
+            .await
+    }
+
+    /// Gives a person another password, as an administrator, and ends their sessions.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`]; [`Code::Invalid`] for a password that is too short or too long.
+    pub async fn user_set_password(&self, id: &UserId, secret: &str) -> Result<()> {
+        self.store_password(id, secret, None).await
+    }
+
+    /// Changes one's own password. Other sessions end; the one it is done in goes on.
+    ///
+    /// # Errors
+    /// [`Code::Unauthenticated`] when the old password is wrong, [`Code::TooMany`] when that was tried too often.
+    pub async fn password_change(&self, person: &Person, session: &str, old: &str, new: &str) -> Result<()> {
+        let (now, key) = (self.now(), format!("password:{}", person.user.id));
+        let attempt = {
+            let key = key.clone();
+            let attempt = move |tx: &mut Tx| -> Result<_> { Ok(tx.login_attempt(&key, now, LOGIN_WINDOW, LOGIN_ATTEMPTS_MAX)?) };
+            self.store.tx("password.attempt", attempt).await?
+        };
+        if let LoginAttempt::Throttled { until } = attempt {
+            let minutes = (until.since(now).0 / 60_000_000).max(0) + 1;
+            return Err(Error::new(Code::TooMany, format!("Too many attempts. Try again in {minutes} minutes.")));
+        }
+        let hash = Some(person.user.password_hash.as_str());
+        if old.len() > PASSWORD_MAX_BYTES || !self.passwords.verify(Zeroizing::new(old.to_owned()), hash).await? {
+            return Err(Error::new(Code::Unauthenticated, "The old password is wrong."));
+        }
+        self.store_password(&person.user.id, new, session::hash(session)).await?;
+        self.store.tx("password.done", move |tx| -> Result<()> { Ok(tx.login_clear(&key)?) }).await
+    }
+
+    async fn store_password(&self, id: &UserId, secret: &str, keep: Option<String>) -> Result<()> {
+        let hash = self.passwords.hash(Zeroizing::new(secret.to_owned()), &*self.entropy).await?;
+        let id = id.clone();
+        self.store
+            .tx("user.password", move |tx| -> Result<()> {
+                if !tx.user_set_password(&id, &hash)? {
+                    return Err(Error::not_found("The person"));
+                }
+                tx.sessions_end(&id, keep.as_deref())?;
+                Ok(())
+            })
+            .await
+    }
+}
