@@ -70,7 +70,7 @@ def find(visitor: Visitor, provider: Node) -> None:
     """From the peer's address to its product's page."""
     visitor.go(f"/p/{visitor.node.slug}/peers")
     visitor.page.get_by_label("Address of the peer").fill(provider.address)
-    visitor.page.get_by_role("button", name="Read the catalogue").click()
+    visitor.page.get_by_role("button", name="Add the peer").click()
     visitor.page.get_by_role("link", name=TITLE).click()
 
 
