@@ -69,6 +69,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(participants::set_rules))
         .routes(routes!(products::list, products::publish))
         .routes(routes!(products::show))
+        .routes(routes!(products::croissant))
         .routes(routes!(products::withdraw))
         .routes(routes!(products::set_offer_rules))
         .routes(routes!(publications::list, publications::begin))

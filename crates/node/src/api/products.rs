@@ -224,6 +224,20 @@ pub async fn show(
     Ok(Json(ProductBody::with_damage(&listing, damage)))
 }
 
+/// Describe a product version in Croissant. The addresses of its files are relative: it lies beside them.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/products/{id}/croissant", tag = "products",
+    params(("slug" = String, Path), ("id" = String, Path), VersionBody),
+    responses((status = 200, body = serde_json::Value), (status = 404, body = Problem)))]
+pub async fn croissant(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Query(version): Query<VersionBody>,
+) -> ApiResult<Json<Value>> {
+    let listing = app.listing(&acting.participant.slug, path.get("id"), version.version).await?;
+    Ok(Json(app.croissant(&acting.participant, &listing).await?))
+}
+
 /// Take a version out of the catalogue.
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/products/{id}/withdraw", tag = "products",
     params(("slug" = String, Path), ("id" = String, Path)), request_body = VersionBody,

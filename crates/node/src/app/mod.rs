@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod catalog_copies;
 pub mod connections;
 pub mod consumer_access;
+pub mod croissant;
 pub mod damage;
 pub mod feeds;
 pub mod gate;

@@ -43,6 +43,16 @@ pub(super) enum Command {
         #[arg(long, value_name = "N")]
         version: Option<u32>,
     },
+    /// Print a product's description in Croissant (JSON-LD), as loaders of machine learning read it
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode product croissant flights > croissant.json")]
+    Croissant {
+        /// The product's id
+        id: String,
+        /// Which version [default: the latest]
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
     /// Take a product out of the catalogue; agreements already made go on
     #[command(after_long_help = "Example:
   fondaco --dir mynode product withdraw flights")]
@@ -189,6 +199,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let product = us.get(&["products", &id], &query).await?;
             let text = one(&product);
             Ok(Answer::new(product, text))
+        }
+        Command::Croissant { id, version } => {
+            let us = context.participant().await?;
+            let version = version.map(|v| v.to_string());
+            let query: Vec<(&str, &str)> = version.iter().map(|v| ("version", v.as_str())).collect();
+            let document = us.get(&["products", &id, "croissant"], &query).await?;
+            let text = format!("{document:#}\n");
+            Ok(Answer::new(document, text))
         }
         Command::Withdraw { id, version } => {
             let us = context.participant().await?;

@@ -61,7 +61,10 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 /// The routes below `/p/{slug}/files`.
 pub fn router() -> Router<App> {
-    Router::new().route("/{transfer}", get(list)).route("/{transfer}/data/{*path}", get(data))
+    Router::new()
+        .route("/{transfer}", get(list))
+        .route("/{transfer}/croissant.json", get(croissant))
+        .route("/{transfer}/data/{*path}", get(data))
 }
 
 /// How a list is written.
@@ -203,6 +206,21 @@ async fn list(
     };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     Ok(response)
+}
+
+/// `GET /p/{slug}/files/{transfer}/croissant.json`: the files, described for loaders of machine learning.
+async fn croissant(
+    State(app): State<App>,
+    Path(path): Path<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<axum::Json<serde_json::Value>, ApiError> {
+    let part = |name: &str| path.get(name).cloned().unwrap_or_default();
+    let slug = slug_of(&part("slug"))?;
+    let reader = reader(&app, &slug, part("transfer"), LIST, "", &Query::parse("")?, &headers).await?;
+    let participant = app.participant(slug.as_str()).await?;
+    let reference = &reader.grant.product.reference;
+    let listing = app.listing(&slug, &reference.dataset_id(), Some(reference.version)).await?;
+    Ok(axum::Json(app.croissant(&participant, &listing).await?))
 }
 
 /// `GET|HEAD /p/{slug}/files/{transfer}/data/{path}`: the bytes of a file.

@@ -4,11 +4,11 @@
 use super::{NetworkRule, Outbound, check_url};
 use async_trait::async_trait;
 use fondaco_core::{Error, Result};
-use http_body_util::BodyExt as _;
-use object_store::{
-    ClientOptions,
-    client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService},
+use fondaco_tables::publish::storage::{
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+    StorageError,
 };
+use http_body_util::BodyExt as _;
 use std::sync::Arc;
 
 /// Makes the clients of one connection.
@@ -31,7 +31,7 @@ pub fn connector(rule: NetworkRule) -> Result<Arc<dyn HttpConnector>> {
 }
 
 impl HttpConnector for CheckedConnector {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+    fn connect(&self, _: &ClientOptions) -> Result<HttpClient, StorageError> {
         Ok(HttpClient::new(self.0.clone()))
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRequestParts, Path},
+    extract::{DefaultBodyLimit, FromRequestParts, Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     middleware,
     response::{IntoResponse, Response},
@@ -37,6 +37,7 @@ pub fn router() -> Router<App> {
     let table = "/shares/{share}/schemas/{schema}/tables/{table}";
     let at = |rest: &str| format!("{table}{rest}");
     Router::new()
+        .route("/croissant.json", get(croissant))
         .route("/shares", get(listing::shares))
         .route("/shares/{share}", get(listing::share))
         .route("/shares/{share}/schemas", get(listing::schemas))
@@ -73,6 +74,14 @@ async fn in_shape(response: Response) -> Response {
         shaped.headers_mut().insert(header::ALLOW, allowed.clone());
     }
     shaped
+}
+
+/// What the token is good for, described for loaders of machine learning. Not of the protocol; its clients do not ask.
+async fn croissant(State(app): State<App>, granted: Granted) -> Result<Response, Refusal> {
+    let participant = app.participant(granted.slug.as_str()).await?;
+    let dataset = granted.grant.product.reference.dataset_id();
+    let listing = app.listing(&granted.slug, &dataset, Some(granted.grant.product.reference.version)).await?;
+    Ok(json(StatusCode::OK, app.croissant(&participant, &listing).await?.to_string()))
 }
 
 async fn unknown() -> Refusal {

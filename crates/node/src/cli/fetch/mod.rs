@@ -1,6 +1,7 @@
 //! `fondaco fetch`: the data of an agreement, or the key to it. Either way it travels from the provider to this machine,
 //! not through our own node: a table by the Delta Sharing protocol, files by HTTP.
 
+mod croissant;
 mod file_name;
 mod files;
 mod listing;
@@ -92,6 +93,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
         (Given::Table(access), Some(file), _) => profile::write(file, &access),
         (Given::Table(access), None, Some(out)) => {
             let got = tables::tables(&http()?, &access.profile, &access.tables, out, context.shows_progress()).await?;
+            if let Some(folder) = got.first().and_then(|d| d.path.parent()).filter(|_| access.tables.len() == 1 && out.is_dir()) {
+                croissant::write(&http()?, &access.profile.endpoint, &access.profile.bearer_token, folder).await?;
+            }
             Ok(downloaded(&args.agreement, &access, &got))
         }
         (Given::Files { .. }, Some(_), _) => {
@@ -99,6 +103,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
         }
         (Given::Files { transfer, state, endpoint }, None, Some(out)) => {
             let got = files::files(&http()?, &endpoint, out, args.overwrite, context.shows_progress()).await?;
+            if out.is_dir() {
+                croissant::write(&http()?, &endpoint.url, &endpoint.token, out).await?;
+            }
             let path = std::path::absolute(out).unwrap_or_else(|_| out.clone());
             Ok(fetched(&json!({"agreementId": args.agreement, "transferId": transfer, "state": state, "out": path.to_string_lossy()}), got))
         }

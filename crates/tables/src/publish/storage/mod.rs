@@ -15,6 +15,8 @@ use std::{
 };
 
 /// What a connector of the caller's own is made of.
+pub use object_store::{ClientOptions, Error as StorageError};
+
 pub use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody, HttpService,
 };
