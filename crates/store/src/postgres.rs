@@ -15,6 +15,7 @@ use crate::{
     work::Work,
 };
 use postgres::{NoTls, config::SslMode, fallible_iterator::FallibleIterator};
+use rustls::{ClientConfig, RootCertStore};
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
@@ -85,10 +86,20 @@ pub(crate) async fn open(
     Ok(sender)
 }
 
+/// TLS with the public roots. The provider is named, because several are linked and rustls would not choose.
+fn encryption() -> Result<MakeRustlsConnect, StoreError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| StoreError::Unavailable(e.to_string()))?
+        .with_root_certificates(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
 /// `sslmode=require` checks the certificate against the public roots; other modes are for private networks and sockets.
 pub(crate) fn connect(config: &postgres::Config) -> Result<postgres::Client, StoreError> {
     let client = match config.get_ssl_mode() {
-        SslMode::Require => config.connect(MakeRustlsConnect::with_webpki_roots()),
+        SslMode::Require => config.connect(encryption()?),
         _ => config.connect(NoTls),
     };
     client.map_err(|e| {
@@ -232,4 +243,12 @@ fn run(tx: &mut Tx, mut work: Box<dyn Work>) -> bool {
         Err(error) => work.answer(commit.then_some(error)),
     }
     usable
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn encryption_needs_no_provider_of_the_process() {
+        super::encryption().expect("a client configuration");
+    }
 }
