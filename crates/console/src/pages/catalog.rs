@@ -109,6 +109,7 @@ impl CatalogPage {
         self.of.is_some() && self.list.kept().count() == 1 && self.list.get("q").is_empty()
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the template lends what it matched")]
     fn page_href(&self, page: &u64) -> String {
         self.list.but("page", &page.to_string())
     }

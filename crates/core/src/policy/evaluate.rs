@@ -240,13 +240,29 @@ mod tests {
     }
 
     #[test]
+    fn later_versions_are_a_term_and_earlier_ones_are_not_included() {
+        let p = Policy::from_odrl(&json!({"permission": [
+            {"action": "use", "constraint": [{"leftOperand": "version", "operator": "gteq", "rightOperand": 2}]}]}))
+        .expect("policy");
+        assert_eq!(Policy::from_odrl(&p.to_odrl()).expect("again"), p);
+        let of = |version| Facts { version, ..facts("2026-02-01T00:00:00Z") };
+        assert_eq!(p.evaluate(&of(2)), Verdict::Permit(Permit { later_versions: true, ..Permit::default() }));
+        assert_eq!(denied_by(&p, &of(1)).as_deref(), Some("version"));
+        assert_eq!(Policy::open().evaluate(&of(1)), Verdict::Permit(Permit::default()), "without the term, one version");
+        for (op, right) in [("lteq", json!(2)), ("gteq", json!(0)), ("gteq", json!("x"))] {
+            let odrl = json!({"permission": [{"action": "use", "constraint": [{"leftOperand": "version", "operator": op, "rightOperand": right}]}]});
+            assert!(Policy::from_odrl(&odrl).is_err(), "{op} {right}");
+        }
+    }
+
+    #[test]
     fn any_permission_is_enough_and_its_bounds_apply() {
         let p = Policy::from_odrl(&json!({"permission": [
             {"action": "use", "constraint": [{"leftOperand": "recipient", "operator": "eq", "rightOperand": "did:web:other"}]},
             {"action": "use", "constraint": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 2}]}]}))
         .expect("policy");
         let now = facts("2026-02-01T00:00:00Z");
-        assert_eq!(p.evaluate(&now), Verdict::Permit(Permit { reads_max: Some(2), until: None }));
+        assert_eq!(p.evaluate(&now), Verdict::Permit(Permit { reads_max: Some(2), until: None, later_versions: false }));
         assert_eq!(denied_by(&p, &Facts { reads: 2, ..now }).as_deref(), Some("recipient"), "the first denial is the reason");
     }
 

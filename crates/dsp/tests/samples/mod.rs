@@ -71,6 +71,10 @@ fn dataset(access_service: AccessService) -> Dataset {
         keywords: vec!["flights".to_owned(), "weather".to_owned()],
         version: Some("3".to_owned()),
         issued: Some("2026-11-21T08:00:00Z".to_owned()),
+        license: Some("CC-BY-4.0".to_owned()),
+        contact_point: Some("mailto:data@p.example".to_owned()),
+        accrual_periodicity: Some("http://publications.europa.eu/resource/authority/frequency/DAILY".to_owned()),
+        language: vec!["en".to_owned(), "zh".to_owned()],
         offers: vec![catalog_offer()],
         distributions: vec![Distribution { format: "DeltaSharing-PULL".to_owned(), access_service, offers: vec![] }],
         extension: Some(json!({"kind": "table", "rows": 336_776, "columns": [

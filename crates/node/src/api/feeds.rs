@@ -6,7 +6,7 @@ use crate::{
     http::problem::{ApiResult, Problem},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use fondaco_core::{feed::Feed, product::ProductId, publication::Source};
+use fondaco_core::{feed::Feed, product::ProductId, publication::Source, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -44,8 +44,8 @@ impl From<Feed> for FeedBody {
             source: f.source,
             every: f.every.as_str().to_owned(),
             delta_version: f.delta_version,
-            looked_at: f.looked_at.map(|at| at.to_rfc3339()),
-            renewed_at: f.renewed_at.map(|at| at.to_rfc3339()),
+            looked_at: f.looked_at.map(Timestamp::to_rfc3339),
+            renewed_at: f.renewed_at.map(Timestamp::to_rfc3339),
             next_at: f.next_at.to_rfc3339(),
             error: f.error,
             failures: f.failures,

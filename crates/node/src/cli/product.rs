@@ -24,7 +24,7 @@ const OFFER_BYTES_MAX: u64 = 1024 * 1024;
 /// Publish products, and see what is published
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// List our products
     #[command(after_long_help = "Example:
   fondaco --dir mynode product list")]

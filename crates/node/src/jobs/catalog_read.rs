@@ -11,10 +11,7 @@ use fondaco_core::{
 };
 use fondaco_store::PeerDataset;
 use serde_json::Value;
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 /// Datasets kept of one peer: the largest national catalogues have as many.
 const DATASETS_MAX: usize = 100_000;
@@ -63,7 +60,7 @@ pub async fn read(app: &App, participant: &Participant, did: &Did) -> Result<u64
 
 async fn pages(app: &App, participant: &Participant, did: &Did, begun: Timestamp) -> Result<u64> {
     let mut cursor: Option<String> = None;
-    let (mut seen, mut combinations) = (HashSet::new(), HashMap::new());
+    let (mut seen, mut combinations) = (HashSet::new(), HashSet::new());
     let (mut datasets, mut bytes) = (0, 0);
     for _ in 0..PAGES_MAX {
         let page = app.remote_catalog(participant, did.as_str(), None, cursor.as_deref()).await?;
@@ -129,16 +126,16 @@ fn languages(tags: &[String]) -> String {
     tags.join(",")
 }
 
-fn row(peer: &Did, dataset: RemoteDataset, read_at: Timestamp, combinations: &mut HashMap<[String; 3], ()>) -> PeerDataset {
+fn row(peer: &Did, dataset: RemoteDataset, read_at: Timestamp, combinations: &mut HashSet<[String; 3]>) -> PeerDataset {
     let mut properties = [
         facet(dataset.text("kind").unwrap_or_default()),
         facet(dataset.license.as_deref().unwrap_or_default()),
         languages(&dataset.language),
     ];
-    if combinations.len() >= COMBINATIONS_MAX && !combinations.contains_key(&properties) {
+    if combinations.len() >= COMBINATIONS_MAX && !combinations.contains(&properties) {
         properties = Default::default();
     } else {
-        combinations.insert(properties.clone(), ());
+        combinations.insert(properties.clone());
     }
     let [kind, license, language] = properties;
     let title = plain(&dataset.title, TITLE_MAX_CHARS);
@@ -210,7 +207,7 @@ mod tests {
         let mut said = dataset("wind");
         said.license = Some("MIT".into());
         said.language = vec!["zh-CN".into(), "en".into(), "a b".into()];
-        let row = row(&did(), said.clone(), Timestamp::from_micros(1), &mut HashMap::new());
+        let row = row(&did(), said.clone(), Timestamp::from_micros(1), &mut HashSet::new());
         assert_eq!((row.kind.as_str(), row.license.as_str(), row.language.as_str()), ("table", "MIT", "en,zh-cn"));
         assert_eq!(whole(row.body), Some(said));
     }
@@ -220,7 +217,7 @@ mod tests {
         let mut said = dataset("wind");
         said.description = "界".repeat(BODY_MAX_BYTES);
         said.extension["schema"] = json!({"columns": vec!["x".repeat(100); 1_000]});
-        let row = row(&did(), said, Timestamp::from_micros(1), &mut HashMap::new());
+        let row = row(&did(), said, Timestamp::from_micros(1), &mut HashSet::new());
         assert!(row.body.to_string().len() <= BODY_MAX_BYTES);
         assert!(row.search.chars().count() <= SEARCH_MAX_CHARS);
         assert_eq!(whole(row.body.clone()), None, "the page asks the peer");
@@ -232,13 +229,13 @@ mod tests {
         let mut said = dataset("wind");
         said.title = " a\n\tb\u{0}c ".into();
         said.extension["kind"] = json!("k".repeat(FACET_MAX_CHARS + 1));
-        let row = row(&did(), said, Timestamp::from_micros(1), &mut HashMap::new());
+        let row = row(&did(), said, Timestamp::from_micros(1), &mut HashSet::new());
         assert_eq!((row.title.as_str(), row.kind.as_str()), ("a bc", ""));
     }
 
     #[test]
     fn a_peer_cannot_invent_filters_without_end() {
-        let mut combinations = HashMap::new();
+        let mut combinations = HashSet::new();
         let rows: Vec<_> = (0..COMBINATIONS_MAX * 2)
             .map(|i| {
                 let said = RemoteDataset { license: Some(format!("licence {i}")), ..dataset("wind") };

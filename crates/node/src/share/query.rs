@@ -100,7 +100,7 @@ async fn answer(
     let mut sign = signer(&app, &granted);
     let mut piece = first;
     while let Some(from) = query.next() {
-        let rows = match app.product_files(&granted.slug, &granted.grant.product.reference, from).await.and_then(read) {
+        let rows = match app.product_files(&granted.slug, &granted.grant.product.reference, from).await.and_then(|rows| read(&rows)) {
             Ok(rows) => rows,
             Err(e) => {
                 tracing::error!(cause = e.internal().unwrap_or_default(), "share.query: {e}");
@@ -123,7 +123,7 @@ async fn answer(
     let _ = pieces.send(piece).await;
 }
 
-fn read(rows: Vec<ProductFile>) -> Result<Vec<DataFile>> {
+fn read(rows: &[ProductFile]) -> Result<Vec<DataFile>> {
     rows.iter().map(table_file).collect()
 }
 

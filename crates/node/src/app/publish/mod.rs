@@ -25,6 +25,7 @@ use fondaco_core::{
     time::Micros,
 };
 use fondaco_store::NewJob;
+use prepare::How;
 use serde_json::json;
 
 /// Publications shown at once.
@@ -46,15 +47,21 @@ impl App {
         key: Option<Key>,
         progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Listing> {
-        let id = draft.check()?;
+        draft.check()?;
         let offers = store::read_offers(&draft.offers)?;
         if matches!(draft.source, Some(Source::Upload)) {
             return Err(Error::invalid("Files are uploaded to a publication: begin one with POST …/publications."));
         }
-        let ready = self.read_source(participant, &draft, None, access, None, std::sync::Arc::default(), Box::new(progress)).await?;
+        let ready = self
+            .read_source(
+                participant,
+                &draft,
+                How { access, uploads: None, previous: None, cancel: std::sync::Arc::default(), progress: Box::new(progress) },
+            )
+            .await?;
         let accepted = ready.prepared.check_personal_data(draft.personal_data_accepted);
         let stored = match accepted {
-            Ok(()) => self.store_version(participant, &draft, id, &ready, offers, None, key).await,
+            Ok(()) => self.store_version(participant, &draft, &ready, offers, None, key).await,
             Err(e) => Err(e),
         };
         self.keep_or_remove(&ready, stored).await
@@ -154,11 +161,13 @@ impl App {
             .read_source(
                 participant,
                 &publication.draft,
-                Some(uploads),
-                access,
-                None,
-                std::sync::Arc::clone(&running.cancel),
-                Box::new(move |p| drop(told.send_replace(Some(p)))),
+                How {
+                    access,
+                    uploads: Some(uploads),
+                    previous: None,
+                    cancel: std::sync::Arc::clone(&running.cancel),
+                    progress: Box::new(move |p| drop(told.send_replace(Some(p)))),
+                },
             )
             .await;
         if outcome.is_err() && self.stopping.is_cancelled() {
@@ -222,10 +231,10 @@ impl App {
             // The same request again.
             return self.listing(&participant.slug, dataset, None).await;
         }
-        let (product, prepared) = publication.ready()?;
+        let (_, prepared) = publication.ready()?;
         let offers = store::read_offers(&publication.draft.offers)?;
         let ready = Ready::read_list(self, prepared.clone()).await?;
-        let listing = self.store_version(participant, &publication.draft, product, &ready, offers, Some(&publication), key).await?;
+        let listing = self.store_version(participant, &publication.draft, &ready, offers, Some(&publication), key).await?;
         ready.forget_list(self).await;
         remove(&self.upload_dir(&participant.slug, id)).await;
         match listing {

@@ -113,6 +113,20 @@ impl Ready {
     }
 }
 
+/// How a source is to be read, beside what the draft says.
+pub(super) struct How {
+    /// How far the caller reaches.
+    pub(super) access: SourceAccess,
+    /// Where uploaded files wait.
+    pub(super) uploads: Option<PathBuf>,
+    /// The version before, if there is one.
+    pub(super) previous: Option<Previous>,
+    /// Becomes true when the reading shall stop.
+    pub(super) cancel: Arc<AtomicBool>,
+    /// Told how far it is.
+    pub(super) progress: Told,
+}
+
 /// Told how far it is.
 pub(super) type Told = Box<dyn FnMut(Progress) + Send>;
 
@@ -148,16 +162,8 @@ impl App {
     }
 
     /// Reads a source into a folder of its own. Nothing is left behind on failure.
-    pub(super) async fn read_source(
-        &self,
-        participant: &Participant,
-        draft: &Draft,
-        uploads: Option<PathBuf>,
-        access: SourceAccess,
-        previous: Option<Previous>,
-        cancel: Arc<AtomicBool>,
-        progress: Told,
-    ) -> Result<Ready> {
+    pub(super) async fn read_source(&self, participant: &Participant, draft: &Draft, how: How) -> Result<Ready> {
+        let How { access, uploads, previous, cancel, progress } = how;
         let source = draft.source.clone().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
         self.check_source_access(draft.kind, Some(&source), access)?;
         let now = self.now();
@@ -192,12 +198,12 @@ impl App {
             }
             ProductKind::Files => match source {
                 Source::Paths { paths, .. } => {
-                    let paths = paths.into_iter().map(PathBuf::from).collect();
-                    blocking(move || reading.files(paths, in_place)).await?
+                    let paths: Vec<PathBuf> = paths.into_iter().map(PathBuf::from).collect();
+                    blocking(move || reading.files(&paths, in_place)).await?
                 }
                 Source::Upload => {
                     let dir = uploads.ok_or_else(no_uploads)?;
-                    blocking(move || reading.files(vec![dir], false)).await?
+                    blocking(move || reading.files(&[dir], false)).await?
                 }
                 Source::S3 { connection, paths } => {
                     let storage = self.storage(participant, &connection).await?;
@@ -240,11 +246,11 @@ impl Reading {
         Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
     }
 
-    fn files(mut self, sources: Vec<PathBuf>, in_place: bool) -> Result<Content> {
+    fn files(mut self, sources: &[PathBuf], in_place: bool) -> Result<Content> {
         let target = if in_place { files::publish::Target::InPlace } else { files::publish::Target::Copied(self.out.clone()) };
         let cancel = Arc::clone(&self.cancel);
         let stopped = move || cancel.load(Ordering::Relaxed);
-        let published = files::publish::publish(&sources, &target, files::publish::Limits::default(), self.now, &stopped, &mut |p| {
+        let published = files::publish::publish(sources, &target, files::publish::Limits::default(), self.now, &stopped, &mut |p| {
             (self.progress)(p.into());
         })
         .map_err(|e| if stopped() { cancelled() } else { e })?;
@@ -259,7 +265,7 @@ impl Reading {
         let options = PublishOptions { cancel: Arc::clone(&this.cancel), ..PublishOptions::default() };
         let outcome = fondaco_tables::publish::fetch_objects(storage, paths, &fetched, &options, &mut |p| (this.progress)(p.into()))
             .map_err(|e| tables_error(&e, &this.data))
-            .and_then(|()| this.files(vec![fetched.clone()], false));
+            .and_then(|()| this.files(std::slice::from_ref(&fetched), false));
         let _ = std::fs::remove_dir_all(&fetched);
         outcome
     }

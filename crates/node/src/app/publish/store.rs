@@ -1,6 +1,6 @@
 //! Into the catalogue: a product version, its files, its offers and its feed in one transaction.
 
-use super::{App, Ready, SourceAccess};
+use super::{App, How, Ready, SourceAccess};
 use crate::{
     app::{
         idempotency::{Key, Once, once},
@@ -51,13 +51,12 @@ impl App {
         &self,
         participant: &Participant,
         draft: &Draft,
-        id: ProductId,
         ready: &Ready,
         offers: Vec<NewOffer>,
         publication: Option<&Publication>,
         key: Option<Key>,
     ) -> Result<Once<Listing>> {
-        let now = self.now();
+        let (id, now) = (draft.check()?, self.now());
         let mut content = ready.prepared.content.clone();
         content[FOLDER] = json!(ready.prepared.folder);
         let mut product = Product {
@@ -150,7 +149,8 @@ impl App {
     pub(in crate::app) async fn read_again(&self, participant: &Participant, draft: &Draft, previous: Option<Previous>) -> Result<Ready> {
         // Whoever began the feed was allowed to read it.
         let cancel = Arc::clone(&self.stop_reading);
-        self.read_source(participant, draft, None, SourceAccess::OPERATOR, previous, cancel, Box::new(|_| ())).await
+        let how = How { access: SourceAccess::OPERATOR, uploads: None, previous, cancel, progress: Box::new(|_| ()) };
+        self.read_source(participant, draft, how).await
     }
 
     /// Stores the next version of a product that follows its source, under the offers of the newest.
@@ -158,7 +158,7 @@ impl App {
         let stored = match ready.prepared.check_personal_data(draft.personal_data_accepted) {
             Ok(()) => {
                 let offers = self.offers_again(&participant.slug, id).await?;
-                self.store_version(participant, draft, id.clone(), ready, offers, None, None).await
+                self.store_version(participant, draft, ready, offers, None, None).await
             }
             Err(e) => Err(e),
         };
