@@ -41,6 +41,7 @@
 mod assets;
 #[cfg(test)]
 mod catalogue;
+pub mod fields;
 pub mod format;
 mod locale;
 pub mod narrow;

@@ -305,12 +305,16 @@ pub struct Publication {
     pub updated_at: Timestamp,
     /// Raised by every change.
     pub revision: u64,
+    /// The revision that the reading of the source began with. What it finds counts while this stays: words may change
+    /// meanwhile.
+    #[serde(default)]
+    pub reading: u64,
 }
 
 impl Publication {
     /// A new draft.
     pub const fn new(id: PublicationId, participant: Slug, draft: Draft, now: Timestamp) -> Self {
-        Self { id, participant, draft, state: State::Draft, created_at: now, updated_at: now, revision: 1 }
+        Self { id, participant, draft, state: State::Draft, created_at: now, updated_at: now, revision: 1, reading: 0 }
     }
 
     fn moved(&self, state: State, now: Timestamp) -> Self {
@@ -324,10 +328,11 @@ impl Publication {
     /// Changes what was said. A changed source, way of reading or kind makes what was prepared void.
     ///
     /// # Errors
-    /// [`Code::Conflict`] while it is being prepared, or when it is published.
+    /// [`Code::Conflict`] for these while it is being prepared, and for anything when it is published.
     pub fn amend(&self, draft: Draft, now: Timestamp) -> Result<Self> {
         let same_content = draft.source == self.draft.source && draft.read == self.draft.read && draft.kind == self.draft.kind;
         let state = match &self.state {
+            State::Preparing if same_content => State::Preparing,
             State::Preparing => return self.conflict("wait until it is prepared, or cancel it."),
             State::Published { .. } => return self.conflict("publish a new version instead."),
             State::Prepared(prepared) if same_content => State::Prepared(prepared.clone()),
@@ -348,7 +353,14 @@ impl Publication {
         }
         let source = self.draft.source.as_ref().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
         source.check(self.draft.kind)?;
-        Ok(self.moved(State::Preparing, now))
+        let begun = self.moved(State::Preparing, now);
+        Ok(Self { reading: begun.revision, ..begun })
+    }
+
+    /// The uploaded files are others now: what was read of them is void. `None` where nothing was, or of something else.
+    pub fn uploaded(&self, now: Timestamp) -> Option<Self> {
+        let read = matches!(self.state, State::Prepared(_) | State::Failed { .. });
+        (read && matches!(self.draft.source, Some(Source::Upload))).then(|| self.moved(State::Draft, now))
     }
 
     /// The source was read. `None` when nobody waits for it any more: then the result is to be thrown away.
@@ -420,14 +432,21 @@ mod tests {
         assert_eq!(p.ready().expect_err("nothing was read").code(), Code::NotYet);
         let p = p.prepare(NOW).expect("begins");
         assert!(p.prepare(NOW).is_err(), "twice");
-        assert!(p.amend(draft(), NOW).is_err(), "while it is read");
+        let (reading, elsewhere) = (p.reading, Draft { source: Some(Source::Upload), ..draft() });
+        assert!(p.amend(elsewhere, NOW).is_err(), "while it is read");
+        let p = p.amend(Draft { description: "All of them.".into(), ..draft() }, NOW).expect("words may change meanwhile");
+        assert_eq!((&p.state, p.reading), (&State::Preparing, reading));
         let p = p.prepared(Ok(prepared(json!({}))), NOW).expect("waited for");
         assert_eq!(p.ready().expect("ready").0.as_str(), "flights");
         // Words may change, the content may not.
         let retitled = p.amend(Draft { title: "Flights of 2013".into(), ..draft() }, NOW).expect("amended");
         assert!(matches!(retitled.state, State::Prepared(_)));
         let moved = Draft { source: Some(Source::Upload), ..draft() };
-        assert_eq!(p.amend(moved, NOW).expect("amended").state, State::Draft);
+        let moved = p.amend(moved, NOW).expect("amended");
+        assert_eq!((&moved.state, moved.uploaded(NOW)), (&State::Draft, None));
+        let read = moved.prepare(NOW).expect("begins").prepared(Ok(prepared(json!({}))), NOW).expect("waited for");
+        assert_eq!(read.uploaded(NOW).expect("void").state, State::Draft);
+        assert_eq!(p.uploaded(NOW), None, "nothing of it was uploaded");
         let p = p.published("flights".into(), NOW);
         assert!(p.prepare(NOW).is_err() && p.amend(draft(), NOW).is_err() && p.ready().is_err());
         assert_eq!(p.prepared(Ok(prepared(json!({}))), NOW), None, "nobody waits");

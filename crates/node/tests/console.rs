@@ -1,5 +1,6 @@
 //! The console over HTTP, as a browser sees it: real routers, real SQLite, real sockets.
 
+mod console_publishing;
 mod console_support;
 
 use console_support::{Browser, Deal, Node, field, id_of, path_in, state};
@@ -49,6 +50,10 @@ async fn every_page_opens_once_signed_in() {
                 (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
             }
             "/p/{slug}/transfers/{id}" => (filled(route.path, "consumer", &deal.transfer), StatusCode::OK),
+            // Looked at with a publication of their own in `console_publishing`.
+            other if other.starts_with("/p/{slug}/publish/{id}") || other == "/p/{slug}/connections/{id}" => {
+                (filled(other, "consumer", "pub_x"), StatusCode::NOT_FOUND)
+            }
             // The consumer has no products; the provider's own page is looked at below.
             "/p/{slug}/products/{id}" => (filled(route.path, "consumer", "wind"), StatusCode::NOT_FOUND),
             other => {
@@ -185,10 +190,17 @@ async fn a_form_without_its_token_does_nothing() {
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{given:?}");
         assert!(answer.text().contains("FDC-1003"));
     }
-    for route in room_routes().into_iter().filter(|r| r.method == reqwest::Method::POST) {
+    for route in room_routes().into_iter().filter(|r| r.method != reqwest::Method::GET) {
         let path = filled(route.path, "acme", "x");
-        assert_eq!(browser.post(&path, &[]).await.status(), StatusCode::FORBIDDEN, "{path}");
+        assert_eq!(browser.send(route.method, &path, &[]).await.status(), StatusCode::FORBIDDEN, "{path}");
     }
+    let source = "/p/acme/publish/x/source";
+    for fields in [&[][..], &[("csrf", "")], &[("csrf", other.as_str())], &[("kind", "table"), ("csrf", csrf.as_str())]] {
+        let answer = browser.post_files(source, fields, &[("files", "a.csv", "a\n1\n")]).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{fields:?}");
+    }
+    assert_eq!(browser.post_files(source, &[("csrf", csrf.as_str())], &[]).await.status(), StatusCode::NOT_FOUND, "with it");
+    assert_eq!(browser.post_files("/p/acme/tokens", &[("csrf", csrf.as_str())], &[]).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     for site in ["cross-site", "same-site"] {
         let fields = [("csrf", csrf.as_str()), ("name", "planted"), ("access", "write")];
         let answer = browser.post_from(site, "/p/acme/tokens", &fields).await;
@@ -219,7 +231,7 @@ async fn what_cannot_be_read_is_told_on_a_page() {
         assert_eq!(browser.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
     let csrf = field(&browser.page("/p/acme/tokens").await, "csrf");
-    let large = "x".repeat(fondaco_node::console_web::FORM_MAX_BYTES);
+    let large = "x".repeat(fondaco_node::console_web::ROOM_FORM_MAX_BYTES);
     let answer = browser.post("/p/acme/tokens", &[("csrf", &csrf), ("name", &large), ("access", "read")]).await;
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let json = browser.post_json("/p/acme/tokens", &format!("{{\"csrf\": \"{csrf}\"}}")).await;

@@ -11,11 +11,13 @@ common-signed-in = Signed in as
 common-sign-out = Sign out
 common-menu = Main
 common-room-home = Overview
+common-room-publish = Publish
 common-room-products = Products
 common-room-peers = Peers
 common-room-negotiations = Negotiations
 common-room-agreements = Agreements
 common-room-transfers = Transfers
+common-room-connections = Connections
 common-room-tokens = API tokens
 common-room-node = Node
 common-live = Live
@@ -83,3 +85,7 @@ common-filters = Filters
 common-filters-off = Remove all filters
 common-filter-off = (remove this filter)
 common-filter-more = and { $n } more
+common-problems = { $n ->
+    [one] One thing needs a change
+   *[other] { $n } things need a change
+}

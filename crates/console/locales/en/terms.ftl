@@ -33,3 +33,101 @@ terms-weeks = { $n ->
     [one] { $n } week
    *[other] { $n } weeks
 }
+
+## Terms by sentences
+
+terms-lead = Who may use it, how long and what for. Add sentences; all of them must hold together.
+terms-open-heading = Open to everybody
+terms-open-hint = Without an offer of your own, every participant may use it, without limits.
+terms-offer-one = Your offer
+terms-remove-offer = Remove this offer
+terms-all-of = All of this must hold
+terms-how = How it compares
+terms-instant = Date and time
+terms-elapsed-before = For
+terms-elapsed-after = after the agreement
+terms-unit = Unit
+terms-count-before = At most
+terms-count-after = reads of the whole product
+terms-countries = Countries
+terms-countries-hint = Codes of two letters, such as CN, SG
+terms-purposes = Purposes
+terms-purposes-hint = One a line; those who use it declare theirs
+terms-recipients = Addresses of participants, one a line
+terms-recipients-more = Others, by their addresses, one a line
+terms-add-label = Add a sentence:
+terms-add = Add
+terms-remove = Remove
+terms-drop = Remove this way
+terms-alternative = Add another way to be permitted
+terms-alternative-hint = Whoever fulfils one way may use it.
+terms-preview = Who may use it now
+terms-who = Who
+terms-may = May use it
+terms-why = Why, and within what bounds
+terms-anybody = Anybody else
+terms-yes = Yes
+terms-if = If declared
+terms-no = No
+terms-declaring = If they declare it:
+terms-more-peers = { $n ->
+    [one] and { $n } more peer
+   *[other] and { $n } more peers
+}
+terms-odrl-edit = Change the text and use it instead of the sentences
+terms-odrl-use = Use this text
+terms-presets = Or begin an offer of your own
+terms-another-offer = Add another offer
+terms-check = Save and check
+terms-sentence-recipient = Only these participants …
+terms-sentence-dateTime = Until a date …
+terms-sentence-elapsedTime = For a time after the agreement …
+terms-sentence-count = At most so many reads …
+terms-sentence-spatial = Only for participants established in …
+terms-sentence-purpose = Only for this purpose …
+terms-sentence-version = Later versions are included
+terms-choice-dateTime-lt = before
+terms-choice-dateTime-lteq = until
+terms-choice-dateTime-gteq = from … on
+terms-choice-dateTime-gt = after
+terms-choice-dateTime-eq = only at
+terms-choice-dateTime-neq = except at
+terms-choice-recipient-isAnyOf = Only these participants:
+terms-choice-recipient-isNoneOf = Not these participants:
+terms-choice-spatial-isAnyOf = Only for participants established in
+terms-choice-spatial-isNoneOf = Not for participants established in
+terms-choice-purpose-isAnyOf = Only for this purpose:
+terms-choice-purpose-isNoneOf = Not for this purpose:
+terms-unit-PT-H = hours
+terms-unit-P-D = days
+terms-unit-P-W = weeks
+terms-unit-P-M = months
+terms-unit-P-Y = years
+terms-unit-iso = (ISO 8601)
+terms-preset-partner = One partner, 30 days
+terms-preset-research = Research only
+terms-preset-evaluation = Evaluation: 3 reads
+terms-preset-country = One country
+terms-preset-open = Open to all
+terms-deny-recipient = The terms are for other participants.
+terms-deny-dateTime = Not at this time.
+terms-deny-elapsedTime = The time after the agreement is over.
+terms-deny-count = No reads are permitted.
+terms-deny-spatial = Not for participants of that country.
+terms-deny-purpose = Not for that purpose.
+terms-deny-version = Not this version.
+terms-deny-permission = Nothing is permitted.
+terms-bound-until = Until { $when }.
+terms-bound-reads = { $n ->
+    [one] One read.
+   *[other] { $n } reads.
+}
+terms-bound-versions = Later versions as well.
+terms-problem-number = A whole number, from 1.
+terms-problem-instant = A date and a time of day.
+terms-problem-period = A length of time, such as 30 days.
+terms-problem-recipients = Tick or name at least one participant; an address begins with did:web:.
+terms-problem-countries = Codes of two capital letters, such as CN.
+terms-problem-purposes = Name at least one purpose.
+terms-problem-odrl = This is not JSON: { $detail }
+terms-problem-too-many = A product has at most { $n } offers.

@@ -1,8 +1,9 @@
 //! Every page in its states, rendered with its sample values.
 
 use crate::pages::{
-    AgreementPage, AgreementsPage, CatalogPage, ErrorPage, HomePage, LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage,
-    NotFoundPage, PeerPage, PeersPage, ProductPage, ProductsPage, TokensPage, TransferPage, TransfersPage,
+    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, HomePage, LoginPage, LoginProblem,
+    NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, ProductPage, ProductsPage, PublicationsPage,
+    PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, TokensPage, TransferPage, TransfersPage,
 };
 use crate::view::Span;
 use crate::{Locale, Page, Text};
@@ -60,6 +61,20 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("tokens", TokensPage::sample_created())?;
     gallery.add("tokens-empty", TokensPage { tokens: Vec::new(), ..TokensPage::sample() })?;
     gallery.add("node", NodePage::sample())?;
+    gallery.add("publications", PublicationsPage::sample())?;
+    gallery.add("publications-empty", PublicationsPage { publications: Vec::new(), ..PublicationsPage::sample() })?;
+    gallery.add("publish-source", PublishSourcePage::sample())?;
+    gallery.add("publish-source-running", PublishSourcePage::sample_running())?;
+    gallery.add("publish-source-failed", PublishSourcePage::sample_failed())?;
+    gallery.add("publish-describe", PublishDescribePage::sample())?;
+    gallery.add("publish-describe-problems", PublishDescribePage::sample_problems())?;
+    gallery.add("publish-terms", PublishTermsPage::sample())?;
+    gallery.add("publish-terms-open", PublishTermsPage::sample_open())?;
+    gallery.add("publish-review", PublishReviewPage::sample())?;
+    gallery.add("connections", ConnectionsPage::sample())?;
+    gallery.add("connections-empty", ConnectionsPage { connections: Vec::new(), checked: None, ..ConnectionsPage::sample() })?;
+    gallery.add("connection-s3", ConnectionPage::sample_s3())?;
+    gallery.add("connection-postgres", ConnectionPage::sample_postgres())?;
     gallery.add("error", ErrorPage::sample())?;
     gallery.add("not-found", NotFoundPage::sample())?;
     Ok(gallery.pages)

@@ -4,6 +4,7 @@
 mod catalog;
 mod deals;
 mod gallery;
+mod publish;
 mod rooms;
 
 pub use gallery::gallery;

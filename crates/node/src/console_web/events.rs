@@ -3,8 +3,8 @@
 //! An event only says that the page is worth reading again; its content is ignored, so that nothing is shown that the
 //! page itself would not show ([HTML, server-sent events](https://html.spec.whatwg.org/multipage/server-sent-events.html)).
 
-use super::{answer::Failure, guard::Room};
-use crate::app::App;
+use super::{answer::Failure, guard::Room, publish};
+use crate::app::{App, publish::Progress};
 use axum::{
     extract::{Query, State},
     response::{
@@ -12,7 +12,11 @@ use axum::{
         sse::{self, KeepAlive, Sse},
     },
 };
-use fondaco_core::{Code, Error, ids::FOREIGN_ID_MAX_CHARS, participant::Slug};
+use fondaco_core::{
+    Code, Error,
+    ids::{FOREIGN_ID_MAX_CHARS, PublicationId},
+    participant::Slug,
+};
 use fondaco_store::Event;
 use futures::stream;
 use serde::Deserialize;
@@ -28,11 +32,68 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 static STREAMS: Semaphore = Semaphore::const_new(STREAMS_MAX);
 
+/// How often the progress of publications is looked at: often enough to be seen moving.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// What the page is about.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     #[serde(default)]
     topic: String,
+}
+
+/// Where the events of a page come from.
+trait Source: Send + 'static {
+    /// Waits for one; `None` when there will be none any more.
+    fn next(&mut self) -> impl Future<Output = Option<()>> + Send;
+}
+
+/// The publications that a page is about.
+enum Publications {
+    One(PublicationId),
+    All,
+}
+
+impl Publications {
+    /// `publication:ID` or `publications`.
+    fn parse(topic: &str) -> Option<Self> {
+        match topic.split_once(':') {
+            Some(("publication", id)) => publish::parse(id).ok().map(Self::One),
+            None if topic == "publications" => Some(Self::All),
+            _ => None,
+        }
+    }
+
+    /// How they stand. Progress is no event: it changes many times a second, and nobody asks for it afterwards.
+    async fn look(&self, app: &App, slug: &Slug) -> Option<Vec<(u64, Option<Progress>)>> {
+        let publications = match self {
+            Self::One(id) => vec![app.publication(slug, id).await.ok()?],
+            Self::All => app.publications(slug, false).await.ok()?,
+        };
+        Some(publications.iter().map(|p| (p.revision, app.publication_progress(&p.id))).collect())
+    }
+}
+
+struct Watching {
+    app: App,
+    slug: Slug,
+    publications: Publications,
+    ticks: tokio::time::Interval,
+    seen: Option<Vec<(u64, Option<Progress>)>>,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Source for Watching {
+    /// Waits until they stand otherwise than before; `None` when they are gone.
+    async fn next(&mut self) -> Option<()> {
+        loop {
+            self.ticks.tick().await;
+            let now = self.publications.look(&self.app, &self.slug).await?;
+            if self.seen.replace(now.clone()).is_none_or(|before| before != now) {
+                return Some(());
+            }
+        }
+    }
 }
 
 /// A topic: `negotiation:ID`, `transfer:ID` or `agreement:ID`.
@@ -65,7 +126,7 @@ struct Following {
     _place: SemaphorePermit<'static>,
 }
 
-impl Following {
+impl Source for Following {
     /// Waits for an event of the topic; `None` when there will be none any more.
     async fn next(&mut self) -> Option<()> {
         loop {
@@ -82,24 +143,36 @@ impl Following {
 
 /// The stream.
 pub async fn follow(State(app): State<App>, room: Room, Query(asked): Query<Asked>) -> Result<Response, Failure> {
-    let topic = Topic::parse(&asked.topic).ok_or_else(|| Error::invalid("There are no events of that topic."))?;
     let place = STREAMS
         .try_acquire()
         .map_err(|_| Error::new(Code::Unavailable, "Too many pages are being followed. They reload by themselves."))?;
+    if let Some(publications) = Publications::parse(&asked.topic) {
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (slug, seen) = (room.participant.slug, None);
+        let watching = Watching { app: app.clone(), slug, publications, ticks, seen, _place: place };
+        return Ok(events(&app, watching));
+    }
+    let topic = Topic::parse(&asked.topic).ok_or_else(|| Error::invalid("There are no events of that topic."))?;
     let following = Following { events: app.store.subscribe(), topic, slug: room.participant.slug, _place: place };
+    Ok(events(&app, following))
+}
+
+/// A stream with an event whenever its source has one, until it has none, its life is over or the node stops.
+fn events<T: Source>(app: &App, source: T) -> Response {
     let stopping = app.stopping.clone();
     let over = tokio::time::Instant::now() + LIFE;
-    let events = stream::unfold(following, move |mut following| {
+    let events = stream::unfold(source, move |mut source| {
         let stopping = stopping.clone();
         async move {
             tokio::select! {
                 () = stopping.cancelled() => None,
                 () = tokio::time::sleep_until(over) => None,
-                next = following.next() => next.map(|()| (Ok::<_, Infallible>(sse::Event::default().data("changed")), following)),
+                next = source.next() => next.map(|()| (Ok::<_, Infallible>(sse::Event::default().data("changed")), source)),
             }
         }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }
 
 #[cfg(test)]

@@ -62,6 +62,16 @@ notices! {
     PeerRemoved = "peer-removed", Success;
     /// After asking for a catalogue again.
     CatalogRefreshed = "catalog-refreshed", Info;
+    /// After publishing.
+    Published = "published", Success;
+    /// After giving a publication up.
+    PublicationDiscarded = "publication-discarded", Info;
+    /// After stopping the reading of a source.
+    PublicationCancelled = "publication-cancelled", Info;
+    /// After saving a step that one stays on.
+    PublicationSaved = "publication-saved", Success;
+    /// After forgetting a connection.
+    ConnectionRemoved = "connection-removed", Info;
     /// After revoking a token.
     TokenRevoked = "token-revoked", Success;
 }

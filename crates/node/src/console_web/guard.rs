@@ -5,9 +5,10 @@
 //! comes from (`Sec-Fetch-Site`), and each form carries its session's token.
 
 use super::{
-    FORM_MAX_BYTES,
+    FILE_FORM, ROOM_FORM_MAX_BYTES,
     answer::{self, Failure},
     cookies,
+    file_form::{self, FileForm},
     flash::Notice,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 use axum::{
     body::{Body, to_bytes},
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, Method, header, request::Parts, uri::PathAndQuery},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -74,6 +75,10 @@ impl Form {
     pub fn exact(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
+    /// Every field of a name, as boxes that can be ticked send them.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.trim()).filter(|v| !v.is_empty())
+    }
     /// A field that our pages always send.
     ///
     /// # Errors
@@ -94,7 +99,7 @@ macro_rules! from_guard {
         }
     )+};
 }
-from_guard!(SignedIn, Room, Form);
+from_guard!(SignedIn, Room, Form, FileForm);
 
 /// The layer.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -136,14 +141,9 @@ async fn admit(app: &App, mut request: Request) -> Result<Admitted> {
         let failure = Failure(Error::not_found("This page"));
         return Ok(Admitted::Refused { layout: Box::new(layout), failure });
     }
-    if request.method() == Method::POST {
-        match checked_form(request, &person.csrf).await {
-            Ok((form, bare)) => {
-                request = bare;
-                request.extensions_mut().insert(form);
-            }
-            Err(error) => return Ok(Admitted::Refused { layout: Box::new(layout), failure: Failure(error) }),
-        }
+    match checked(request, &person.csrf).await {
+        Ok(checked) => request = checked,
+        Err(error) => return Ok(Admitted::Refused { layout: Box::new(layout), failure: Failure(error) }),
     }
     layout.flash = notice.map(Notice::flash);
     if let Some(participant) = acting.current.clone() {
@@ -154,29 +154,54 @@ async fn admit(app: &App, mut request: Request) -> Result<Admitted> {
     Ok(Admitted::In { request, signed_in: Box::new(signed_in), notice_shown: notice.is_some() })
 }
 
-/// The form of a POST whose token is the session's, and the request without its body.
-async fn checked_form(request: Request, expected: &str) -> Result<(Form, Request)> {
-    let (form, request) = same_site_form(request).await?;
-    if !csrf_matches(expected, form.exact("csrf").unwrap_or_default()) {
-        return Err(Error::new(Code::Forbidden, "The form is too old, or was not made by this console. Nothing was done."));
+/// The request, if it changes nothing or its token is the session's: in a form, before the files of a form, or beside a
+/// file.
+async fn checked(request: Request, expected: &str) -> Result<Request> {
+    let admit = |request: Request, token: &str| match csrf_matches(expected, token) {
+        true => Ok(request),
+        false => Err(Error::new(Code::Forbidden, "The form is too old, or was not made by this console. Nothing was done.")),
+    };
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(request);
     }
-    Ok((form, request))
+    refuse_other_sites(request.headers())?;
+    if request.method() != Method::POST {
+        let token = request.headers().get("x-csrf-token").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        return admit(request, &token);
+    }
+    let brings_files = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == FILE_FORM);
+    if brings_files && let Some(boundary) = file_form::boundary(request.headers()) {
+        let (parts, body) = request.into_parts();
+        let (token, form) = FileForm::begin(body, boundary).await?;
+        let mut request = Request::from_parts(parts, Body::empty());
+        request.extensions_mut().insert(form);
+        return admit(request, &token);
+    }
+    let (form, mut request) = same_site_form(request, ROOM_FORM_MAX_BYTES).await?;
+    let token = form.exact("csrf").unwrap_or_default().to_owned();
+    request.extensions_mut().insert(form);
+    admit(request, &token)
 }
 
-/// The form of a POST that does not come from another site.
+fn refuse_other_sites(headers: &HeaderMap) -> Result<()> {
+    if is_cross_site(headers) {
+        return Err(Error::new(Code::Forbidden, "Another site sent this form. Nothing was done."));
+    }
+    Ok(())
+}
+
+/// The form of a POST that does not come from another site, of at most `max` bytes.
 ///
 /// # Errors
 /// [`Code::Forbidden`], [`Code::UnsupportedMediaType`], [`Code::TooLarge`].
-pub async fn same_site_form(request: Request) -> Result<(Form, Request)> {
-    if is_cross_site(request.headers()) {
-        return Err(Error::new(Code::Forbidden, "Another site sent this form. Nothing was done."));
-    }
+pub async fn same_site_form(request: Request, max: usize) -> Result<(Form, Request)> {
+    refuse_other_sites(request.headers())?;
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
         return Err(Error::new(Code::UnsupportedMediaType, "Actions of the console are sent as forms."));
     }
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, FORM_MAX_BYTES)
+    let body = to_bytes(body, max)
         .await
         .map_err(|e| Error::new(Code::TooLarge, "The form is too large, or did not arrive whole.").with_internal(e))?;
     Ok((Form::parse(&body), Request::from_parts(parts, Body::empty())))

@@ -4,6 +4,7 @@
 //! site can send the form, but can neither read nor set that cookie.
 
 use super::{
+    FORM_MAX_BYTES,
     answer::{self, Answer},
     cookies,
     flash::Notice,
@@ -59,7 +60,7 @@ pub async fn form(State(app): State<App>, Query(asked): Query<Asked>, request: R
 pub async fn sign_in(State(app): State<App>, request: Request) -> Answer {
     let layout = layout(&app, &request);
     let expected = cookies::LOGIN.find(&app, request.headers()).map(str::to_owned);
-    let (form, _) = same_site_form(request).await?;
+    let (form, _) = same_site_form(request, FORM_MAX_BYTES).await?;
     let name = form.get("name").unwrap_or_default().to_owned();
     let next = form.get("next").and_then(own_path).map(str::to_owned);
     let page = |problem| LoginPage { layout, name: name.clone(), next: next.clone(), problem: Some(problem) };

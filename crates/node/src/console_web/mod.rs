@@ -8,8 +8,10 @@ mod agreements;
 mod answer;
 mod assets;
 mod catalog;
+mod connections;
 mod cookies;
 mod events;
+mod file_form;
 mod flash;
 mod guard;
 mod headers;
@@ -21,6 +23,7 @@ mod negotiations;
 mod node;
 mod peers;
 mod products;
+mod publish;
 mod sentences;
 mod shape;
 mod tokens;
@@ -34,11 +37,16 @@ use axum::{
     handler::Handler,
     http::Method,
     middleware::{from_fn, from_fn_with_state},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get, post, put},
 };
 
-/// Largest form: a reason of 500 characters and ids of 512, in percent-encoding, with room.
+/// Largest form of anybody: a login and a password, in percent-encoding, with room.
 pub const FORM_MAX_BYTES: usize = 64 * 1024;
+/// Largest form of somebody signed in: the terms of a product as sentences and as text, or a long description in Chinese,
+/// which percent-encoding makes nine times as long.
+pub const ROOM_FORM_MAX_BYTES: usize = 1024 * 1024;
+/// The route whose form brings files along. It is read as it arrives.
+const FILE_FORM: &str = "/p/{slug}/publish/{id}/source";
 
 /// One route: what it answers to, and who answers.
 #[derive(Debug)]
@@ -58,6 +66,11 @@ fn action<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Rou
     Route { method: Method::POST, path, handler: post(handler) }
 }
 
+/// A file sent by a script. Its token is in the header `x-csrf-token`.
+fn upload<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::PUT, path, handler: put(handler) }
+}
+
 /// What anybody reaches: the way in, the files of its page and its language.
 pub fn open_routes() -> Vec<Route> {
     vec![
@@ -74,6 +87,21 @@ pub fn room_routes() -> Vec<Route> {
         page("/", home::start),
         action("/logout", login::sign_out),
         page("/p/{slug}", home::overview),
+        page("/p/{slug}/publish", publish::list),
+        action("/p/{slug}/publish", publish::begin),
+        page("/p/{slug}/publish/{id}", publish::open),
+        action("/p/{slug}/publish/{id}/prepare", publish::prepare),
+        action("/p/{slug}/publish/{id}/cancel", publish::cancel),
+        action("/p/{slug}/publish/{id}/discard", publish::discard),
+        page(FILE_FORM, publish::source::show),
+        action(FILE_FORM, publish::source::save_form),
+        upload("/p/{slug}/publish/{id}/upload", publish::upload::put),
+        page("/p/{slug}/publish/{id}/describe", publish::describe::show),
+        action("/p/{slug}/publish/{id}/describe", publish::describe::save_form),
+        page("/p/{slug}/publish/{id}/terms", publish::terms::show),
+        action("/p/{slug}/publish/{id}/terms", publish::terms::save_form),
+        page("/p/{slug}/publish/{id}/review", publish::review::show),
+        action("/p/{slug}/publish/{id}/review", publish::review::publish),
         page("/p/{slug}/products", products::list),
         page("/p/{slug}/products/{id}", products::show),
         action("/p/{slug}/products/{id}/withdraw", products::withdraw),
@@ -102,6 +130,12 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/transfers/{id}/resume", transfers::resume),
         action("/p/{slug}/transfers/{id}/complete", transfers::complete),
         action("/p/{slug}/transfers/{id}/terminate", transfers::terminate),
+        page("/p/{slug}/connections", connections::list),
+        action("/p/{slug}/connections", connections::save),
+        page("/p/{slug}/connections/new", connections::add),
+        page("/p/{slug}/connections/{id}", connections::show),
+        action("/p/{slug}/connections/{id}/check", connections::check),
+        action("/p/{slug}/connections/{id}/remove", connections::remove),
         page("/p/{slug}/tokens", tokens::list),
         action("/p/{slug}/tokens", tokens::create),
         action("/p/{slug}/tokens/{id}/revoke", tokens::revoke),

@@ -263,9 +263,34 @@ impl Browser {
         Answer { status, headers, body }
     }
 
-    /// A GET, or a POST with a form.
+    /// A GET, a POST with a form, or a PUT without a token.
     pub async fn send(&self, method: Method, path: &str, fields: &[(&str, &str)]) -> Answer {
-        if method == Method::POST { self.post(path, fields).await } else { self.get(path).await }
+        match method {
+            Method::POST => self.post(path, fields).await,
+            Method::PUT => self.put(path, "", "").await,
+            _ => self.get(path).await,
+        }
+    }
+
+    /// A file, as the script of a page sends it.
+    pub async fn put(&self, path: &str, token: &str, content: &str) -> Answer {
+        self.read(self.request(Method::PUT, path).header("x-csrf-token", token).body(content.to_owned())).await
+    }
+
+    /// A form that brings files along: their field, name and content.
+    pub async fn post_files(&self, path: &str, fields: &[(&str, &str)], files: &[(&str, &str, &str)]) -> Answer {
+        const BOUNDARY: &str = "----a-boundary-of-ours";
+        let mut body = String::new();
+        for (name, value) in fields {
+            body.push_str(&format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"));
+        }
+        for (field, name, content) in files {
+            let head = format!("Content-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\nContent-Type: text/csv");
+            body.push_str(&format!("--{BOUNDARY}\r\n{head}\r\n\r\n{content}\r\n"));
+        }
+        body.push_str(&format!("--{BOUNDARY}--\r\n"));
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        self.read(self.request(Method::POST, path).header(header::CONTENT_TYPE, kind).body(body)).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

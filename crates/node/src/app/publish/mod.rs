@@ -111,6 +111,23 @@ impl App {
         Ok(after)
     }
 
+    /// What was read of the uploaded files is void, since they are others now.
+    async fn publication_uploaded(&self, slug: &Slug, id: &PublicationId) -> Result<()> {
+        loop {
+            let before = self.publication(slug, id).await?;
+            let Some(after) = before.uploaded(self.now()) else { return Ok(()) };
+            match self.publication_replace(&before, &after).await {
+                // Another file came at the same time: it may have said so already.
+                Err(e) if e.code() == fondaco_core::Code::Conflict => {}
+                Err(e) => return Err(e),
+                Ok(()) => {
+                    self.remove_prepared(&before).await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
     async fn publication_replace(&self, before: &Publication, after: &Publication) -> Result<()> {
         let (after, expected) = (after.clone(), before.revision);
         self.store.tx("publication.change", move |tx| -> Result<_> { Ok(tx.publication_update(&after, expected)?) }).await
@@ -149,7 +166,7 @@ impl App {
     pub async fn publication_prepare_now(&self, participant: &Participant, due: &Prepare, job: JobId) -> Result<()> {
         let done = move |tx: &mut fondaco_store::Tx| -> Result<()> { Ok(tx.job_finish(&job).map(drop)?) };
         let publication = self.publication(&participant.slug, &due.id).await.ok();
-        let waiting = publication.filter(|p| p.revision == due.revision && matches!(p.state, State::Preparing));
+        let waiting = publication.filter(|p| p.reading == due.revision && matches!(p.state, State::Preparing));
         let Some(publication) = waiting else { return self.store.tx("publication.void", done).await };
         // One reading after another: they are bound by the disk, and each takes memory.
         let Ok(_turn) = self.preparations.acquire().await else { return Ok(()) };
@@ -188,9 +205,9 @@ impl App {
             .store
             .tx("publication.prepared", move |tx| -> Result<bool> {
                 done(tx)?;
-                let Some(current) = tx.publication_get(&slug, &id)?.filter(|p| p.revision == revision) else { return Ok(false) };
+                let Some(current) = tx.publication_get(&slug, &id)?.filter(|p| p.reading == revision) else { return Ok(false) };
                 let Some(after) = current.prepared(prepared.clone(), now) else { return Ok(false) };
-                tx.publication_update(&after, revision)?;
+                tx.publication_update(&after, current.revision)?;
                 Ok(true)
             })
             .await?;

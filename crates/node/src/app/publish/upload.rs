@@ -71,6 +71,7 @@ impl App {
             }
         };
         tokio::fs::rename(&part, &target).await.map_err(|e| Error::invalid("A file and a folder have the same name.").with_internal(e))?;
+        self.publication_uploaded(&participant.slug, id).await?;
         Ok(UploadedFile { name: name.to_owned(), size_bytes })
     }
 
@@ -93,7 +94,10 @@ impl App {
             return Ok(false);
         }
         match tokio::fs::remove_file(self.upload_dir(&participant.slug, id).join(name)).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.publication_uploaded(&participant.slug, id).await?;
+                Ok(true)
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(Error::internal_failure(e)),
         }
