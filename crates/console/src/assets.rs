@@ -120,7 +120,7 @@ mod tests {
     fn the_scripts_stay_small() {
         for file in [AssetFile::LiveJs, AssetFile::UploadJs] {
             let script = std::str::from_utf8(file.asset().bytes).expect("text");
-            assert!(script.lines().count() < 120, "{}", file.name());
+            assert!(script.lines().count() < 130, "{}", file.name());
             for risky in ["eval(", "innerHTML", "document.write", "style."] {
                 assert!(!script.contains(risky), "{risky}");
             }

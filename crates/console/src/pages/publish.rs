@@ -227,8 +227,8 @@ impl PublishFrame {
         if self.title.is_empty() { Text::say("publish-untitled") } else { Text::plain(self.title.clone()) }
     }
 
-    pub(crate) fn is_done(&self, step: &Step) -> bool {
-        self.done.contains(step)
+    pub(crate) fn is_done(&self, step: Step) -> bool {
+        self.done.contains(&step)
     }
 
     /// Whether something is as good as certainly personal data.
