@@ -157,10 +157,8 @@ async fn admit(app: &App, mut request: Request) -> Result<Admitted> {
 /// The request, if it changes nothing or its token is the session's: in a form, before the files of a form, or beside a
 /// file.
 async fn checked(request: Request, expected: &str) -> Result<Request> {
-    let admit = |request: Request, token: &str| match csrf_matches(expected, token) {
-        true => Ok(request),
-        false => Err(Error::new(Code::Forbidden, "The form is too old, or was not made by this console. Nothing was done.")),
-    };
+    let refused = || Error::new(Code::Forbidden, "The form is too old, or was not made by this console. Nothing was done.");
+    let admit = |request: Request, token: &str| csrf_matches(expected, token).then_some(request).ok_or_else(refused);
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(request);
     }
