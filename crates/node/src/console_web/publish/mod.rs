@@ -238,6 +238,7 @@ async fn save(app: &App, room: &Room, publication: Publication, draft: Draft) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fondaco_tables::publish::Phase;
 
     #[test]
     fn buttons_lead_to_steps() {
@@ -256,7 +257,6 @@ mod tests {
     #[test]
     fn progress_is_put_in_words() {
         let of = |phase, done, total| progress(Some(&Progress { phase, file: "a.csv".into(), done, total, files_done: 0, files: 0 }));
-        use fondaco_tables::publish::Phase;
         for phase in [Phase::InferringTypes, Phase::Copying, Phase::Checking, Phase::Converting] {
             let code = serde_json::to_value(phase).expect("json");
             assert!(Text::of("publish-phase", code.as_str().expect("a name")).exists(), "{code}");
