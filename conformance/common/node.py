@@ -55,18 +55,28 @@ class Node:
         """How peers name the participant."""
         return f"{self.public}/p/{self.slug}"
 
-    def run(self, *args: object) -> str:
-        """Runs a command; what it printed on stdout."""
+    def run(self, *args: object, given: str | None = None) -> str:
+        """Runs a command, with `given` on its stdin; what it printed on stdout."""
         done = subprocess.run(
-            [self.binary, *map(str, args)], capture_output=True, text=True, timeout=COMMAND_WITHIN_SECONDS, check=False
+            [self.binary, *map(str, args)],
+            input=given, stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True, text=True, timeout=COMMAND_WITHIN_SECONDS, check=False,
         )
         if done.returncode != 0:
             raise Refused(done.returncode, done.stdout, done.stderr)
         return done.stdout
 
-    def ask(self, *args: object) -> dict:
+    def ask(self, *args: object, given: str | None = None) -> dict:
         """Runs a command of the running node with --json; the one document it prints."""
-        return json.loads(self.run("--dir", self.dir, "--json", *args))
+        return json.loads(self.run("--dir", self.dir, "--json", *args, given=given))
+
+    def refusal(self, *args: object, given: str | None = None) -> dict:
+        """The problem document of a command of the running node that must be refused; empty when it was not."""
+        try:
+            self.ask(*args, given=given)
+        except Refused as refused:
+            return json.loads(refused.out)
+        return {}
 
     def exit_status(self, *args: object) -> int:
         """Runs a command of the running node; how it ended."""

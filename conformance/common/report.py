@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -50,8 +51,10 @@ class Report:
 def run_suite(name: str, body: Callable[[Report, pathlib.Path, list], None]) -> int:
     """Runs a suite in a folder of its own, stops its nodes, prints the closing line; the exit status.
 
-    The body puts each node that it makes into the list.
+    The body puts each node that it makes into the list, and any other server with a `slug` and `stop`.
     """
+    # Told to stop, it still stops what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"fondaco-{name}-"))
     report, nodes = Report(), []
     try:

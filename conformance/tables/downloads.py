@@ -16,8 +16,9 @@ def run(trade) -> None:
     for product, table in (("flights", flights.table), ("flights-csv", flights.csv_table)):
         out = trade.folder / f"{product}-out"
         consumer.run("--dir", consumer.dir, "fetch", trade.agreements[product], "--out", out)
-        files = sorted(f for f in out.rglob("*") if f.is_file())
-        report.check(f"fetch --out {product}: only whole Parquet files", files and all(f.suffix == ".parquet" for f in files), files)
+        files = sorted(out.rglob("*.parquet"))
+        others = [f.name for f in out.rglob("*") if f.is_file() and f not in files]
+        report.check(f"fetch --out {product}: whole Parquet files and their description", files and others == ["croissant.json"], (files, others))
         if product == "flights":
             report.equal("fetch --out flights: the publisher's bytes", digests(files), digests(flights.parquet))
         read = pq.ParquetDataset([str(f) for f in files]).read().sort_by("row").cast(table.schema)
