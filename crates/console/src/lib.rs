@@ -1,11 +1,11 @@
 //! The console: view models in, HTML out.
 //!
-//! In scope: the pages people see in a browser, their styles and their one small script.
+//! In scope: the pages people see in a browser, their styles and their two small scripts.
 //! Out of scope: routes, sessions and data; the node builds the view models and serves the
 //! answers. Nothing here reads a clock, a file or the network.
 //!
 //! Every page is a struct in [`pages`] with plain owned fields, rendered with
-//! [`Page::html`]. Every action is a form: the pages work without scripts, and `live.js` only
+//! [`Page::html`]. Every action is a form: the pages work without scripts; `upload.js` shows files on their way, and `live.js` only
 //! spares the reader a reload.
 //!
 //! # Languages

@@ -17,7 +17,7 @@ home-transfers = { $n ->
 }
 home-first = First steps
 home-publish = Publish a product
-home-publish-hint = Any Parquet or CSV file will do. On the node’s machine, run:
+home-publish-hint = Any file, table, bucket or query will do: <a>publish it here</a>, or on the node’s machine run:
 home-find = Find a peer
 home-find-hint = Ask another organisation for its address and <a>read its catalogue</a>.
 home-deal = Make a deal

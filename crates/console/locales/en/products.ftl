@@ -1,6 +1,6 @@
 products-lead = What you share and sell. Each version of a product is fixed once it is published.
 products-none = No products yet
-products-none-hint = Publish a Parquet or CSV file. On the node’s machine, run:
+products-none-hint = <a>Publish something</a>, or on the node’s machine run:
 products-of = of { $n }
 products-another = Publish another product
 products-run = On the node’s machine, run:

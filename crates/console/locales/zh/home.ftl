@@ -13,7 +13,7 @@ home-transfers = { $n ->
 }
 home-first = 入门步骤
 home-publish = 发布产品
-home-publish-hint = 任意 Parquet 或 CSV 文件均可。请在节点所在的机器上运行：
+home-publish-hint = 任意文件、数据表、存储桶或查询均可：<a>在此发布</a>，或在节点所在的机器上运行：
 home-find = 寻找对等方
 home-find-hint = 向其他机构索取地址，然后<a>读取其目录</a>。
 home-deal = 达成交易
