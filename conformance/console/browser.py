@@ -80,7 +80,7 @@ class Visitor:
 
     def fill(self, key: str, value: str, within: Locator | None = None) -> None:
         """Fills in the field with this label."""
-        (within or self.page).get_by_label(self.say(key), exact=True).fill(value)
+        (within or self.page.locator("main")).get_by_label(self.say(key), exact=True).fill(value)
 
     def choose(self, key: str) -> None:
         """Chooses one of several."""

@@ -178,20 +178,19 @@ def files(deal: Deal) -> None:
     buyer.await_state("FINALIZED")
     buyer.link("label-open-agreement").click()
     buyer.page.wait_for_url("**/agreements/*")
-    agreement = buyer.path.rsplit("/", 1)[1]
     access(buyer)
-    buyer.page.locator('main .chip[data-state="STARTED"]').wait_for()
+    link = buyer.link("agreement-files")
+    link.wait_for()
+    buyer.reads("files can be fetched too", "agreement-fetch-hint")
     buyer.look("agreement about files")
-    endpoint = call(buyer.node, "POST", f"/agreements/{agreement}/access", {"waitSeconds": 30})["files"]
-    request = urllib.request.Request(endpoint["endpoint"], headers={"Authorization": f"Bearer {endpoint['bearerToken']}"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        signed = json.loads(answer.read())["this"]
+    # The list stands at the seller's.
     buyer.hosts.append(deal.seller.node.public)
-    buyer.page.goto(f"{signed}&format=html")
+    link.click()
+    buyer.page.wait_for_url(f"{deal.seller.node.public}/**")
     buyer.look("files", switch=False)
     for name, content in samples.FOLDER.items():
         with buyer.page.expect_download() as started:
-            buyer.page.get_by_role("link", name=name, exact=True).click()
+            buyer.page.get_by_role("link", name=f"pier/{name}", exact=True).click()
         deal.check(f"the file {name} arrives whole", pathlib.Path(started.value.path()).read_text(encoding="utf-8") == content)
 
 

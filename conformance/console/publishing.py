@@ -91,8 +91,6 @@ def table_by_upload(p: Publisher) -> None:
         visitor.button("publish-save-and-on").click()
         page.locator("#contact-problem").wait_for()
     visitor.reads("mistakes are listed", "publish-problem-title")
-    visitor.reads("what is missing is remarked", "publish-remark-license-missing")
-    visitor.reads("and why it matters", "publish-why-license-missing")
     visitor.look("publish describe, mistakes", switch=False)
     describe(p)
     p.go("terms")
@@ -111,6 +109,11 @@ def describe(p: Publisher) -> None:
     """A whole listing, saved without going on."""
     visitor = p.visitor
     p.name("wind", "wind")
+    visitor.fill("publish-contact", "")
+    visitor.button("publish-save").click()
+    visitor.reads("what is missing is remarked", "publish-remark-license-missing")
+    visitor.reads("and why it matters", "publish-why-license-missing")
+    visitor.look("publish describe, remarks")
     fields = {
         "publish-description": p.texts["about"], "publish-keywords": p.texts["keywords"], "publish-license": "CC-BY-4.0",
         "publish-contact": "data@example.org", "publish-language": visitor.language,

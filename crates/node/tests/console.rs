@@ -49,6 +49,8 @@ async fn every_page_opens_once_signed_in() {
             "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" => {
                 (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
             }
+            // The deal is about a table.
+            "/p/{slug}/agreements/{id}/files" => (filled(route.path, "consumer", &deal.agreement), StatusCode::CONFLICT),
             "/p/{slug}/transfers/{id}" => (filled(route.path, "consumer", &deal.transfer), StatusCode::OK),
             // Looked at with a publication of their own in `console_publishing`.
             other if other.starts_with("/p/{slug}/publish/{id}") || other == "/p/{slug}/connections/{id}" => {

@@ -1,7 +1,7 @@
 //! `GET /p/{slug}/agreements/{id}`: the document both sides hold, and what it gives.
 //!
 //! The consumer asks for access with `POST …/transfers` and then downloads the Delta Sharing
-//! profile at `…/profile`; the provider can end the agreement with `POST …/end` and `reason`.
+//! profile at `…/profile`, or is led to the list of files by `…/files`; the provider can end the agreement with `POST …/end` and `reason`.
 
 use askama::Template;
 
@@ -28,6 +28,8 @@ pub enum Access {
         /// When the credential in the profile expires.
         expires: Option<When>,
     },
+    /// Access to files is open: `GET …/files` leads to their list at the provider.
+    Files,
     /// Access is paused.
     Suspended,
 }
@@ -119,6 +121,16 @@ mod tests {
             assert_eq!(form(&html, &action).is_some(), asks, "{access:?}");
             assert!(!html.contains("/profile\""), "{access:?}");
         }
+    }
+
+    #[test]
+    fn files_are_listed_elsewhere_or_fetched() {
+        let mut page = AgreementPage::sample();
+        page.access = Access::Files;
+        let html = render(&page);
+        assert!(html.contains(&format!("href=\"/p/suzhou/agreements/{}/files\"", page.id)));
+        assert!(html.contains(&format!("fetch {} --out", page.id)));
+        assert!(!html.contains("/profile\"") && !html.contains("delta_sharing"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The list of a product's files, as somebody who may fetch them sees it in a browser: on the public listener, where
-//! there is nobody signed in, no script and no style sheet.
+//! there is nobody signed in, no script, and no style but [`SharedFilesPage::STYLE`], which the policy of the page's content names by
+//! its hash.
 
 use askama::Template;
 
@@ -45,6 +46,9 @@ pub struct SharedFileRow {
 }
 
 impl SharedFilesPage {
+    /// The page's style, as it stands between its tags.
+    pub const STYLE: &'static str = include_str!("../../assets/shared_files.css");
+
     /// The page as HTML.
     ///
     /// # Errors
@@ -80,6 +84,7 @@ mod tests {
             assert!(html.contains("href=\"http://h/x?sp=r&#38;q=1\"") || html.contains("href=\"http://h/x?sp=r&amp;q=1\""), "{html}");
             assert!(html.contains("a/b.csv") && html.contains("2.0 KiB") && html.contains(word), "{html}");
             assert!(!html.contains("<script"), "{html}");
+            assert!(html.contains(&format!("<style>{}</style>", SharedFilesPage::STYLE)), "the policy names it by its hash");
         }
     }
 }

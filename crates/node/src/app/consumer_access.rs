@@ -1,7 +1,11 @@
 //! Access as a consumer: the provider's data address, kept sealed, and the profile file a client reads with.
 
 use super::App;
-use crate::jobs::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP};
+use crate::{
+    files::wire::{Listing, PAGE_MAX_BYTES},
+    jobs::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP},
+};
+use axum::http::{HeaderValue, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fondaco_core::{
     Code, Error, Result,
@@ -15,6 +19,7 @@ use fondaco_dsp::messages::transfer::DataAddress;
 use fondaco_tables::delta_sharing::client::Profile;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use url::Url;
 
 /// What a sealed data address holds.
 #[derive(Serialize, Deserialize)]
@@ -77,6 +82,13 @@ pub enum Access {
 /// Whether this node knows how to read what the transfer delivers.
 fn is_readable(t: &Transfer) -> bool {
     t.is_delta_sharing() || t.is_http_pull()
+}
+
+/// The address of a list as a page, if it stands where access was opened: people are sent nowhere else.
+fn list_page(endpoint: &Url, this: &str) -> Option<Url> {
+    let mut page = Url::parse(this).ok().filter(|u| u.origin() == endpoint.origin() && u.origin().is_tuple())?;
+    page.query_pairs_mut().append_pair("format", "html");
+    Some(page)
 }
 
 fn context(id: &TransferId) -> String {
@@ -174,6 +186,30 @@ impl App {
         }
     }
 
+    /// The page that lists the files of an agreement, at the provider, for the browser of a person of ours: its address
+    /// is signed. Asking for it counts as a read.
+    ///
+    /// # Errors
+    /// As [`App::access`]; [`Code::Invalid`] for an agreement about something else; [`Code::PeerAnsweredBadly`] for a
+    /// list that leads away from where access was opened.
+    pub async fn files_page(&self, participant: &Participant, agreement_id: &str) -> Result<Url> {
+        let Access::Files(files) = self.access(participant, agreement_id, Micros(0)).await? else {
+            return Err(Error::invalid("This agreement is about a table, not files: read it with its profile file."));
+        };
+        let endpoint = self.url(&files.endpoint)?;
+        let request = crate::net::OutRequest::get(endpoint.clone())
+            .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
+            .with_limit(PAGE_MAX_BYTES)
+            .with_authorization(&format!("Bearer {}", files.token))?;
+        let response = self.outbound.send(request).await?;
+        if !response.status.is_success() {
+            return Err(Error::new(Code::PeerRefused, format!("The provider's list of files answered {}.", response.status.as_u16())));
+        }
+        let odd = || Error::new(Code::PeerAnsweredBadly, "The provider's list of files has no address of its own.");
+        let listing: Listing = serde_json::from_slice(&response.body).map_err(|e| odd().with_internal(e))?;
+        list_page(&endpoint, &listing.this).ok_or_else(odd)
+    }
+
     /// What the provider's share lists for this token.
     async fn shared_tables(&self, profile: &Profile) -> Result<Vec<String>> {
         let mut tables = Vec::new();
@@ -200,5 +236,23 @@ impl App {
         let listed: Listed = serde_json::from_slice(&response.body)
             .map_err(|e| Error::new(Code::PeerAnsweredBadly, "The provider's share cannot be listed.").with_internal(e))?;
         Ok(listed.items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_sent_to_the_provider_and_nowhere_else() {
+        let endpoint = Url::parse("https://data.example/p/acme/files/t1").expect("an address");
+        let page = |this| list_page(&endpoint, this).map(String::from);
+        let ours = page("https://data.example/p/acme/files/t1?exp=5&sig=x");
+        assert_eq!(ours.as_deref(), Some("https://data.example/p/acme/files/t1?exp=5&sig=x&format=html"));
+        for elsewhere in
+            ["https://evil.example/p", "http://data.example/p", "https://data.example:444/", "javascript:alert(1)", "/p/acme", ""]
+        {
+            assert_eq!(page(elsewhere), None, "{elsewhere}");
+        }
     }
 }

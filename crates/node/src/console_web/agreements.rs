@@ -1,4 +1,5 @@
-//! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `POST …/{id}/end`, `GET …/{id}/profile`.
+//! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `POST …/{id}/end`, `GET …/{id}/profile`,
+//! `GET …/{id}/files`.
 
 use super::{
     answer::{self, Answer},
@@ -16,7 +17,7 @@ use crate::app::{
 use axum::{
     extract::{Path, Query, State},
     http::{HeaderValue, header},
-    response::IntoResponse,
+    response::{IntoResponse, Redirect},
 };
 use fondaco_console::{
     format::Count,
@@ -122,6 +123,17 @@ pub async fn profile(State(app): State<App>, room: Room, Path((_, id)): Path<(St
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
 }
 
+/// Leads to the list of files of the transfer that is open. It stands at the provider; its address is signed, and good
+/// for the person's browser. As for the profile, a GET begins no transfer.
+pub async fn files(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    let view = app.agreement(&room.participant.slug, &id).await?;
+    if !view.transfers.iter().any(lists_files) {
+        return Err(Error::new(Code::NotYet, "Access to files is not open. Ask for it on the agreement's page first.").into());
+    }
+    let list = app.files_page(&room.participant, &id).await?;
+    Ok(Redirect::to(list.as_str()).into_response())
+}
+
 fn path(room: &Room, id: &str) -> String {
     format!("{}/agreements/{}", room.base(), shape::segment(id))
 }
@@ -136,6 +148,10 @@ const fn peer(a: &store::AgreementRow) -> &Did {
 
 fn is_readable(t: &Transfer) -> bool {
     t.role == Role::Consumer && t.state.is_open() && t.is_delta_sharing()
+}
+
+fn lists_files(t: &Transfer) -> bool {
+    t.role == Role::Consumer && t.state.is_open() && t.is_http_pull()
 }
 
 /// Whether it is in force: ended by its provider, used up, or over by its own terms.
@@ -178,6 +194,8 @@ async fn access(app: &App, room: &Room, view: &AgreementView, state: AgreementSt
             table: table(app, room, view).await,
             expires: permit(&view.row).until.map(words::when),
         }
+    } else if view.transfers.iter().any(lists_files) {
+        Access::Files
     } else if has(|s| matches!(s, S::Requested)) {
         Access::Requested
     } else if has(|s| matches!(s, S::Suspended { .. })) {

@@ -124,6 +124,7 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/agreements/{id}/transfers", agreements::request_access),
         action("/p/{slug}/agreements/{id}/end", agreements::end),
         page("/p/{slug}/agreements/{id}/profile", agreements::profile),
+        page("/p/{slug}/agreements/{id}/files", agreements::files),
         page("/p/{slug}/transfers", transfers::list),
         page("/p/{slug}/transfers/{id}", transfers::show),
         action("/p/{slug}/transfers/{id}/suspend", transfers::suspend),

@@ -28,6 +28,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use fondaco_console::{
     format::{Bytes as Size, Count},
     pages::{SharedFileRow, SharedFilesPage},
@@ -43,7 +44,8 @@ use fondaco_store::ProductFile;
 use fondaco_tables::delta_sharing::{FileUrl, UrlError, sign_file_url, verify_file_url};
 use futures::stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::collections::HashMap;
+use sha2::{Digest, Sha256};
+use std::{collections::HashMap, sync::LazyLock};
 use url::form_urlencoded;
 
 /// How long the address of a file lives. Access can end earlier: every request and every piece is checked.
@@ -56,6 +58,11 @@ const URL_KEY: &str = "files-urls";
 const LIST: &str = "list";
 /// What the address of a file is signed for begins with.
 const DATA: &str = "data/";
+/// The policy of the list as a page: nothing but its own style.
+static PAGE_POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = STANDARD.encode(Sha256::digest(SharedFilesPage::STYLE));
+    format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+});
 /// RFC 3986: what stays unescaped in a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -346,13 +353,17 @@ async fn html(app: &App, product: &Product, signer: &Signer, asked: &Query, head
     let body = page.html().map_err(Error::internal_failure)?;
     let fixed: [(HeaderName, &str); 5] = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+        (header::CONTENT_SECURITY_POLICY, &PAGE_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // The addresses on the page are credentials.
         (header::REFERRER_POLICY, "no-referrer"),
         (header::VARY, "accept, accept-language, cookie"),
     ];
-    Ok((fixed.map(|(name, value)| (name, HeaderValue::from_static(value))), body).into_response())
+    let mut response = body.into_response();
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_str(value).map_err(Error::internal_failure)?);
+    }
+    Ok(response)
 }
 
 /// A list as text, written while it is read from the database. Names hold neither line ends nor backslashes

@@ -468,6 +468,19 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 20);
     }
 
+    #[test]
+    fn values_of_people_are_not_in_the_profile() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("t.csv");
+        let numbers = ["11010519491231002X", "440524188001010014", "110101199003070134", "310101198506150219", "320505199201011123"];
+        let rows: String = numbers.iter().enumerate().map(|(i, n)| format!("{n},{i}\n")).collect();
+        fs::write(&source, format!("who,height\n{rows}")).unwrap();
+        let table = publish(&[source], &dir.path().join("out")).unwrap();
+        assert_eq!(table.personal_data.iter().map(|h| h.column.as_str()).collect::<Vec<_>>(), ["who"]);
+        assert_eq!((&table.profile[0].min, &table.profile[0].max, table.profile[0].distinct_estimate), (&None, &None, Some(5)));
+        assert_eq!(table.profile[1].max, Some(json!(4)));
+    }
+
     /// The form in which products are stored: change it only by adding fields.
     #[test]
     fn stored_form_of_a_product() {

@@ -132,8 +132,21 @@ impl<'a> Work<'a> {
     /// Everything, once all sources are done.
     pub(super) fn finish(self) -> Result<Finished, TablesError> {
         let (_, schema) = self.schema.ok_or_else(|| TablesError::Empty("no files".into()))?;
-        let profile = self.profile.unwrap_or_else(|| self.totals.iter().map(ColumnAccumulator::profile).collect());
-        let personal_data = self.totals.iter().flat_map(ColumnAccumulator::personal_data).collect();
+        let mut profile = self.profile.unwrap_or_else(|| self.totals.iter().map(ColumnAccumulator::profile).collect());
+        let personal_data: Vec<_> = self.totals.iter().flat_map(ColumnAccumulator::personal_data).collect();
+        withhold(&mut profile, &personal_data);
         Ok(Finished { files: self.files, schema, profile, personal_data, delta_version: self.delta_version })
+    }
+}
+
+/// Takes the smallest and largest values of columns that may hold personal data out of the profile: each is somebody's,
+/// and profiles are shown to whoever reads the catalogue.
+fn withhold(profile: &mut [ColumnProfile], personal: &[PersonalDataHint]) {
+    for column in profile {
+        let within =
+            |hint: &PersonalDataHint| hint.column.strip_prefix(&column.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if personal.iter().any(within) {
+            (column.min, column.max) = (None, None);
+        }
     }
 }
