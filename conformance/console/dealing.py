@@ -207,7 +207,7 @@ def end(deal: Deal) -> None:
     seller.button("agreement-end").click()
     seller.reads("the end is confirmed", "notice-agreement-ended", within="body")
     seller.look("ended agreement")
-    buyer.page.locator("main header .chip:not([data-state=ACTIVE])").wait_for()
+    buyer.page.locator('main table .chip[data-state="TERMINATED"]').wait_for()
     deal.check("the buyer sees the end arrive", buyer.page.evaluate("window.sameVisit === true"))
     deal.check("nothing is left to download", buyer.link("agreement-profile").count() == 0)
     buyer.look("ended agreement, buyer")

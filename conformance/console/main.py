@@ -45,8 +45,8 @@ def body(report: Report, folder: pathlib.Path, nodes: list, language: str) -> No
             seller.look("overview, new")
             publishing.run(report, seller, folder / "computer", texts, bucket)
             dealing.run(report, seller, buyer, texts)
-            for visitor in (seller, buyer):
-                rooms.run(report, visitor, texts)
+            for visitor, shown in ((seller, rooms.SELLER), (buyer, rooms.BUYER)):
+                rooms.run(report, visitor, texts, shown)
                 visitor.done()
             plain = Visitor(report, browser, consumer, language, scripts=False, who="without scripts")
             rooms.without_scripts(report, plain, texts)

@@ -2,7 +2,9 @@
 
 from browser import Visitor
 
-ROOMS = ("", "/publish", "/products", "/catalog", "/peers", "/negotiations", "/agreements", "/transfers", "/connections", "/tokens", "/node")
+# Those that the story has not shown yet as they are at its end.
+SELLER = ("", "/negotiations", "/agreements", "/transfers", "/node")
+BUYER = ("", "/products", "/tokens", "/negotiations", "/agreements", "/transfers")
 
 
 def sign_in(report, visitor: Visitor) -> None:
@@ -18,12 +20,13 @@ def sign_in(report, visitor: Visitor) -> None:
     report.equal(f"{visitor.who}: signed in", visitor.path, visitor.base)
 
 
-def run(report, visitor: Visitor, texts: dict) -> None:
+def run(report, visitor: Visitor, texts: dict, rooms: tuple[str, ...]) -> None:
     """What is left of the console, and the way out."""
     tokens(report, visitor, texts)
-    for room in ROOMS:
+    for room in rooms:
         visitor.room(room)
         visitor.look(room.strip("/") or "overview")
+    visitor.room("/node")
     visitor.reads("the node is well", "node-check-database-ok")
     with visitor.refused():
         visitor.room("/products/nothing")
