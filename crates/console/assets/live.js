@@ -8,7 +8,7 @@
   const status = document.getElementById("live-status");
   const byId = (id) => document.getElementById(id);
   let source = null;
-  let shown = region.outerHTML;
+  let shown = region?.outerHTML; // a page that is being filled in has none
   let fetching = false;
   let again = false;
 
@@ -57,7 +57,7 @@
   };
 
   const listen = () => {
-    if (!region.dataset.live) {
+    if (!region?.dataset.live) {
       source?.close();
       source = null;
       say("");
