@@ -117,7 +117,7 @@ async fn what_is_not_as_it_should_be_is_named() {
     let report = play(&mut Visitor::default(), options(Some(root.path()), true)).await;
     assert_eq!(report.verified, Some(facts.deals.len() - 1));
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
-    assert!(report.problems[0].contains(&deal.title) && report.problems[0].contains("hash"), "{:?}", report.problems);
+    assert!(report.problems[0].contains(&deal.title) && report.problems[0].contains("FDC-4005"), "{:?}", report.problems);
 }
 
 #[tokio::test(flavor = "multi_thread")]

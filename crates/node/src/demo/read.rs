@@ -102,7 +102,13 @@ async fn download(http: &Outbound, file: &RemoteFile) -> Result<(u64, String, Op
     request.limit = file.size;
     let mut stream = http.open(request).await?;
     if stream.status != StatusCode::OK {
-        return Err(unusable(&format!("a file's address is answered with {}", stream.status)));
+        let status = stream.status;
+        let mut words = Vec::new();
+        while let Some(piece) = stream.chunk().await? {
+            words.extend_from_slice(&piece);
+        }
+        let words = client::parse_error(&words).map(|e| e.message).unwrap_or_default();
+        return Err(unusable(&format!("a file's address is answered with {status}. {words}")));
     }
     let tag = stream.headers.get(header::ETAG).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let (mut bytes, mut hash) = (0, Sha256::new());
