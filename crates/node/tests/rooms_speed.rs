@@ -96,7 +96,9 @@ async fn seed(store: &Store) {
             catalog_read_at: None,
             catalog_error: None,
         };
-        tx.peer_touch(&peer)
+        tx.peer_touch(&peer)?;
+        let now = tx.now();
+        tx.peer_catalog_read(&slug(), &peer.did, now)
     })
     .await;
     fill(store, PRODUCTS, |tx, i| {

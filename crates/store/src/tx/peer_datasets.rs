@@ -74,8 +74,14 @@ statements! {
     PUT = Same("INSERT INTO peer_dataset (participant, peer_did, dataset, kind, license, language, title, search, read_at, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (participant, peer_did, dataset) DO UPDATE SET kind = excluded.kind, license = excluded.license, language = excluded.language, title = excluded.title, search = excluded.search, read_at = excluded.read_at, body = excluded.body");
     GONE = Same("DELETE FROM peer_dataset WHERE participant = $1 AND peer_did = $2 AND read_at < $3");
     GET = Same("SELECT peer_did, dataset, kind, license, language, title, search, read_at, body FROM peer_dataset WHERE participant = $1 AND peer_did = $2 AND dataset = $3");
-    LIST = Same("SELECT peer_did, dataset, kind, license, language, title, search, read_at, body FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR peer_did = $2) AND ($3 = '' OR kind = $3) AND ($4 = '' OR license = $4) AND ($5 = '' OR ',' || language || ',' LIKE $5 ESCAPE '\\') AND ($6 = '' OR search LIKE $6 ESCAPE '\\') ORDER BY title, peer_did, dataset LIMIT $7 OFFSET $8");
-    FACETS = Same("SELECT peer_did, kind, license, language, COUNT(*) FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR search LIKE $2 ESCAPE '\\') GROUP BY peer_did, kind, license, language");
+    LIST = Each(
+        "SELECT peer_did, dataset, kind, license, language, title, search, read_at, body FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR peer_did = $2) AND ($3 = '' OR kind = $3) AND ($4 = '' OR license = $4) AND ($5 = '' OR ',' || language || ',' LIKE $5 ESCAPE '\\') AND ($6 = '' OR instr(search, $6) > 0) ORDER BY title, peer_did, dataset LIMIT $7 OFFSET $8",
+        "SELECT peer_did, dataset, kind, license, language, title, search, read_at, body FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR peer_did = $2) AND ($3 = '' OR kind = $3) AND ($4 = '' OR license = $4) AND ($5 = '' OR ',' || language || ',' LIKE $5 ESCAPE '\\') AND ($6 = '' OR strpos(search, $6) > 0) ORDER BY title, peer_did, dataset LIMIT $7 OFFSET $8",
+    );
+    FACETS = Each(
+        "SELECT peer_did, kind, license, language, COUNT(*) FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR instr(search, $2) > 0) GROUP BY peer_did, kind, license, language",
+        "SELECT peer_did, kind, license, language, COUNT(*) FROM peer_dataset WHERE participant = $1 AND ($2 = '' OR strpos(search, $2) > 0) GROUP BY peer_did, kind, license, language",
+    );
     ALL_FACETS = Same("SELECT peer_did, kind, license, language, COUNT(*) FROM peer_dataset WHERE participant = $1 GROUP BY peer_did, kind, license, language");
     TITLES = TITLES_OF_MANY;
     COUNTS = Same("SELECT peer_did, COUNT(*) FROM peer_dataset WHERE participant = $1 GROUP BY peer_did");

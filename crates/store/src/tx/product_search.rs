@@ -38,8 +38,14 @@ pub struct ProductCount {
 }
 
 statements! {
-    LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND p.product_id > $2 AND ($3 = '' OR p.kind = $3) AND ($4 = '' OR p.state = $4) AND NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version) AND ($5 = '' OR p.search LIKE $5 ESCAPE '\\') ORDER BY p.product_id LIMIT $6");
-    COUNTS = Same("SELECT p.kind, p.state, COUNT(*) FROM product p WHERE p.participant = $1 AND NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version) AND ($2 = '' OR p.search LIKE $2 ESCAPE '\\') GROUP BY p.kind, p.state");
+    LIST = Each(
+        "SELECT p.body FROM product p WHERE p.participant = $1 AND p.product_id > $2 AND ($3 = '' OR p.kind = $3) AND ($4 = '' OR p.state = $4) AND NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version) AND ($5 = '' OR instr(p.search, $5) > 0) ORDER BY p.product_id LIMIT $6",
+        "SELECT p.body FROM product p WHERE p.participant = $1 AND p.product_id > $2 AND ($3 = '' OR p.kind = $3) AND ($4 = '' OR p.state = $4) AND NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version) AND ($5 = '' OR strpos(p.search, $5) > 0) ORDER BY p.product_id LIMIT $6",
+    );
+    COUNTS = Each(
+        "SELECT p.kind, p.state, COUNT(*) FROM product p WHERE p.participant = $1 AND NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version) AND ($2 = '' OR instr(p.search, $2) > 0) GROUP BY p.kind, p.state",
+        "SELECT p.kind, p.state, COUNT(*) FROM product p WHERE p.participant = $1 AND NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version) AND ($2 = '' OR strpos(p.search, $2) > 0) GROUP BY p.kind, p.state",
+    );
     ALL_COUNTS = Same("SELECT p.kind, p.state, COUNT(*) FROM product p WHERE p.participant = $1 AND NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version) GROUP BY p.kind, p.state");
     PUBLISHED = Same("SELECT COUNT(DISTINCT product_id) FROM product WHERE participant = $1 AND state = 'published'");
 }
