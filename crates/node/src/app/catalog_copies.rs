@@ -295,7 +295,11 @@ impl App {
                 let total: u64 = combinations.iter().filter(|c| wanted.passes(c, None)).map(|c| c.count).sum();
                 let pages = total.div_ceil(rows.into()).max(1);
                 let page = page.clamp(1, pages);
-                let datasets = tx.peer_dataset_list(&slug, &wanted.filter((page - 1) * u64::from(rows), rows))?;
+                // What there is none of need not be looked for.
+                let datasets = match total {
+                    0 => Vec::new(),
+                    _ => tx.peer_dataset_list(&slug, &wanted.filter((page - 1) * u64::from(rows), rows))?,
+                };
                 let facets = [Facet::Peer, Facet::Kind, Facet::License, Facet::Language];
                 let facets = facets.map(|facet| (facet, values(&combinations, &wanted, facet))).into();
                 let found = Found { datasets, page, pages, total, facets, copies: Vec::new() };

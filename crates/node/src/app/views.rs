@@ -369,8 +369,9 @@ impl App {
         search.limit += 1;
         self.store
             .read("view.products_found", move |tx| -> Result<_> {
-                let listed = Listed::cut(tx.product_search(&slug, &search)?, limit, |p: &Product| p.reference.id.to_string());
                 let counts = tx.product_search_counts(&slug, search.query.as_deref())?;
+                let products = if counts.is_empty() { Vec::new() } else { tx.product_search(&slug, &search)? };
+                let listed = Listed::cut(products, limit, |p: &Product| p.reference.id.to_string());
                 Ok(ProductsFound { listed: with_offers(tx, &slug, listed)?, counts })
             })
             .await

@@ -1,8 +1,15 @@
 //! Copies of peers' catalogues: what each held when it was last read, searchable at once.
 
-use super::{PAGE_MAX, Tx, page, products::pattern, statements};
+use super::{
+    PAGE_MAX, Tx, page,
+    products::{needle, pattern},
+    statements,
+};
 use crate::{
-    dialect::{Sql::Same, TITLES_OF_MANY},
+    dialect::{
+        Sql::{Each, Same},
+        TITLES_OF_MANY,
+    },
     error::StoreError,
     value::{Row, json, vals},
 };
@@ -149,7 +156,7 @@ impl Tx {
             filter.kind.as_deref().unwrap_or_default(),
             filter.license.as_deref().unwrap_or_default(),
             pattern(language.as_deref()),
-            pattern(filter.query.as_deref()),
+            needle(filter.query.as_deref()),
             page(filter.limit),
             crate::value::count(filter.offset)
         ];
@@ -158,7 +165,7 @@ impl Tx {
 
     /// How many datasets there are of each combination of properties, of those a query finds.
     pub fn peer_dataset_facets(&mut self, participant: &Slug, query: Option<&str>) -> Result<Vec<FacetCount>, StoreError> {
-        let pattern = pattern(query);
+        let needle = needle(query);
         let facet = |row: &Row| {
             Ok(FacetCount {
                 peer: row.string(0)?,
@@ -168,11 +175,11 @@ impl Tx {
                 count: row.count(4)?,
             })
         };
-        if pattern.is_empty() {
+        if needle.is_empty() {
             // Without a query the index answers alone.
             return self.list(ALL_FACETS, vals![participant.as_str()], facet);
         }
-        self.list(FACETS, vals![participant.as_str(), pattern], facet)
+        self.list(FACETS, vals![participant.as_str(), needle], facet)
     }
 
     /// Titles of datasets of a peer, by id.

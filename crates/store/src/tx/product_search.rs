@@ -2,10 +2,14 @@
 
 use super::{
     Tx, page,
-    products::{pattern, state_name},
+    products::{needle, state_name},
     statements,
 };
-use crate::{dialect::Sql::Same, error::StoreError, value::vals};
+use crate::{
+    dialect::Sql::{Each, Same},
+    error::StoreError,
+    value::vals,
+};
 use fondaco_core::{
     participant::Slug,
     product::{Product, ProductId, ProductKind, ProductState},
@@ -58,7 +62,7 @@ impl Tx {
             search.after.as_ref().map_or("", ProductId::as_str),
             search.kind.map_or("", ProductKind::as_str),
             search.state.map_or("", state_name),
-            pattern(search.query.as_deref()),
+            needle(search.query.as_deref()),
             page(search.limit)
         ];
         self.list(LIST, params, |row| row.json(0))
@@ -69,12 +73,12 @@ impl Tx {
         let published = state_name(ProductState::Published);
         let read =
             |row: &crate::value::Row| Ok(ProductCount { kind: row.string(0)?, published: row.text(1)? == published, count: row.count(2)? });
-        let pattern = pattern(query);
-        if pattern.is_empty() {
+        let needle = needle(query);
+        if needle.is_empty() {
             // Without a query the index answers alone.
             return self.list(ALL_COUNTS, vals![participant.as_str()], read);
         }
-        self.list(COUNTS, vals![participant.as_str(), pattern], read)
+        self.list(COUNTS, vals![participant.as_str(), needle], read)
     }
 
     /// How many products have a version in the catalogue.

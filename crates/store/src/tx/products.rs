@@ -52,9 +52,14 @@ fn search_text(product: &Product) -> String {
     format!("{}\n{}\n{}\n{keywords}", product.reference.id, product.title, product.description).to_lowercase()
 }
 
+/// What is looked for as it is, in texts that were lower-cased here too: faster than a pattern, and as good.
+pub(super) fn needle(query: Option<&str>) -> String {
+    query.unwrap_or_default().trim().to_lowercase()
+}
+
 /// A LIKE pattern for "contains".
 pub(super) fn pattern(query: Option<&str>) -> String {
-    let query = query.unwrap_or_default().trim().to_lowercase();
+    let query = needle(query);
     if query.is_empty() {
         return query;
     }

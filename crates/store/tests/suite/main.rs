@@ -6,6 +6,7 @@ mod concurrency;
 mod crash;
 mod golden;
 mod jobs;
+mod rooms;
 mod rows;
 mod samples;
 mod transactions;

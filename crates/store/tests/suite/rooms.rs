@@ -1,0 +1,165 @@
+//! What the lists of the console ask for: searches, facets, titles, what one peer has to do with us; people who go.
+
+use crate::{
+    on_both,
+    samples::{did, product, slug},
+    world::{START, World},
+};
+use fondaco_core::{
+    ids::UserId,
+    product::{ProductKind, ProductRef, ProductState},
+    time::Micros,
+};
+use fondaco_store::{PeerDataset, PeerDatasetFilter, PeerRow, ProductSearch, SessionRow, StoreError, Tx, UserRow};
+use serde_json::json;
+
+on_both![our_products_are_narrowed, copies_are_searched, old_copies_are_found, people_go];
+
+async fn within(world: &World, body: impl FnOnce(&mut Tx) -> Result<(), StoreError> + Send + 'static) {
+    world.store.tx("rooms", body).await.expect("the transaction commits");
+}
+
+async fn our_products_are_narrowed(world: World) {
+    within(&world, |tx| {
+        let acme = slug("acme");
+        for (id, version) in [("a", 1), ("a", 2), ("b", 1), ("c", 1)] {
+            let kind = if id == "c" { ProductKind::Files } else { ProductKind::Table };
+            tx.product_insert(&fondaco_core::product::Product { kind, ..product(id, version) })?;
+        }
+        tx.product_set_state(&acme, &ProductRef::parse_dataset_id("b").expect("id"), ProductState::Withdrawn)?;
+        let found = |tx: &mut Tx, search: ProductSearch| -> Result<Vec<String>, StoreError> {
+            let products = tx.product_search(&acme, &ProductSearch { limit: 10, ..search })?;
+            Ok(products.iter().map(|p| p.reference.dataset_id()).collect())
+        };
+        assert_eq!(found(tx, ProductSearch::default())?, ["a:2", "b", "c"], "by the newest version");
+        let after = fondaco_core::product::ProductId::parse("a").ok();
+        assert_eq!(found(tx, ProductSearch { after, ..ProductSearch::default() })?, ["b", "c"]);
+        assert_eq!(found(tx, ProductSearch { kind: Some(ProductKind::Files), ..ProductSearch::default() })?, ["c"]);
+        assert_eq!(found(tx, ProductSearch { state: Some(ProductState::Withdrawn), ..ProductSearch::default() })?, ["b"]);
+        assert_eq!(found(tx, ProductSearch { query: Some(" FLIGHTS of A ".into()), ..ProductSearch::default() })?, ["a:2"]);
+        assert_eq!(found(tx, ProductSearch { query: Some("100%".into()), ..ProductSearch::default() })?.len(), 3, "a text, not a pattern");
+        assert_eq!(found(tx, ProductSearch { query: Some("1__%".into()), ..ProductSearch::default() })?.len(), 0);
+        let mut counts = tx.product_search_counts(&acme, None)?;
+        counts.sort_by(|a, b| (&a.kind, a.published).cmp(&(&b.kind, b.published)));
+        let counts: Vec<_> = counts.iter().map(|c| (c.kind.as_str(), c.published, c.count)).collect();
+        assert_eq!(counts, [("files", true, 1), ("table", false, 1), ("table", true, 1)]);
+        assert_eq!(tx.product_search_counts(&acme, Some("of c"))?.len(), 1);
+        assert_eq!(tx.products_published(&acme)?, 2);
+        Ok(())
+    })
+    .await;
+}
+
+fn peer(name: &str) -> PeerRow {
+    PeerRow {
+        participant: slug("acme"),
+        did: did(name),
+        name: None,
+        address: None,
+        last_ok_at: Some(START),
+        last_error: None,
+        catalog_read_at: None,
+        catalog_error: None,
+    }
+}
+
+fn dataset(of: &str, id: &str, kind: &str, language: &str) -> PeerDataset {
+    PeerDataset {
+        peer: did(of),
+        dataset: id.into(),
+        kind: kind.into(),
+        license: "MIT".into(),
+        language: language.into(),
+        title: format!("Wind {id}"),
+        search: format!("Wind {id}\n50% 风"),
+        read_at: START,
+        body: json!({"id": id}),
+    }
+}
+
+async fn copies_are_searched(world: World) {
+    within(&world, |tx| {
+        let acme = slug("acme");
+        let (a, b) = ("did:web:a.example", "did:web:b.example");
+        for row in [dataset(a, "1", "table", "en,zh-cn"), dataset(a, "2", "files", ""), dataset(b, "1", "table", "en")] {
+            tx.peer_dataset_put(&acme, &row)?;
+        }
+        let found = |tx: &mut Tx, filter: PeerDatasetFilter| -> Result<Vec<(String, String)>, StoreError> {
+            let rows = tx.peer_dataset_list(&acme, &PeerDatasetFilter { limit: 10, ..filter })?;
+            Ok(rows.into_iter().map(|d| (d.peer.to_string(), d.dataset)).collect())
+        };
+        let pair = |of: &str, id: &str| (of.to_owned(), id.to_owned());
+        assert_eq!(found(tx, PeerDatasetFilter::default())?, [pair(a, "1"), pair(b, "1"), pair(a, "2")], "by title");
+        let filter = PeerDatasetFilter { language: Some("zh-cn".into()), ..PeerDatasetFilter::default() };
+        assert_eq!(found(tx, filter)?, [pair(a, "1")]);
+        let filter = PeerDatasetFilter { query: Some("50%".into()), kind: Some("files".into()), ..PeerDatasetFilter::default() };
+        assert_eq!(found(tx, filter)?, [pair(a, "2")]);
+        assert_eq!(found(tx, PeerDatasetFilter { query: Some("WIND 2".into()), ..PeerDatasetFilter::default() })?, [pair(a, "2")]);
+        assert_eq!(found(tx, PeerDatasetFilter { query: Some("w_nd".into()), ..PeerDatasetFilter::default() })?, []);
+        assert_eq!(tx.peer_dataset_facets(&acme, None)?.len(), 3);
+        assert_eq!(tx.peer_dataset_facets(&acme, Some("wind 2"))?.iter().map(|f| f.count).sum::<u64>(), 1);
+        let titles = tx.peer_dataset_titles(&acme, &did(a), &["2".to_owned(), "none".to_owned()])?;
+        assert_eq!(titles, [pair("2", "Wind 2")]);
+        assert_eq!(tx.peer_dataset_counts(&acme)?.get(a), Some(&2));
+        Ok(())
+    })
+    .await;
+}
+
+async fn old_copies_are_found(world: World) {
+    within(&world, |tx| {
+        let acme = slug("acme");
+        let later = |secs| START.plus(Micros::from_secs(secs));
+        for name in ["did:web:a.example", "did:web:b.example"] {
+            tx.peer_touch(&peer(name))?;
+        }
+        tx.peer_touch(&PeerRow { last_ok_at: None, last_error: Some("x".into()), ..peer("did:web:never.example") })?;
+        let stale = |tx: &mut Tx, before| -> Result<Vec<String>, StoreError> {
+            Ok(tx.peer_catalogs_stale(before, 10)?.into_iter().map(|(_, did)| did.to_string()).collect())
+        };
+        assert_eq!(stale(tx, START)?, ["did:web:a.example", "did:web:b.example"], "who never answered is left alone");
+        tx.peer_catalog_read(&acme, &did("did:web:a.example"), later(10))?;
+        assert_eq!(stale(tx, later(10))?, ["did:web:b.example"]);
+        tx.peer_catalog_read(&acme, &did("did:web:b.example"), later(5))?;
+        assert_eq!(stale(tx, later(60))?, ["did:web:b.example", "did:web:a.example"], "the longest ago first");
+        Ok(())
+    })
+    .await;
+}
+
+async fn people_go(world: World) {
+    within(&world, |tx| {
+        let anna = UserId::from_stored("usr_1");
+        let row = UserRow {
+            id: anna.clone(),
+            login: "anna".into(),
+            name: "Anna".into(),
+            password_hash: "x".into(),
+            admin: true,
+            created_at: START,
+        };
+        tx.user_insert(&row)?;
+        tx.membership_set(&anna, &slug("acme"))?;
+        for hash in ["a", "b"] {
+            let session = SessionRow {
+                id_hash: hash.into(),
+                user: anna.clone(),
+                csrf: "c".into(),
+                created_at: START,
+                expires_at: START.plus(Micros::from_secs(9)),
+            };
+            tx.session_insert(&session)?;
+        }
+        assert_eq!(tx.sessions_end(&anna, Some("a"))?, 1, "one may be kept");
+        assert!(tx.session_get("a", START)?.is_some() && tx.session_get("b", START)?.is_none());
+        assert_eq!(tx.admins_lock()?, [anna.clone()]);
+        assert!(tx.user_update(&anna, "Anne", false)?);
+        assert_eq!(tx.user_get(&anna)?.map(|u| (u.name, u.admin)), Some(("Anne".into(), false)));
+        assert_eq!(tx.admins_lock()?, []);
+        tx.sessions_end(&anna, None)?;
+        assert!(tx.user_delete(&anna)? && !tx.user_delete(&anna)?);
+        assert_eq!(tx.memberships(&anna)?, []);
+        Ok(())
+    })
+    .await;
+}
