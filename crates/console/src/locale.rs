@@ -65,6 +65,7 @@ areas! {
     "notice",
     "peer",
     "peers",
+    "people",
     "product",
     "products",
     "publish",

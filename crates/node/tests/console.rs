@@ -484,3 +484,58 @@ async fn our_products_are_narrowed() {
     }
     deal.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_added_changed_and_removed() {
+    let node = Node::start("acme").await;
+    let browser = node.signed_in().await;
+    let csrf = field(&browser.page("/p/acme/people").await, "csrf");
+    let fields = [("csrf", csrf.as_str()), ("login", "mei"), ("name", "Mei Lin"), ("participants", "acme"), ("access", "member")];
+    let added = browser.post("/p/acme/people", &fields).await;
+    assert_eq!(added.status(), StatusCode::OK, "{}", added.text());
+    let secret = |page: &str| {
+        let start = page.find("id=\"secret\"><code>").expect("the password") + "id=\"secret\"><code>".len();
+        page[start..start + page[start..].find('<').expect("its end")].to_owned()
+    };
+    let first = secret(added.text());
+    assert!(!browser.page("/p/acme/people").await.contains(&first), "once");
+    assert_eq!(browser.post("/p/acme/people", &fields).await.status(), StatusCode::CONFLICT, "the name is taken");
+
+    let mei = node.sign_in("mei", &first).await;
+    let page = mei.page("/p/acme/people").await;
+    assert!(!page.contains("name=\"login\"") && !page.contains("/people/usr_"), "she does not run the node");
+    let hers = field(&page, "csrf");
+    assert_eq!(mei.post("/p/acme/people", &[("csrf", &hers), ("login", "eve"), ("access", "admin")]).await.status(), StatusCode::NOT_FOUND);
+    let own = |old: &str, new: &str| [("csrf", hers.clone()), ("old", old.to_owned()), ("new", new.to_owned())];
+    let change = async |old: &str, new: &str| {
+        let fields = own(old, new);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        mei.post("/p/acme/people/password", &fields).await
+    };
+    assert_eq!(change("wrong", "a password of her own").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(change(&first, "short").await.status(), StatusCode::BAD_REQUEST);
+    let other = node.sign_in("mei", &first).await;
+    assert_eq!(change(&first, "a password of her own").await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(other.get("/p/acme").await.status(), StatusCode::SEE_OTHER, "her other session is over");
+    assert_eq!(mei.get("/p/acme").await.status(), StatusCode::OK, "this one goes on");
+
+    let people = browser.page("/p/acme/people").await;
+    let remove = people.match_indices("/p/acme/people/usr_").map(|(at, _)| &people[at..]).find_map(|rest| {
+        let path = &rest[..rest.find('"')?];
+        path.ends_with("/remove").then_some(path)
+    });
+    let remove = remove.expect("only others can be removed");
+    let her = remove.trim_end_matches("/remove");
+    let reset = browser.post(&format!("{her}/password"), &[("csrf", &csrf)]).await;
+    let second = secret(reset.text());
+    assert_eq!(mei.get("/p/acme").await.status(), StatusCode::SEE_OTHER, "a new password ends her sessions");
+    let mei = node.sign_in("mei", &second).await;
+    let changed = browser.post(her, &[("csrf", &csrf), ("name", "Mei"), ("participants", ""), ("access", "member")]).await;
+    assert_eq!(changed.location(), "/p/acme/people");
+    assert_eq!(mei.get("/p/acme").await.status(), StatusCode::NOT_FOUND, "she acts for nobody now");
+    assert_eq!(browser.post(remove, &[("csrf", &csrf)]).await.location(), "/p/acme/people");
+    assert_eq!(mei.get("/").await.location(), "/login", "she is gone");
+    let again = browser.post(remove, &[("csrf", &csrf)]).await;
+    assert_eq!(again.status(), StatusCode::NOT_FOUND);
+    node.stop().await;
+}

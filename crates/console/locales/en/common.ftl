@@ -89,3 +89,4 @@ common-problems = { $n ->
     [one] One thing needs a change
    *[other] { $n } things need a change
 }
+common-room-people = People

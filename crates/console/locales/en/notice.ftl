@@ -21,3 +21,6 @@ notice-publication-discarded = It is discarded.
 notice-publication-cancelled = Reading is stopped.
 notice-publication-saved = Saved.
 notice-connection-removed = The connection is removed.
+notice-person-changed = The changes are saved.
+notice-person-removed = The person is removed, and their sessions have ended.
+notice-password-changed = Your password is changed. Your other sessions have ended.

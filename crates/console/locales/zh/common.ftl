@@ -56,3 +56,4 @@ common-filters-off = 清除全部筛选
 common-filter-off = （取消此筛选）
 common-filter-more = 另有 { $n } 项
 common-problems = 有 { $n } 处需要更正
+common-room-people = 人员

@@ -21,3 +21,6 @@ notice-publication-discarded = 已放弃。
 notice-publication-cancelled = 已停止读取。
 notice-publication-saved = 已保存。
 notice-connection-removed = 连接已移除。
+notice-person-changed = 更改已保存。
+notice-person-removed = 已移除该人员，其会话已结束。
+notice-password-changed = 密码已更改，您的其他会话已结束。

@@ -2,7 +2,7 @@
 
 use crate::pages::{
     AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, HomePage, LoginPage, LoginProblem,
-    NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, ProductPage, ProductsPage, PublicationsPage,
+    NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage, PublicationsPage,
     PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, TokensPage, TransferPage, TransfersPage,
 };
 use crate::view::Span;
@@ -58,6 +58,10 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("transfers", TransfersPage::sample())?;
     gallery.add("transfers-empty", TransfersPage { transfers: Vec::new(), ..TransfersPage::sample() })?;
     gallery.add("transfer", TransferPage::sample())?;
+    gallery.add("people", PeoplePage::sample())?;
+    let problem =
+        Some(Text::say("error-problem").with("title", Text::of("error", "FDC-1002")).with("message", "The old password is wrong."));
+    gallery.add("people-own", PeoplePage { people: None, created: None, password_problem: problem, ..PeoplePage::sample() })?;
     gallery.add("tokens", TokensPage::sample_created())?;
     gallery.add("tokens-empty", TokensPage { tokens: Vec::new(), ..TokensPage::sample() })?;
     gallery.add("node", NodePage::sample())?;

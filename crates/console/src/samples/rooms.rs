@@ -4,7 +4,8 @@ use super::{NEGOTIATION, TRANSFER, about, bearings, event, hefei, layout, negoti
 use crate::Text;
 use crate::format::Count;
 use crate::pages::{
-    AccessLevel, Check, Counts, ErrorPage, HomePage, JobQueue, LoginPage, NewToken, NodePage, NotFoundPage, TokenRow, TokensPage,
+    AccessLevel, Check, Counts, ErrorPage, HomePage, JobQueue, LoginPage, NewPassword, NewToken, NodePage, NotFoundPage, PeoplePage,
+    PersonRow, PersonTyped, TokenRow, TokensPage,
 };
 use crate::states::{Message, NegotiationState, TransferState};
 use crate::view::{Flash, FlashKind, Span};
@@ -64,6 +65,34 @@ impl HomePage {
             waiting: Vec::new(),
             events: Vec::new(),
             ..Self::sample()
+        }
+    }
+}
+
+impl PeoplePage {
+    /// As who runs the node sees it, just after somebody was added.
+    pub fn sample() -> Self {
+        let row = |id: &str, login: &str, name: &str, participants: &str| PersonRow {
+            id: id.into(),
+            login: login.into(),
+            name: name.into(),
+            admin: participants.is_empty(),
+            participants: participants.into(),
+            me: login == "lin.yue",
+            created: when("09:00:00"),
+        };
+        Self {
+            layout: layout("/p/suzhou/people"),
+            login: "lin.yue".into(),
+            password_problem: None,
+            people: Some(vec![
+                row("usr_1", "chen.wei", "陈伟", "suzhou kunshan"),
+                row("usr_2", "lin.yue", "Lin Yue", ""),
+                row("usr_3", "mei", "Mei Lin", "suzhou"),
+            ]),
+            created: Some(NewPassword { login: "mei".into(), secret: "Zk3v9Qx7Lm2pR8sT".into() }),
+            typed: PersonTyped { participants: "suzhou".into(), ..PersonTyped::default() },
+            problem: None,
         }
     }
 }

@@ -100,6 +100,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(users::list, users::add))
+        .routes(routes!(users::change, users::remove))
+        .routes(routes!(users::set_password))
 }
 
 /// Uploads are the one body without the common limit: they have their own.

@@ -1,19 +1,15 @@
 //! `/api/v1/users`: people who sign in to the console.
 
-use super::{Body, KeyHeader, auth::Caller};
+use super::{Body, KeyHeader, Segments, auth::Caller};
 use crate::{
-    app::{App, idempotency::Once},
+    app::{App, idempotency::Once, people_change::UserChange},
     http::problem::{ApiResult, Problem},
-    secrets::entropy::random_text,
 };
 use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, Result, participant::Slug};
 use fondaco_store::UserRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// Most people listed.
-const USERS_MAX: u32 = 1_000;
 
 /// A person.
 #[derive(Serialize, ToSchema)]
@@ -66,14 +62,8 @@ pub struct NewUserBody {
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", responses((status = 200, body = UsersBody)))]
 pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<UsersBody>> {
     caller.whole_node()?;
-    let users = app
-        .store
-        .read("user.list", |tx| -> Result<_> {
-            let users = tx.user_list(None, USERS_MAX)?;
-            users.iter().map(|u| Ok(body(u, &tx.memberships(&u.id)?))).collect::<Result<Vec<_>>>()
-        })
-        .await?;
-    Ok(Json(UsersBody { users }))
+    let users = app.users().await?;
+    Ok(Json(UsersBody { users: users.iter().map(|(user, participants)| body(user, participants)).collect() }))
 }
 
 /// Add a person.
@@ -88,7 +78,7 @@ pub async fn add(
     caller.whole_node()?;
     let key = key.key(&caller, "users.add", &new)?;
     let participants = new.participants.iter().map(|s| Slug::parse(s)).collect::<Result<Vec<_>>>()?;
-    let chosen = new.password.is_none().then(|| random_text::<12>(&*app.entropy));
+    let chosen = new.password.is_none().then(|| app.password_chosen());
     let secret = new.password.as_deref().or(chosen.as_deref()).unwrap_or_default();
     match app.user_add(&new.login, &new.name, secret, new.admin, participants.clone(), key).await? {
         Once::Done(user) => Ok((StatusCode::CREATED, Json(UserBody { password: chosen, ..body(&user, &participants) }))),
@@ -104,4 +94,69 @@ pub async fn add(
             Ok((StatusCode::CREATED, Json(found.ok_or_else(|| Error::not_found("The person"))?)))
         }
     }
+}
+
+/// What to change about a person; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChangeBody {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    admin: Option<bool>,
+    /// All the participants they may act for.
+    #[serde(default)]
+    participants: Option<Vec<String>>,
+}
+
+/// Change a person. The last administrator stays one.
+#[utoipa::path(patch, path = "/api/v1/users/{login}", tag = "users", params(("login" = String, Path)), request_body = UserChangeBody,
+    responses((status = 200, body = UserBody), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    path: Segments,
+    Body(change): Body<UserChangeBody>,
+) -> ApiResult<Json<UserBody>> {
+    caller.whole_node()?;
+    let user = app.user_by_login(path.get("login")).await?;
+    let participants = change.participants.map(|all| all.iter().map(|s| Slug::parse(s)).collect::<Result<Vec<_>>>()).transpose()?;
+    let (user, participants) = app.user_change(&user.id, UserChange { name: change.name, admin: change.admin, participants }).await?;
+    Ok(Json(body(&user, &participants)))
+}
+
+/// Remove a person and end their sessions. The last administrator stays.
+#[utoipa::path(delete, path = "/api/v1/users/{login}", tag = "users", params(("login" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn remove(State(app): State<App>, caller: Caller, path: Segments) -> ApiResult<StatusCode> {
+    caller.whole_node()?;
+    let user = app.user_by_login(path.get("login")).await?;
+    app.user_remove(&user.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A password to set.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// At least 12 characters; chosen by the node when left out.
+    #[serde(default)]
+    password: Option<String>,
+}
+
+/// Give a person another password and end their sessions.
+#[utoipa::path(post, path = "/api/v1/users/{login}/password", tag = "users", params(("login" = String, Path)), request_body = PasswordBody,
+    responses((status = 200, body = UserBody), (status = 404, body = Problem)))]
+pub async fn set_password(
+    State(app): State<App>,
+    caller: Caller,
+    path: Segments,
+    Body(new): Body<PasswordBody>,
+) -> ApiResult<Json<UserBody>> {
+    caller.whole_node()?;
+    let user = app.user_by_login(path.get("login")).await?;
+    let chosen = new.password.is_none().then(|| app.password_chosen());
+    app.user_set_password(&user.id, new.password.as_deref().or(chosen.as_deref()).unwrap_or_default()).await?;
+    let (user, participants) = app.user_change(&user.id, UserChange::default()).await?;
+    Ok(Json(UserBody { password: chosen, ..body(&user, &participants) }))
 }

@@ -37,6 +37,39 @@ pub(super) enum Command {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Change a person's name, participants, or whether they run the node
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode user change mei --participant acme --participant beta")]
+    Change {
+        /// What they sign in with
+        login: String,
+        /// Their name
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+        /// A participant they act for, instead of those before; may be given several times
+        #[arg(long = "participant", value_name = "SLUG")]
+        participants: Vec<String>,
+        /// Whether they may do everything on this node
+        #[arg(long, value_name = "YES")]
+        admin: Option<bool>,
+    },
+    /// Give a person another password and end their sessions; it is generated and shown once, unless you give one
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode user password mei")]
+    Password {
+        /// What they sign in with
+        login: String,
+        /// Read the password from standard input (one line) instead of generating one
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Remove a person and end their sessions; the last administrator stays
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode user remove mei")]
+    Remove {
+        /// What they sign in with
+        login: String,
+    },
     /// List the people who can sign in
     #[command(after_long_help = "Example:
   fondaco --dir mynode user list")]
@@ -58,6 +91,35 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let made = node.create(&["users"], &body).await?;
             let text = one(&made);
             Ok(Answer::new(made, text))
+        }
+        Command::Change { login, name, participants, admin } => {
+            let mut body = json!({});
+            if let Some(name) = name {
+                body["name"] = name.into();
+            }
+            if let Some(admin) = admin {
+                body["admin"] = admin.into();
+            }
+            if !participants.is_empty() {
+                body["participants"] = participants.into();
+            }
+            let changed = node.change(&["users", &login], &body).await?;
+            let text = one(&changed);
+            Ok(Answer::new(changed, text))
+        }
+        Command::Password { login, password_stdin } => {
+            let mut body = json!({});
+            if password_stdin {
+                body["password"] = password_from(&mut std::io::stdin().lock())?.as_str().into();
+            }
+            let changed = node.act(&["users", &login, "password"], &body).await?;
+            let text = one(&changed);
+            Ok(Answer::new(changed, text))
+        }
+        Command::Remove { login } => {
+            node.remove(&["users", &login]).await?;
+            let text = format!("{} can no longer sign in.\n", super::show::clean(&login));
+            Ok(Answer::new(json!({"login": login, "removed": true}), text))
         }
         Command::List => {
             let found = node.list(&["users"], &[], "users").await?;

@@ -72,6 +72,12 @@ notices! {
     PublicationSaved = "publication-saved", Success;
     /// After forgetting a connection.
     ConnectionRemoved = "connection-removed", Info;
+    /// After changing somebody.
+    PersonChanged = "person-changed", Success;
+    /// After removing somebody.
+    PersonRemoved = "person-removed", Info;
+    /// After changing one's own password.
+    PasswordChanged = "password-changed", Success;
     /// After revoking a token.
     TokenRevoked = "token-revoked", Success;
 }

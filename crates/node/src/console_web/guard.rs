@@ -261,12 +261,13 @@ fn way_back(method: &Method, path: &str) -> Option<String> {
     if method != Method::POST {
         return Some(format!("/p/{slug}"));
     }
-    // A token has no page of its own, and the list is the page of what begins in it.
-    let tokens = format!("/p/{slug}/tokens");
-    match path.rsplit_once('/') {
-        Some((page, _)) if !path.starts_with(&tokens) => Some(page.to_owned()),
-        _ => Some(tokens),
+    // Tokens and people have no pages of their own, and the list is the page of what begins in it.
+    for list in ["tokens", "people"].map(|list| format!("/p/{slug}/{list}")) {
+        if path.strip_prefix(&list).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            return Some(list);
+        }
     }
+    path.rsplit_once('/').map(|(page, _)| page.to_owned())
 }
 
 /// The notice to show. Only a page that is being opened shows it: the live script's own reading must not use it up.
@@ -366,6 +367,7 @@ mod tests {
             (Method::POST, "/p/acme/negotiations/neg_1/agree", Some("/p/acme/negotiations/neg_1")),
             (Method::POST, "/p/acme/negotiations", Some("/p/acme")),
             (Method::POST, "/p/acme/tokens/tok_1/revoke", Some("/p/acme/tokens")),
+            (Method::POST, "/p/acme/people/usr_1/password", Some("/p/acme/people")),
             (Method::POST, "/logout", None),
         ] {
             assert_eq!(way_back(&method, path).as_deref(), back, "{path}");

@@ -22,6 +22,7 @@ mod login;
 mod negotiations;
 mod node;
 mod peers;
+mod people;
 mod products;
 mod publish;
 mod sentences;
@@ -137,6 +138,12 @@ pub fn room_routes() -> Vec<Route> {
         page("/p/{slug}/connections/{id}", connections::show),
         action("/p/{slug}/connections/{id}/check", connections::check),
         action("/p/{slug}/connections/{id}/remove", connections::remove),
+        page("/p/{slug}/people", people::list),
+        action("/p/{slug}/people", people::add),
+        action("/p/{slug}/people/password", people::own_password),
+        action("/p/{slug}/people/{id}", people::change),
+        action("/p/{slug}/people/{id}/password", people::reset),
+        action("/p/{slug}/people/{id}/remove", people::remove),
         page("/p/{slug}/tokens", tokens::list),
         action("/p/{slug}/tokens", tokens::create),
         action("/p/{slug}/tokens/{id}/revoke", tokens::revoke),

@@ -45,7 +45,10 @@ async fn operations(node: &TestNode, slug: &str) -> Vec<(Method, String)> {
     for (path, item) in document["paths"].as_object().expect("paths") {
         for verb in ["get", "post", "put", "patch", "delete"] {
             if item.get(verb).is_some() {
-                all.push((method(verb), path.replace("{slug}", slug).replace("{id}", "some-id").replace("{step}", "terminate")));
+                all.push((
+                    method(verb),
+                    path.replace("{slug}", slug).replace("{id}", "some-id").replace("{step}", "terminate").replace("{login}", "nobody"),
+                ));
             }
         }
     }
