@@ -2,8 +2,8 @@
 
 use crate::pages::{
     AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, HomePage, LoginPage, LoginProblem,
-    NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage, PublicationsPage,
-    PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, TokensPage, TransferPage, TransfersPage,
+    NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
+    PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, TokensPage, TransferPage, TransfersPage,
 };
 use crate::view::Span;
 use crate::{Locale, Page, Text};

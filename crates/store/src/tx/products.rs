@@ -52,7 +52,8 @@ fn search_text(product: &Product) -> String {
     format!("{}\n{}\n{}\n{keywords}", product.reference.id, product.title, product.description).to_lowercase()
 }
 
-/// What is looked for as it is, in texts that were lower-cased here too: faster than a pattern, and as good.
+/// What is looked for as it is, in texts that were lower-cased here too: as fast in every script, and nothing in it has a
+/// meaning.
 pub(super) fn needle(query: Option<&str>) -> String {
     query.unwrap_or_default().trim().to_lowercase()
 }
