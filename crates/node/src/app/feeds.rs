@@ -6,8 +6,9 @@ use super::{
     product_files::{FILES_AT_ONCE, table_file},
     products::Listing,
 };
+use crate::jobs::feed_line;
 use fondaco_core::{
-    Error, Result,
+    Code, Error, Result,
     feed::Feed,
     ids::JobId,
     participant::{Participant, Slug},
@@ -62,6 +63,10 @@ impl App {
         self.store
             .tx("feed.now", move |tx| -> Result<Feed> {
                 let feed = tx.feed_get(&slug, &product)?.ok_or_else(|| Error::not_found(format!("A feed of \"{product}\"")))?;
+                // A look that is due is being made, or about to be; a second one beside it would make the same version twice.
+                if tx.job_of_key(&slug, &feed_line(&product))?.is_some_and(|job| job.run_at <= now) {
+                    return Ok(feed);
+                }
                 let due = Feed { next_at: now, revision: feed.revision + 1, ..feed };
                 super::publish::put_feed(tx, &due)?;
                 Ok(due)
@@ -116,7 +121,16 @@ impl App {
         let slug = &participant.slug;
         let (mut content, mut delta_version, mut renewed) = (None, feed.delta_version, false);
         let newest = match delta_version {
-            Some(_) => self.newest_delta_version(participant, &feed.source).await?,
+            Some(have) => {
+                let found = self.newest_delta_version(participant, &feed.source).await?;
+                let gone = || Error::new(Code::SourceUnreadable, "The Delta table is not there any more.");
+                let newest = found.ok_or_else(gone)?;
+                if newest < have {
+                    let words = format!("The Delta table was made anew: it has version {newest}, and {have} is published. Publish it again.");
+                    return Err(Error::new(Code::SourceUnreadable, words));
+                }
+                Some(newest)
+            }
             None => None,
         };
         for _ in 0..COMMITS_PER_LOOK {

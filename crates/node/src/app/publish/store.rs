@@ -193,6 +193,8 @@ impl App {
 
 /// Stores a feed and its next look.
 pub(in crate::app) fn put_feed(tx: &mut Tx, feed: &Feed) -> Result<()> {
+    // A line is done in order: the look that was appointed before, perhaps for next month, would hold this one back.
+    tx.jobs_drop(&feed.participant, &feed_line(&feed.product))?;
     tx.feed_put(feed)?;
     enqueue_look(tx, feed)
 }
