@@ -126,7 +126,8 @@ impl App {
                 let gone = || Error::new(Code::SourceUnreadable, "The Delta table is not there any more.");
                 let newest = found.ok_or_else(gone)?;
                 if newest < have {
-                    let words = format!("The Delta table was made anew: it has version {newest}, and {have} is published. Publish it again.");
+                    let words =
+                        format!("The Delta table was made anew: it has version {newest}, and {have} is published. Publish it again.");
                     return Err(Error::new(Code::SourceUnreadable, words));
                 }
                 Some(newest)
