@@ -152,7 +152,7 @@ async fn people_go(world: World) {
         }
         assert_eq!(tx.sessions_end(&anna, Some("a"))?, 1, "one may be kept");
         assert!(tx.session_get("a", START)?.is_some() && tx.session_get("b", START)?.is_none());
-        assert_eq!(tx.admins_lock()?, [anna.clone()]);
+        assert_eq!(tx.admins_lock()?, std::slice::from_ref(&anna));
         assert!(tx.user_update(&anna, "Anne", false)?);
         assert_eq!(tx.user_get(&anna)?.map(|u| (u.name, u.admin)), Some(("Anne".into(), false)));
         assert_eq!(tx.admins_lock()?, []);
