@@ -1,16 +1,22 @@
-//! Connections to a storage service, with an end to waiting for an answer.
+//! Connections to a storage service, with an end to waiting for an answer, and a look at whether it is one.
 
 use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use futures::StreamExt;
 use object_store::{
     BackoffConfig, ClientOptions, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
     client::{HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, ReqwestConnector},
 };
+use quick_xml::{Reader, events::Event};
 use url::Url;
 
 use super::{Storage, errors::explain};
 use crate::{StorageTrouble, TablesError};
+
+/// Longest page of a listing: a thousand keys, each of 1,024 bytes that may be written as three, with what is said of it.
+const LISTING_BYTES_MAX: usize = 16 << 20;
 
 /// A client of the service.
 pub(super) fn client(storage: &Storage) -> Result<AmazonS3, TablesError> {
@@ -97,7 +103,67 @@ impl HttpService for Timed {
     {
         Box::pin(async move {
             let late = |_| HttpError::new(HttpErrorKind::Timeout, io::Error::new(io::ErrorKind::TimedOut, "no answer in time"));
-            tokio::time::timeout(self.answer, self.inner.execute(request)).await.map_err(late)?
+            let listing = request.uri().query().is_some_and(|q| q.split('&').any(|p| p == "list-type=2"));
+            let answer = tokio::time::timeout(self.answer, self.inner.execute(request)).await.map_err(late)??;
+            if !listing || !answer.status().is_success() {
+                return Ok(answer);
+            }
+            let (head, body) = answer.into_parts();
+            let mut pieces = body.bytes_stream();
+            let mut page = Vec::new();
+            while let Some(piece) = pieces.next().await {
+                page.extend_from_slice(&piece?);
+                if page.len() > LISTING_BYTES_MAX {
+                    return Err(no_listing("its answer is longer than any page of a listing"));
+                }
+            }
+            if !is_listing(&page) {
+                return Err(no_listing("its answer is not a listing of a bucket"));
+            }
+            Ok(HttpResponse::from_parts(head, Bytes::from(page).into()))
         })
+    }
+}
+
+/// An answer of something else than a storage service: not worth asking for again.
+fn no_listing(why: &'static str) -> HttpError {
+    HttpError::new(HttpErrorKind::Decode, io::Error::new(io::ErrorKind::InvalidData, why))
+}
+
+/// Whether a page is what a listing is: the client takes every XML and most HTML for an empty bucket.
+fn is_listing(page: &[u8]) -> bool {
+    let mut reader = Reader::from_reader(page);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(root) | Event::Empty(root)) => return root.local_name().as_ref() == b"ListBucketResult",
+            Ok(Event::Decl(_) | Event::Comment(_) | Event::PI(_)) => (),
+            Ok(Event::Text(text)) if text.iter().all(u8::is_ascii_whitespace) => (),
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_is_known_by_its_root() {
+        for (page, expected) in [
+            (
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"></ListBucketResult>",
+                true,
+            ),
+            ("\u{feff}<ListBucketResult/>", true),
+            ("<!-- x --><s3:ListBucketResult xmlns:s3=\"urn:x\"/>", true),
+            ("", false),
+            ("OK", false),
+            ("{\"status\": \"ok\"}", false),
+            ("<!DOCTYPE html><html><body>It works!</body></html>", false),
+            ("<html><ListBucketResult/></html>", false),
+            ("<ListAllMyBucketsResult/>", false),
+        ] {
+            assert_eq!(is_listing(page.as_bytes()), expected, "{page}");
+        }
     }
 }

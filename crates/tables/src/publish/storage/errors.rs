@@ -40,10 +40,16 @@ pub(super) fn explain(subject: String, error: &object_store::Error) -> TablesErr
         }
         // Listings give what the service answered as text only.
         _ if said.answered(&["401", "403"]) => refused(),
-        _ if said.answered(&["404"]) => missing(),
+        _ if said.answered(&["404"]) && said.code.is_some() => missing(),
+        _ if said.answered(&["404"]) => {
+            (StorageTrouble::Missing, "there is no such bucket, or what answers is no S3 storage; check the address")
+        }
         _ => match said.kind {
             Some(HttpErrorKind::Timeout) => (StorageTrouble::Slow, "the service does not answer in time"),
             Some(HttpErrorKind::Connect) => (StorageTrouble::Unreachable, "the service cannot be reached; check address, port and TLS"),
+            Some(HttpErrorKind::Decode) => {
+                (StorageTrouble::Failed, "what answers there is no S3 storage; check the address and where the bucket stands in it")
+            }
             _ => (StorageTrouble::Failed, "the service failed, also when asked again"),
         },
     };

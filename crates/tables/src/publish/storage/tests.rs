@@ -32,6 +32,8 @@ enum Manner {
     Fails(usize),
     Forbids(&'static str),
     OtherRegion,
+    /// Is something else than storage: answers everything with this status and page.
+    Answers(&'static str, &'static str),
     /// Accepts and says nothing.
     Silent,
     /// Says how long the object is, and sends half.
@@ -175,6 +177,9 @@ fn answer(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
     match manner {
         Manner::Forbids(code) => return error(&mut out, "403 Forbidden", code),
         Manner::OtherRegion => return error(&mut out, "400 Bad Request", "AuthorizationHeaderMalformed"),
+        Manner::Answers(status, body) => {
+            return write!(out, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        }
         Manner::Silent => return reader.read(&mut [0]).map(|_| ()),
         Manner::Fails(times) if shared.failures.fetch_add(1, Ordering::SeqCst) < times => {
             return error(&mut out, "503 Slow Down", "SlowDown");
@@ -301,6 +306,29 @@ fn objects_and_prefixes_are_published() {
     let shown = format!("{:?}", server.storage());
     assert!(shown.contains("AK") && !shown.contains("secret\""), "{shown}");
     assert!(!shown.contains("very-secret") && !shown.contains("tok-secret"));
+}
+
+#[test]
+fn what_is_no_storage_is_not_taken_for_one() {
+    let server = Server::start();
+    let html = "<!DOCTYPE html><html><body><p>It works!</p></body></html>";
+    for (status, page, kind, words) in [
+        ("200 OK", html, "storage-failed", "no S3 storage"),
+        ("200 OK", "<rss><channel/></rss>", "storage-failed", "no S3 storage"),
+        ("200 OK", "{\"status\": \"ok\"}", "storage-failed", "no S3 storage"),
+        ("200 OK", "", "storage-failed", "no S3 storage"),
+        ("404 Not Found", html, "storage-missing", "no S3 storage"),
+        ("404 Not Found", "<Error><Code>NoSuchBucket</Code></Error>", "storage-missing", "no such bucket (NoSuchBucket)"),
+    ] {
+        server.behave(Manner::Answers(status, page));
+        let before = server.shared.requests.load(Ordering::SeqCst);
+        let error = server.storage().check().unwrap_err();
+        assert_eq!(error.kind(), kind, "{page}: {error}");
+        assert!(error.to_string().contains(words), "{page}: {error}");
+        assert_eq!(server.shared.requests.load(Ordering::SeqCst), before + 1, "asking again does not help");
+    }
+    server.behave(Manner::Well);
+    server.storage().check().unwrap();
 }
 
 #[test]
