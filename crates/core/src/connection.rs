@@ -17,6 +17,8 @@ pub const CONNECTION_NAME_MAX_CHARS: usize = 60;
 pub const SETTING_MAX_CHARS: usize = 1_000;
 /// Longest secret: session tokens of clouds have a few thousand characters.
 pub const SECRET_MAX_CHARS: usize = 16_000;
+/// Longest reason of a failed trial that is kept: sources answer in a sentence or two.
+pub const CHECK_REASON_MAX_CHARS: usize = 1_000;
 /// Most connections of a participant.
 pub const CONNECTIONS_MAX: u32 = 200;
 
@@ -36,6 +38,18 @@ pub struct Connection {
     pub operator: bool,
     /// When it was made or last changed.
     pub created_at: Timestamp,
+    /// How the last trial went since then; kept beside the document, since it changes without it.
+    #[serde(skip)]
+    pub last_check: Option<Check>,
+}
+
+/// A trial of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Whether it worked, or why not.
+    pub outcome: Result<()>,
 }
 
 /// Where a connection leads.

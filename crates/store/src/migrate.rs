@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_first"),
     migration!(2, "0002_files_and_sources", product_files::move_out),
     migration!(3, "0003_rooms", product_kinds::fill),
+    migration!(4, "0004_connection_checks"),
 ];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";

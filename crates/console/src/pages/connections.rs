@@ -28,6 +28,17 @@ pub struct ConnectionRow {
     pub place: String,
     /// When it was made or last changed.
     pub changed: When,
+    /// How it did when it was last tried; none when it never was.
+    pub checked: Option<LastCheck>,
+}
+
+/// How a connection did when it was last tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastCheck {
+    /// When that was.
+    pub at: When,
+    /// Why it failed.
+    pub problem: Option<Text>,
 }
 
 impl ConnectionRow {
@@ -66,6 +77,7 @@ mod tests {
         }
         assert!(html.contains("connections/new?kind=s3") && html.contains("connections/new?kind=postgres"));
         assert!(html.contains("role=\"alert\""), "a check that failed is told");
+        assert!(html.contains("Worked") && html.contains("Failed") && html.contains("not checked yet"), "each row tells of its last check");
     }
 
     #[test]
@@ -73,6 +85,7 @@ mod tests {
         let mut page = ConnectionsPage::sample();
         page.connections[0].name = HOSTILE.into();
         page.connections[0].place = HOSTILE.into();
+        page.connections[0].checked = Some(LastCheck { at: page.connections[0].changed.clone(), problem: Some(Text::plain(HOSTILE)) });
         page.checked = Some(CheckResult { name: HOSTILE.into(), works: false, detail: Text::plain(HOSTILE) });
         render_hostile(&page);
     }

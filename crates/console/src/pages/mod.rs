@@ -57,7 +57,7 @@ pub use agreement::{Access, AgreementPage, Uses};
 pub use agreements::{AgreementRow, AgreementsPage};
 pub use catalog::{CatalogCard, CatalogCopy, CatalogPage, Paging};
 pub use connection::{ConnectionForm, ConnectionPage};
-pub use connections::{CheckResult, ConnectionRow, ConnectionsPage};
+pub use connections::{CheckResult, ConnectionRow, ConnectionsPage, LastCheck};
 pub use error::ErrorPage;
 pub use home::{Counts, HomePage};
 pub use login::{LoginPage, LoginProblem};

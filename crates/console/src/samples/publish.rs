@@ -6,7 +6,7 @@ use crate::fields::Problems;
 use crate::format::{Bytes, Count};
 use crate::pages::{
     AlternativeForm, Answer, CheckResult, ColumnProfile, ConnectionForm, ConnectionPage, ConnectionRow, ConnectionsPage, DescribeForm,
-    Found, OfferForm, PeerChoice, PersonalHint, PreviewRow, ProgressView, PublicationRow, PublicationsPage, PublishDescribePage,
+    Found, LastCheck, OfferForm, PeerChoice, PersonalHint, PreviewRow, ProgressView, PublicationRow, PublicationsPage, PublishDescribePage,
     PublishFrame, PublishReviewPage, PublishSourcePage, PublishTermsPage, RemarkView, ReviewFact, SentenceForm, SentenceKind, SourceForm,
     Stage, Step, UploadedFileView,
 };
@@ -239,19 +239,27 @@ impl PublishReviewPage {
 }
 
 impl ConnectionsPage {
-    /// Two, of which one was checked in vain.
+    /// One that works, one that was just checked in vain, and one that was never checked.
     pub fn sample() -> Self {
-        let row = |name: &str, kind: &str, place: &str| ConnectionRow {
+        let row = |name: &str, kind: &str, place: &str, checked: Option<LastCheck>| ConnectionRow {
             name: name.into(),
             kind: kind.into(),
             place: place.into(),
             changed: when("09:00:00"),
+            checked,
         };
+        let check = |problem: Option<Text>| Some(LastCheck { at: when("09:30:00"), problem });
         Self {
             layout: layout("/p/suzhou/connections"),
             connections: vec![
-                row("lake", "s3", "s3://measurements at https://s3.suzhou.example.cn"),
-                row("warehouse", "postgres", "postgres://reader@db.suzhou.example.cn:5432/warehouse"),
+                row("lake", "s3", "s3://measurements at https://s3.suzhou.example.cn", check(None)),
+                row(
+                    "warehouse",
+                    "postgres",
+                    "postgres://reader@db.suzhou.example.cn:5432/warehouse",
+                    check(Some(Text::plain("The database refused the password."))),
+                ),
+                row("archive", "s3", "s3://archive at https://s3.suzhou.example.cn", None),
             ],
             checked: Some(CheckResult {
                 name: "warehouse".into(),

@@ -6,7 +6,7 @@ use crate::{
     http::problem::{ApiResult, Problem},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use fondaco_core::connection::{Connection, Secret, Target};
+use fondaco_core::connection::{Check, Connection, Secret, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -27,6 +27,37 @@ pub struct ConnectionBody {
     /// Whether an operator of the node made it: then it may lead into private networks.
     operator: bool,
     created_at: String,
+    /// How it did when it was last tried out; absent when it was not since it was made or changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_check: Option<CheckBody>,
+}
+
+/// A trial of a connection.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckBody {
+    /// When it ended.
+    at: String,
+    /// Whether the connection worked.
+    works: bool,
+    /// Why not: an error code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    /// Why not, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl From<Check> for CheckBody {
+    fn from(check: Check) -> Self {
+        let failed = check.outcome.err();
+        Self {
+            at: check.at.to_rfc3339(),
+            works: failed.is_none(),
+            code: failed.as_ref().map(|e| e.code().as_str()),
+            detail: failed.map(|e| e.message().to_owned()),
+        }
+    }
 }
 
 impl From<Connection> for ConnectionBody {
@@ -37,6 +68,7 @@ impl From<Connection> for ConnectionBody {
             place: c.target.place(),
             operator: c.operator,
             created_at: c.created_at.to_rfc3339(),
+            last_check: c.last_check.map(Into::into),
             target: c.target,
         }
     }

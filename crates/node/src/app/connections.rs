@@ -4,7 +4,7 @@ use super::{App, publish::SourceAccess};
 use crate::net::{NetworkRule, resolver::resolve_checked, storage::connector};
 use fondaco_core::{
     Code, Error, Result,
-    connection::{Connection, Secret, Target, Tls, check_name},
+    connection::{Check, Connection, Secret, Target, Tls, check_name},
     participant::{Participant, Slug},
     publication::Source,
 };
@@ -47,6 +47,7 @@ impl App {
             target,
             operator: access.operator,
             created_at: self.now(),
+            last_check: None,
         };
         let text = serde_json::to_vec(&secret).map_err(Error::internal_failure)?;
         let sealed = self.sealer.seal(&context(&participant.slug, name), &text, &*self.entropy)?;
@@ -68,15 +69,23 @@ impl App {
             .await
     }
 
-    /// Tries a connection out: signs in and reads the least there is to read.
+    /// Tries a connection out: signs in and reads the least there is to read. How it went is kept with the connection.
     ///
     /// # Errors
     /// [`Code::SourceUnreachable`], [`Code::SourceRefused`] with the source's own words.
     pub async fn connection_check(&self, participant: &Participant, name: &str) -> Result<String> {
         let (connection, _) = self.connection_open(&participant.slug, name).await?;
         let place = connection.target.place();
+        let outcome = self.try_out(participant, &connection).await;
+        let check = Check { at: self.now(), outcome: outcome.clone() };
+        self.store.tx("connection.checked", move |tx| -> Result<_> { Ok(tx.connection_checked(&connection, &check)?) }).await?;
+        outcome.map(|()| place)
+    }
+
+    async fn try_out(&self, participant: &Participant, connection: &Connection) -> Result<()> {
+        let name = &connection.name;
         let data = self.config.data_dir();
-        let failed = move |e: fondaco_tables::TablesError| super::publish::tables_error(&e, &data);
+        let failed = move |e: fondaco_tables::TablesError| super::publish::source_error(&e, &data);
         match connection.target {
             Target::S3 { .. } => {
                 let storage = self.storage(participant, name).await?;
@@ -87,7 +96,7 @@ impl App {
                 tokio::task::spawn_blocking(move || query.settings.check()).await.map_err(Error::internal_failure)?.map_err(failed)?;
             }
         }
-        Ok(place)
+        Ok(())
     }
 
     async fn connection_open(&self, slug: &Slug, name: &str) -> Result<(Connection, Secret)> {
@@ -168,12 +177,12 @@ impl App {
             Source::Upload | Source::Postgres { .. } => return Ok(None),
         };
         let data = self.config.data_dir();
-        tokio::task::spawn_blocking(move || newest_delta_version(&source).map_err(|e| super::publish::tables_error(&e, &data)))
+        tokio::task::spawn_blocking(move || newest_delta_version(&source).map_err(|e| super::publish::source_error(&e, &data)))
             .await
             .map_err(Error::internal_failure)?
     }
 }
 
 fn missing(name: &str) -> Error {
-    Error::new(Code::NotFound, format!("There is no connection \"{name:.80}\". Make it with: fondaco connection add"))
+    Error::new(Code::NotFound, format!("There is no connection \"{name:.80}\". Make it with: fondaco connection add-s3, or add-postgres"))
 }

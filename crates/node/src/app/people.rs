@@ -248,7 +248,9 @@ impl App {
     /// # Errors
     /// [`Code::Unauthenticated`].
     pub async fn program(&self, token: &str) -> Result<Program> {
-        let wrong = || Error::new(Code::Unauthenticated, "The API token is not valid. Make one with: fondaco token create NAME");
+        let wrong = || {
+            Error::new(Code::Unauthenticated, "The API token is not valid. Make one with: fondaco token create --name NAME --scope read")
+        };
         let hash = api_token::hash(token).ok_or_else(wrong)?;
         let now = self.now();
         let row = self

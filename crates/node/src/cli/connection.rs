@@ -118,11 +118,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
         }
         Command::List => {
             let found = us.list("connections", &[]).await?;
-            let mut table = Table::new(&["NAME", "KIND", "LEADS TO", "SINCE"], &[]);
+            let mut table = Table::new(&["NAME", "KIND", "LEADS TO", "SINCE", "LAST CHECKED"], &[]);
             for c in &found.items {
-                table.row([text(c, "name"), text(c, "kind"), text(c, "place"), &when(text(c, "createdAt"))]);
+                let checked = checked(&c["lastCheck"]);
+                table.row([text(c, "name"), text(c, "kind"), text(c, "place"), &when(text(c, "createdAt")), &checked]);
             }
-            let text = table.render("No connections yet. Add one with: fondaco connection add-s3 or add-postgres");
+            let text = table.render("No connections yet. Add one with: fondaco connection add-s3, or add-postgres");
             Ok(list_answer("connections", found, text))
         }
         Command::Check { name } => {
@@ -134,6 +135,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             us.remove(&["connections", &name]).await?;
             Ok(Answer::new(json!({"name": name, "removed": true}), format!("{name} is removed.\n")))
         }
+    }
+}
+
+/// When a connection was tried out and how it went, in a few words.
+fn checked(check: &Value) -> String {
+    let at = when(text(check, "at"));
+    match check["works"].as_bool() {
+        None => "never".to_owned(),
+        Some(true) => format!("{at} ok"),
+        Some(false) => format!("{at} error {}", text(check, "code")),
     }
 }
 
@@ -160,6 +171,14 @@ fn secrets(input: &mut dyn Read, lines: usize) -> Result<Vec<Zeroizing<String>>>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trial_is_told_in_a_few_words() {
+        assert_eq!(checked(&json!(null)), "never");
+        let at = "2026-11-21T20:24:17Z";
+        assert_eq!(checked(&json!({"at": at, "works": true})), format!("{} ok", when(at)));
+        assert_eq!(checked(&json!({"at": at, "works": false, "code": "FDC-4007"})), format!("{} error FDC-4007", when(at)));
+    }
 
     #[test]
     fn secrets_are_lines_and_as_many_as_asked_for() {

@@ -17,7 +17,7 @@ use axum::{
 use fondaco_console::{
     Text,
     fields::Problems,
-    pages::{CheckResult, ConnectionForm, ConnectionPage, ConnectionRow, ConnectionsPage},
+    pages::{CheckResult, ConnectionForm, ConnectionPage, ConnectionRow, ConnectionsPage, LastCheck},
 };
 use fondaco_core::{
     Code, Error, Result,
@@ -50,6 +50,10 @@ async fn page(app: &App, room: Room, checked: Option<CheckResult>) -> Result<Con
         kind: c.target.kind().to_owned(),
         place: c.target.place(),
         changed: words::when(c.created_at),
+        checked: c
+            .last_check
+            .as_ref()
+            .map(|check| LastCheck { at: words::when(check.at), problem: check.outcome.as_ref().err().map(words::problem) }),
     };
     Ok(ConnectionsPage { connections: connections.iter().map(row).collect(), checked, layout: room.layout })
 }

@@ -6,6 +6,8 @@ use crate::{
     world::{START, World},
 };
 use fondaco_core::{
+    Code, Error,
+    connection::{Check, Connection},
     ids::UserId,
     product::{ProductKind, ProductRef, ProductState},
     time::Micros,
@@ -13,7 +15,7 @@ use fondaco_core::{
 use fondaco_store::{PeerDataset, PeerDatasetFilter, PeerRow, ProductSearch, SessionRow, StoreError, Tx, UserRow};
 use serde_json::json;
 
-on_both![our_products_are_narrowed, copies_are_searched, old_copies_are_found, people_go];
+on_both![our_products_are_narrowed, copies_are_searched, old_copies_are_found, people_go, trials_of_connections_are_kept];
 
 async fn within(world: &World, body: impl FnOnce(&mut Tx) -> Result<(), StoreError> + Send + 'static) {
     world.store.tx("rooms", body).await.expect("the transaction commits");
@@ -45,6 +47,41 @@ async fn our_products_are_narrowed(world: World) {
         assert_eq!(counts, [("files", true, 1), ("table", false, 1), ("table", true, 1)]);
         assert_eq!(tx.product_search_counts(&acme, Some("of c"))?.len(), 1);
         assert_eq!(tx.products_published(&acme)?, 2);
+        Ok(())
+    })
+    .await;
+}
+
+async fn trials_of_connections_are_kept(world: World) {
+    within(&world, |tx| {
+        let acme = slug("acme");
+        let made = |at| -> Connection {
+            let document = json!({
+                "participant": "acme", "name": "lake", "kind": "s3", "region": "r", "bucket": "b", "operator": true, "createdAt": at
+            });
+            serde_json::from_value(document).expect("a connection")
+        };
+        let (first, second) = (made(START), made(START.plus(Micros(1))));
+        let found = |tx: &mut Tx| -> Result<_, StoreError> {
+            let (one, sealed) = tx.connection_get(&acme, "lake")?.expect("there");
+            assert_eq!((tx.connection_list(&acme)?, sealed), (vec![one.clone()], vec![7]));
+            Ok(one.last_check)
+        };
+        tx.connection_put(&first, &[7])?;
+        assert_eq!(found(tx)?, None);
+        let failed = Check { at: START.plus(Micros(5)), outcome: Err(Error::new(Code::SourceRefused, "no right to read")) };
+        tx.connection_checked(&first, &failed)?;
+        assert_eq!(found(tx)?, Some(failed.clone()));
+        let worked = Check { at: START.plus(Micros(6)), outcome: Ok(()) };
+        tx.connection_checked(&first, &worked)?;
+        assert_eq!(found(tx)?, Some(worked));
+        tx.connection_put(&second, &[7])?;
+        assert_eq!(found(tx)?, None, "another connection by the same name");
+        tx.connection_checked(&first, &failed)?;
+        assert_eq!(found(tx)?, None, "a trial of what it was before");
+        let long = Check { at: START, outcome: Err(Error::new(Code::SourceUnreachable, "x".repeat(5_000))) };
+        tx.connection_checked(&second, &long)?;
+        assert_eq!(found(tx)?.expect("a trial").outcome.expect_err("failed").message().len(), 1_000);
         Ok(())
     })
     .await;

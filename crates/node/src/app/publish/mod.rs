@@ -9,7 +9,7 @@ mod runs;
 mod store;
 mod upload;
 
-pub(in crate::app) use prepare::tables_error;
+pub(in crate::app) use prepare::source_error;
 pub use prepare::{Ready, SourceAccess};
 pub use runs::{Progress, Runs};
 pub(in crate::app) use store::{enqueue_look, put_feed};

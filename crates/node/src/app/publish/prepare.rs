@@ -295,8 +295,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work).await.map_err(Error::internal_failure)?
 }
 
-/// The code of a failed publication into a folder of ours.
-pub(in crate::app) fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
+/// The code of a source that was not read, with the source's own words. What fails in the folder of ours is our failure.
+pub(in crate::app) fn source_error(e: &TablesError, own_folder: &Path) -> Error {
     let code = match e {
         TablesError::MalformedParquet { .. }
         | TablesError::MalformedCsv { .. }
@@ -305,11 +305,12 @@ pub(in crate::app) fn tables_error(e: &TablesError, own_folder: &Path) -> Error 
         | TablesError::MalformedDelta { .. }
         | TablesError::BadValue { .. }
         | TablesError::BadColumnName { .. } => Code::SourceMalformed,
-        TablesError::UnsupportedType { .. } | TablesError::UnsupportedDelta { .. } => Code::TypeUnsupported,
+        TablesError::UnsupportedType { .. } => Code::TypeUnsupported,
         TablesError::SchemaMismatch { .. } => Code::SchemaMismatch,
         TablesError::TooLarge { .. } => Code::TooLarge,
         TablesError::Empty(_)
         | TablesError::BadSource { .. }
+        | TablesError::UnsupportedDelta { .. }
         | TablesError::NoSuchVersion { .. }
         | TablesError::MissingFile { .. }
         | TablesError::Storage { trouble: StorageTrouble::Missing | StorageTrouble::Changed, .. } => Code::SourceUnreadable,
@@ -325,5 +326,39 @@ pub(in crate::app) fn tables_error(e: &TablesError, own_folder: &Path) -> Error 
         TablesError::Io { path, .. } if !path.starts_with(own_folder) => Code::SourceUnreadable,
         _ => return Error::internal_failure(e),
     };
-    Error::new(code, format!("Nothing was published. {e}"))
+    Error::new(code, e.to_string())
+}
+
+/// The same, of a publication.
+fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
+    let error = source_error(e, own_folder);
+    match error.code() {
+        Code::Internal | Code::Cancelled => error,
+        code => Error::new(code, format!("Nothing was published. {e}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_publication_says_that_nothing_was_published() {
+        let own = Path::new("/srv/node/data");
+        for (trouble, code) in [
+            (StorageTrouble::Missing, Code::SourceUnreadable),
+            (StorageTrouble::Refused, Code::SourceRefused),
+            (StorageTrouble::Slow, Code::SourceUnreachable),
+        ] {
+            let e = TablesError::Storage { trouble, subject: "s3://lake/".into(), reason: "no".into() };
+            let (checked, published) = (source_error(&e, own), tables_error(&e, own));
+            assert_eq!((checked.code(), checked.message()), (code, "s3://lake/: no"));
+            assert_eq!((published.code(), published.message()), (code, "Nothing was published. s3://lake/: no"));
+        }
+        let full = || std::io::Error::other("disk full");
+        let ours = TablesError::Io { action: "writing", path: own.join("x"), source: full() };
+        let theirs = TablesError::Io { action: "reading", path: "/data/x".into(), source: full() };
+        assert_eq!((source_error(&ours, own).code(), source_error(&theirs, own).code()), (Code::Internal, Code::SourceUnreadable));
+        assert!(!tables_error(&ours, own).message().contains("disk"), "what failed inside stays inside");
+    }
 }
