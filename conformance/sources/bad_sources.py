@@ -83,9 +83,9 @@ def delta(exchange) -> None:
     (copy / "_delta_log" / f"{2:020}.json").write_text('{"add": {"path": "x')
     refused(exchange, "Delta, a commit that is not JSON", "FDC-4002", (), copy)
     feature = {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["teleportation"], "writerFeatures": ["teleportation"]}
-    refused(exchange, "Delta, an unknown reader feature", "FDC-4004", ("teleportation",), table("feature", {"protocol": feature}))
+    refused(exchange, "Delta, an unknown reader feature", "FDC-4001", ("teleportation",), table("feature", {"protocol": feature}))
     newer = {"minReaderVersion": 9, "minWriterVersion": 9}
-    refused(exchange, "Delta, a newer protocol", "FDC-4004", ("9",), table("newer", {"protocol": newer}))
+    refused(exchange, "Delta, a newer protocol", "FDC-4001", ("9",), table("newer", {"protocol": newer}))
 
     outside = folder / "secret.parquet"
     shutil.copy(good / added["path"], outside)

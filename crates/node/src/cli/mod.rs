@@ -16,6 +16,8 @@ mod failure;
 mod feed;
 mod fetch;
 mod init;
+#[cfg(test)]
+mod named_commands;
 mod negotiate;
 mod negotiation;
 mod participant;

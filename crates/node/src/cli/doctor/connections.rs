@@ -1,17 +1,18 @@
 //! Whether the sources that products are published from can be reached: the running node tries each connection out.
 
 use super::{
-    super::{failure::Failure, show::text},
+    super::{context::quoted, failure::Failure, show::text},
     Finding,
     listeners::Running,
 };
 use serde_json::json;
+use std::path::Path;
 
 /// Most connections tried; each may take as long as the source is patient.
 const CONNECTIONS_MAX: usize = 20;
 
 /// Tries the connections of a running node.
-pub(super) async fn check(node: &Running) -> Vec<Finding> {
+pub(super) async fn check(dir: &Path, node: &Running) -> Vec<Finding> {
     let mut findings = Vec::new();
     for participant in &node.participants {
         let slug = text(participant, "slug");
@@ -32,14 +33,14 @@ pub(super) async fn check(node: &Running) -> Vec<Finding> {
             }
             let name = text(connection, "name");
             let tried = node.client.act(&["participants", slug, "connections", name, "check"], &json!({})).await;
-            findings.push(finding(slug, name, tried.err().as_ref()));
+            findings.push(finding(dir, slug, name, tried.err().as_ref()));
         }
     }
     findings
 }
 
 /// What came of trying one out.
-fn finding(slug: &str, name: &str, failed: Option<&Failure>) -> Finding {
+fn finding(dir: &Path, slug: &str, name: &str, failed: Option<&Failure>) -> Finding {
     match failed {
         None => Finding::ok("connections", format!("{name} of {slug} works.")),
         Some(e) => Finding::warn(
@@ -48,7 +49,10 @@ fn finding(slug: &str, name: &str, failed: Option<&Failure>) -> Finding {
                 "{name} of {slug} does not work: {} What is published stays available; nothing new comes from there.",
                 e.problem.detail
             ),
-            format!("Look at the source's side, or put the connection right, then: fondaco --as {slug} connection check {name}"),
+            format!(
+                "Look at the source's side, or put the connection right, then: fondaco --dir {} --as {slug} connection check {name}",
+                quoted(&dir.to_string_lossy())
+            ),
         ),
     }
 }
@@ -60,9 +64,11 @@ mod tests {
 
     #[test]
     fn a_source_that_is_away_is_worth_a_word_and_no_more() {
-        assert_eq!(finding("acme", "lake", None).status, Status::Ok);
-        let away = finding("acme", "lake", Some(&Failure::new(Code::SourceUnreachable, "The bucket does not answer.")));
+        let dir = Path::new("/srv/my node");
+        assert_eq!(finding(dir, "acme", "lake", None).status, Status::Ok);
+        let away = finding(dir, "acme", "lake", Some(&Failure::new(Code::SourceUnreachable, "The bucket does not answer.")));
         assert_eq!(away.status, Status::Warn);
-        assert!(away.found.contains("The bucket does not answer.") && away.mend.is_some_and(|m| m.contains("connection check lake")));
+        assert!(away.found.contains("The bucket does not answer."));
+        assert!(away.mend.is_some_and(|m| m.ends_with("fondaco --dir '/srv/my node' --as acme connection check lake")));
     }
 }

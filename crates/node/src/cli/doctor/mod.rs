@@ -107,7 +107,7 @@ async fn examine(dir: &Path, deep: bool) -> Vec<Finding> {
             match &running {
                 Some(node) => {
                     findings.extend(address::check(&config, node).await);
-                    findings.extend(connections::check(node).await);
+                    findings.extend(connections::check(dir, node).await);
                 }
                 None => findings.extend(database::check(dir, &config).await),
             }
