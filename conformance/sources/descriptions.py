@@ -25,6 +25,15 @@ def run(exchange) -> None:
         told = exchange.folder / f"{product}.json"
         told.write_text(json.dumps(provider.ask("product", "croissant", product)))
         accepted(report, f"Croissant of {product}, by command", told)
+        kept = out / "croissant.json"
+        text = kept.read_text()
+        kept.write_text(json.dumps(json.loads(text) | {"name": "An older title"}))
+        exchange.consumer.run("--dir", exchange.consumer.dir, "fetch", agreement, "--out", out)
+        report.equal(f"Croissant of {product}: an older one is renewed by the next fetch", kept.read_text(), text)
+        kept.write_text("my own notes")
+        exchange.consumer.run("--dir", exchange.consumer.dir, "fetch", agreement, "--out", out)
+        report.equal(f"Croissant of {product}: another file of that name stays", kept.read_text(), "my own notes")
+        kept.write_text(text)
         dataset = accepted(report, f"Croissant of {product}, beside the fetched data", out / "croissant.json")
         if dataset is None:
             continue

@@ -9,6 +9,7 @@ use super::{
         failure::{Failure, Result},
         show,
     },
+    croissant,
     listing::refused,
     progress_bar,
     pull::{self, length, pull},
@@ -64,6 +65,8 @@ pub(super) struct Fetched {
     pub(super) resumed: u64,
     /// Times a connection broke and was made again.
     pub(super) breaks: u64,
+    /// Whether one of them has the name of the description that comes with the data.
+    pub(super) described: bool,
 }
 
 /// Downloads all files to `out`.
@@ -232,6 +235,9 @@ impl<'a> Run<'a> {
             self.folder(PARTS)?;
         }
         self.bar.set_message(show::short(&show::clean(&file.path), 28));
+        if file.path == croissant::NAME {
+            self.add(|got| got.described = true);
+        }
         if let Ok(meta) = fs::symlink_metadata(&path) {
             if meta.is_file() && meta.len() == file.size && pull::hash(&path).await? == file.sha256 {
                 self.bar.inc(file.size);
@@ -439,7 +445,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let out = dir.path().join("new/out");
         let got = files(&http, &endpoint, &out, false, false).await.expect("fetched");
-        assert_eq!(got, Fetched { files: 3, kept: 0, bytes: 300_004, resumed: 0, breaks: 0 });
+        assert_eq!(got, Fetched { files: 3, kept: 0, bytes: 300_004, resumed: 0, breaks: 0, described: false });
         assert_eq!(tree(&out), ["a.csv", "b/c/d.bin", "b/empty"]);
         assert_eq!(fs::read(out.join("b/c/d.bin")).expect("read"), vec![7; 300_000]);
         assert!(!out.join(PARTS).exists());

@@ -103,7 +103,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
         }
         (Given::Files { transfer, state, endpoint }, None, Some(out)) => {
             let got = files::files(&http()?, &endpoint, out, args.overwrite, context.shows_progress()).await?;
-            if out.is_dir() {
+            if out.is_dir() && !got.described {
                 croissant::write(&http()?, &endpoint.url, &endpoint.token, out).await?;
             }
             let path = std::path::absolute(out).unwrap_or_else(|_| out.clone());
