@@ -2,7 +2,11 @@
 
 use super::{Query, auth::Acting, types::DatasetBody};
 use crate::{
-    app::{App, catalog_copies::DatasetsAsked, views::list_rows},
+    app::{
+        App,
+        catalog_copies::DatasetsAsked,
+        views::{Names, list_rows},
+    },
     http::problem::ApiResult,
     jobs::catalog_read::kept,
 };
@@ -42,6 +46,9 @@ pub struct DatasetsQuery {
 pub struct FoundBody {
     /// Whose it is.
     peer: String,
+    /// Its name, where it told one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_name: Option<String>,
     /// When the peer's catalogue said so.
     read_at: String,
     #[serde(flatten)]
@@ -56,7 +63,7 @@ pub struct DatasetsBody {
     next: Option<String>,
 }
 
-fn found(row: PeerDataset) -> FoundBody {
+fn found(row: PeerDataset, names: &Names) -> FoundBody {
     let mut dataset = kept(row.body);
     if let Some(said) = dataset.extension.as_object_mut() {
         said.retain(|key, _| key != "schema" && key != "profile");
@@ -64,7 +71,8 @@ fn found(row: PeerDataset) -> FoundBody {
     // What was kept in short still has its id and title.
     dataset.id = row.dataset;
     dataset.title = row.title;
-    FoundBody { peer: row.peer.to_string(), read_at: row.read_at.to_rfc3339(), dataset: dataset.into() }
+    let peer_name = Some(names.peer(&row.peer)).filter(|name| *name != row.peer.as_str()).map(str::to_owned);
+    FoundBody { peer: row.peer.to_string(), peer_name, read_at: row.read_at.to_rfc3339(), dataset: dataset.into() }
 }
 
 /// Search what peers offer.
@@ -85,5 +93,6 @@ pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<Da
         app.catalogs_look(&acting.participant, FIRST_READINGS).await?;
     }
     let listed = app.list_datasets(&acting.participant, asked, query.after.as_deref(), list_rows(query.limit)).await?;
-    Ok(Json(DatasetsBody { datasets: listed.items.into_iter().map(found).collect(), next: listed.next }))
+    let names = app.names(&acting.participant.slug, []).await?;
+    Ok(Json(DatasetsBody { datasets: listed.items.into_iter().map(|row| found(row, &names)).collect(), next: listed.next }))
 }
