@@ -95,8 +95,11 @@ fn wrong(words: &[String]) -> Option<String> {
     let line = std::iter::once("fondaco").chain(words.iter().map(String::as_str).filter(|w| !w.contains('…')));
     let error = super::command().try_get_matches_from(line).err()?;
     let passes = match error.kind() {
-        ErrorKind::MissingRequiredArgument | ErrorKind::InvalidValue | ErrorKind::ValueValidation => true,
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => true,
+        ErrorKind::MissingRequiredArgument
+        | ErrorKind::InvalidValue
+        | ErrorKind::ValueValidation
+        | ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion => true,
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => open,
         _ => false,
     };
