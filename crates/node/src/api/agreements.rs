@@ -6,11 +6,16 @@ use super::{
     types::{AgreementBody, ListQuery, ReasonBody, TransferBody},
 };
 use crate::{
-    app::{App, consumer_access::Access, views::ProcessesAsked},
+    app::{
+        App,
+        agreement_import::{Import, Imported},
+        consumer_access::Access,
+        views::ProcessesAsked,
+    },
     http::problem::{ApiResult, Problem},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use fondaco_core::time::Micros;
+use fondaco_core::{Error, decision::Rules, time::Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -98,6 +103,55 @@ pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> Api
 pub async fn end(State(app): State<App>, acting: Acting, path: Segments, Body(reason): Body<ReasonBody>) -> ApiResult<Json<AgreementBody>> {
     app.agreement_end(&acting.participant.slug, id(&path), reason.checked()?).await?;
     Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// An agreement made elsewhere.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImportBody {
+    /// The DSP `Agreement`: `@id`, `target`, `assigner`, `assignee`, `timestamp`, `permission`.
+    document: Value,
+    /// Where the peer's DSP endpoints are. Needed of a provider whose DID cannot be resolved.
+    #[serde(default)]
+    address: Option<String>,
+    /// The formats its provider delivers in.
+    #[serde(default)]
+    formats: Vec<String>,
+    /// Decision rules of its transfers.
+    #[serde(default)]
+    #[schema(value_type = serde_json::Value)]
+    rules: Rules,
+}
+
+/// What came of it.
+#[derive(Serialize, ToSchema)]
+pub struct ImportedBody {
+    /// `new`, `rules changed` or `unchanged`.
+    outcome: &'static str,
+    agreement: AgreementBody,
+}
+
+/// Record an agreement that was made elsewhere, so that its transfers go on here. Recording it again only sets its rules.
+#[utoipa::path(put, path = "/api/v1/participants/{slug}/agreements/{id}", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)), request_body = ImportBody,
+    responses((status = 200, body = ImportedBody), (status = 201, body = ImportedBody), (status = 409, body = Problem)))]
+pub async fn import(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Body(body): Body<ImportBody>,
+) -> ApiResult<(StatusCode, Json<ImportedBody>)> {
+    if body.document.get("@id").and_then(Value::as_str) != Some(id(&path)) {
+        return Err(Error::invalid("The document's \"@id\" is not the id of the address.").into());
+    }
+    let import = Import { document: body.document, address: body.address, formats: body.formats, rules: body.rules };
+    let (status, outcome) = match app.agreement_import(&acting.participant, import).await? {
+        Imported::New => (StatusCode::CREATED, "new"),
+        Imported::RulesChanged => (StatusCode::OK, "rules changed"),
+        Imported::Unchanged => (StatusCode::OK, "unchanged"),
+    };
+    let agreement = (&app.agreement(&acting.participant.slug, id(&path)).await?).into();
+    Ok((status, Json(ImportedBody { outcome, agreement })))
 }
 
 /// Ask the provider for access.

@@ -6,13 +6,17 @@ use super::{
     types::{ListQuery, NegotiationBody, ReasonBody, WaitQuery},
 };
 use crate::{
-    app::{App, negotiations::Begin, views::ProcessesAsked},
+    app::{
+        App,
+        negotiations::{Begin, Wanted},
+        views::ProcessesAsked,
+    },
     http::problem::{ApiResult, Problem},
 };
 use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, Result, decision::Action, ids::NegotiationId, negotiation::State as Stage, time::Micros};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// Negotiations.
@@ -80,6 +84,44 @@ pub async fn begin(
         _ => None,
     };
     Ok((StatusCode::CREATED, Json(BegunBody { negotiation_id: n.id.to_string(), state: n.state.name().into(), agreement_id })))
+}
+
+/// What to negotiate about with a provider at a known address.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct InitiateBody {
+    /// The provider's participant id.
+    provider_id: String,
+    /// The base of the provider's DSP endpoints.
+    connector_address: String,
+    /// The dataset.
+    dataset_id: String,
+    /// The `@id` of its offer.
+    offer_id: String,
+    /// The terms to ask for, as ODRL; to use it without constraints when left out.
+    #[serde(default)]
+    offer: Option<Value>,
+    /// What it is for, declared to the provider.
+    #[serde(default)]
+    purpose: Vec<String>,
+}
+
+/// Begin a negotiation with a provider at the given address, without asking its DID document or its catalogue: the
+/// caller knows both the offer and where to send the request.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/negotiations/initiate", tag = "negotiations",
+    params(("slug" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = InitiateBody,
+    responses((status = 201, body = BegunBody), (status = 400, body = Problem)))]
+pub async fn initiate(
+    State(app): State<App>,
+    acting: Acting,
+    key: KeyHeader,
+    Body(body): Body<InitiateBody>,
+) -> ApiResult<(StatusCode, Json<BegunBody>)> {
+    let key = key.key(&acting.caller, "negotiations.initiate", &json!({"as": acting.participant.slug, "body": body}))?;
+    let remote = app.remote_at(&body.provider_id, &body.connector_address)?;
+    let wanted = Wanted { dataset: body.dataset_id, offer_id: body.offer_id, odrl: body.offer, purpose: body.purpose };
+    let n = app.negotiation_initiate(&acting.participant, &remote, wanted, key).await?;
+    Ok((StatusCode::CREATED, Json(BegunBody { negotiation_id: n.id.to_string(), state: n.state.name().into(), agreement_id: None })))
 }
 
 async fn followed(app: &App, acting: &Acting, id: &NegotiationId) -> Result<NegotiationBody> {

@@ -1,7 +1,7 @@
 //! `/api/v1/participants/{slug}/transfers…`.
 
 use super::{
-    Body, Query, Segments,
+    Body, KeyHeader, Query, Segments,
     auth::Acting,
     types::{ListQuery, ReasonBody, TransferBody, WaitQuery},
 };
@@ -9,9 +9,10 @@ use crate::{
     app::{App, views::ProcessesAsked},
     http::problem::{ApiResult, Problem},
 };
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, Result, decision::Action, ids::TransferId, time::Micros, transfer::State as Stage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 /// Transfers.
@@ -20,6 +21,36 @@ pub struct TransfersBody {
     transfers: Vec<TransferBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+}
+
+/// The transfer to ask for.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct InitiateBody {
+    /// The provider's participant id: the agreement's assigner.
+    provider_id: String,
+    /// The base of the provider's DSP endpoints.
+    connector_address: String,
+    /// The agreement, which this participant holds as consumer.
+    agreement_id: String,
+    /// The distribution format.
+    format: String,
+}
+
+/// Ask for a transfer from a provider at the given address, which may be another than the agreement was negotiated at.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/transfers/initiate", tag = "transfers",
+    params(("slug" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = InitiateBody,
+    responses((status = 201, body = TransferBody), (status = 404, body = Problem)))]
+pub async fn initiate(
+    State(app): State<App>,
+    acting: Acting,
+    key: KeyHeader,
+    Body(body): Body<InitiateBody>,
+) -> ApiResult<(StatusCode, Json<TransferBody>)> {
+    let key = key.key(&acting.caller, "transfers.initiate", &json!({"as": acting.participant.slug, "body": body}))?;
+    let remote = app.remote_at(&body.provider_id, &body.connector_address)?;
+    let t = app.transfer_request(&acting.participant, &body.agreement_id, Some(body.format), Some(remote), key).await?;
+    Ok((StatusCode::CREATED, Json(TransferBody::new(&t, &[], None))))
 }
 
 fn id(path: &Segments) -> TransferId {

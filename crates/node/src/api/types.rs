@@ -7,6 +7,7 @@ use crate::app::{
     products::{Listing, shown_content},
 };
 use fondaco_core::{
+    decision::{RuleSet, Rules},
     negotiation::{Ending, Negotiation, Role, State},
     participant::Participant,
     policy::{Constraint, Policy},
@@ -28,6 +29,9 @@ pub struct ParticipantBody {
     /// ISO 3166-1 alpha-2.
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<String>,
+    /// Its decision rules as consumer.
+    #[schema(value_type = serde_json::Value)]
+    rules: RuleSet,
     created_at: String,
 }
 
@@ -38,6 +42,7 @@ impl From<&Participant> for ParticipantBody {
             did: p.did.to_string(),
             name: p.name.clone(),
             country: p.country.clone(),
+            rules: p.rules.clone(),
             created_at: p.created_at.to_rfc3339(),
         }
     }
@@ -51,6 +56,10 @@ pub struct OfferBody {
     odrl: Value,
     /// The same in words.
     terms: Vec<String>,
+    /// Of our own offers: their decision rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    rules: Option<Rules>,
 }
 
 /// A product version of ours.
@@ -108,7 +117,7 @@ impl From<&Listing> for ProductBody {
         let described =
             fondaco_core::listing::Described { title: &p.title, description: &p.description, keywords: &p.keywords, listing: &p.listing };
         let offers =
-            listing.offers.iter().map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences() }).collect();
+            listing.offers.iter().map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences(), rules: Some(o.rules.clone()) }).collect();
         Self {
             id: p.reference.id.to_string(),
             version: p.reference.version,
@@ -187,7 +196,7 @@ impl From<RemoteDataset> for DatasetBody {
             accrual_periodicity: d.accrual_periodicity,
             language: d.language,
             formats: d.formats,
-            offers: d.offers.into_iter().map(|o| OfferBody { id: o.id, odrl: o.odrl, terms: o.terms }).collect(),
+            offers: d.offers.into_iter().map(|o| OfferBody { id: o.id, odrl: o.odrl, terms: o.terms, rules: None }).collect(),
         }
     }
 }
@@ -260,6 +269,7 @@ impl NegotiationBody {
             id: t.offer_id.clone(),
             terms: Policy::from_odrl(&t.odrl).map(|p| p.sentences()).unwrap_or_default(),
             odrl: t.odrl.clone(),
+            rules: None,
         });
         Self {
             id: n.id.to_string(),

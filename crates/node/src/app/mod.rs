@@ -4,6 +4,7 @@
 //! with its effects in the same transaction. What must happen outside the database afterwards is an [`After`].
 
 pub mod access;
+pub mod agreement_import;
 pub mod agreements;
 pub mod catalog;
 pub mod catalog_copies;

@@ -13,7 +13,7 @@ use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
     decision::{Action, Decision, Rules, Trigger},
-    ids::{AgreementId, NegotiationId, OfferId},
+    ids::{AgreementId, FOREIGN_ID_MAX_CHARS, NegotiationId, OfferId},
     negotiation::{Effect, Ending, Message, Negotiation, Own, Peer, Role, State, Terms},
     participant::{Declarations, Participant, Slug},
     policy::{Policy, Verdict},
@@ -21,7 +21,7 @@ use fondaco_core::{
     time::{Micros, Timestamp},
 };
 use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What a consumer wants.
@@ -33,6 +33,19 @@ pub struct Begin {
     pub product: String,
     /// The offer; may be left out when there is only one.
     pub offer: Option<String>,
+    /// What it is for.
+    pub purpose: Vec<String>,
+}
+
+/// What a consumer wants of a provider whose catalogue it need not ask.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The dataset.
+    pub dataset: String,
+    /// The `@id` of the offer.
+    pub offer_id: String,
+    /// The terms to ask for; open ones when left out.
+    pub odrl: Option<Value>,
     /// What it is for.
     pub purpose: Vec<String>,
 }
@@ -61,10 +74,7 @@ impl App {
     /// # Errors
     /// When the peer cannot be reached, or has no such product or offer.
     pub async fn negotiation_begin(&self, participant: &Participant, begin: Begin, key: Option<Key>) -> Result<Negotiation> {
-        let declared = Declarations { spatial: participant.country.clone(), purpose: begin.purpose.clone() };
-        if !declared.within_limits() {
-            return Err(Error::invalid("At most 20 purposes of at most 200 characters each can be declared."));
-        }
+        let declared = declared(participant, begin.purpose.clone())?;
         let remote = self.remote(participant, &begin.peer).await?;
         let dataset = self.remote_dataset(participant, &remote, &begin.product, &declared).await?;
         let offers: Vec<&str> = dataset.offers.iter().map(|o| o.id.as_str()).collect();
@@ -86,6 +96,31 @@ impl App {
         let terms = Terms { offer_id: offer.id.clone(), odrl: offer.odrl.clone() };
         let subject = Subject { dataset: dataset.id.clone(), formats: dataset.formats.clone() };
         self.negotiation_request(participant, &remote, subject, terms, declared, key).await
+    }
+
+    /// Begins a negotiation as consumer with terms that the caller states.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`] for ids and terms that no message can carry.
+    pub async fn negotiation_initiate(
+        &self,
+        participant: &Participant,
+        remote: &Remote,
+        wanted: Wanted,
+        key: Option<Key>,
+    ) -> Result<Negotiation> {
+        let declared = declared(participant, wanted.purpose)?;
+        for (name, id) in [("dataset", &wanted.dataset), ("offer", &wanted.offer_id)] {
+            if id.is_empty() || id.len() > FOREIGN_ID_MAX_CHARS {
+                return Err(Error::invalid(format!("The {name} id has 1 to {FOREIGN_ID_MAX_CHARS} bytes.")));
+            }
+        }
+        let odrl = wanted.odrl.unwrap_or_else(|| Policy::open().to_odrl());
+        if !odrl.is_object() {
+            return Err(Error::invalid("The terms are an ODRL offer: a JSON object with a \"permission\"."));
+        }
+        let terms = Terms { offer_id: wanted.offer_id, odrl };
+        self.negotiation_request(participant, remote, wanted.dataset.as_str().into(), terms, declared, key).await
     }
 
     /// Asks for terms already known: stores the negotiation and the request to send.
@@ -110,7 +145,7 @@ impl App {
             peer: Peer { did: remote.did.clone(), pid: None, address: remote.dsp.clone() },
             state: State::Requested { terms: terms.clone() },
             reference_terms: terms,
-            rules: participant.rules.about(&subject.dataset).clone(),
+            rules: participant.rules.select(&remote.did, &subject.dataset).clone(),
             dataset: subject.dataset,
             formats: subject.formats.into_iter().take(FORMATS_KEPT).collect(),
             declared,
@@ -262,6 +297,15 @@ impl Process for Negotiation {
         }
         Ok(())
     }
+}
+
+/// What a participant says of itself when it asks.
+fn declared(participant: &Participant, purpose: Vec<String>) -> Result<Declarations> {
+    let declared = Declarations { spatial: participant.country.clone(), purpose };
+    if !declared.within_limits() {
+        return Err(Error::invalid("At most 20 purposes of at most 200 characters each can be declared."));
+    }
+    Ok(declared)
 }
 
 /// The step an action means for this negotiation now.

@@ -7,7 +7,7 @@ use super::{
 use crate::identity::keys::SigningKey;
 use fondaco_core::{
     Code, Error, Result,
-    decision::{DECISIONS_MAX, RuleSet},
+    decision::RuleSet,
     participant::{Did, NAME_MAX_CHARS, Participant, Slug},
 };
 use fondaco_store::{KeyRow, Tx};
@@ -119,10 +119,7 @@ impl App {
     /// # Errors
     /// [`Code::Invalid`] for a list that is too long.
     pub async fn participant_set_rules(&self, participant: &Participant, rules: RuleSet) -> Result<Participant> {
-        let lists = rules.about.values().chain([&rules.default]).flat_map(|r| r.0.values());
-        if lists.into_iter().any(|list| list.is_empty() || list.len() > DECISIONS_MAX) {
-            return Err(Error::invalid(format!("A point has 1 to {DECISIONS_MAX} decisions.")));
-        }
+        rules.check()?;
         let updated = Participant { rules, ..participant.clone() };
         let stored = updated.clone();
         self.store.tx("participant.rules", move |tx| -> Result<_> { Ok(tx.participant_update(&stored)?) }).await?;

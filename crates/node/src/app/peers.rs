@@ -120,6 +120,16 @@ impl App {
         found
     }
 
+    /// A peer that the caller knows the address of: nothing is asked of anybody.
+    ///
+    /// # Errors
+    /// [`Code::DidInvalid`], [`Code::AddressRefused`].
+    pub fn remote_at(&self, did: &str, dsp: &str) -> Result<Remote> {
+        let dsp = dsp.trim_end_matches('/').to_owned();
+        self.url(&dsp)?;
+        Ok(Remote { did: Did::parse(did)?, dsp })
+    }
+
     async fn find_remote(&self, peer: &str) -> Result<Remote> {
         let did = if peer.starts_with("did:") { Did::parse(peer)? } else { self.did_at(peer).await? };
         if let Some(remote) = self.remotes.get(&did).await {

@@ -6,7 +6,7 @@ use super::{
 };
 use fondaco_core::{
     Code, Error, Result,
-    decision::{DECISIONS_MAX, Rules},
+    decision::Rules,
     ids::OfferId,
     participant::Slug,
     product::{Offer, Product, ProductRef, ProductState},
@@ -36,9 +36,7 @@ impl App {
     /// # Errors
     /// [`Code::NotFound`]; [`Code::Invalid`] for a list that is too long.
     pub async fn offer_set_rules(&self, slug: &Slug, id: &OfferId, rules: Rules) -> Result<Offer> {
-        if rules.0.values().any(|list| list.is_empty() || list.len() > DECISIONS_MAX) {
-            return Err(Error::invalid(format!("A point has 1 to {DECISIONS_MAX} decisions.")));
-        }
+        rules.check()?;
         let (slug, id) = (slug.clone(), id.clone());
         self.store
             .tx("offer.rules", move |tx| -> Result<Offer> {

@@ -4,6 +4,7 @@ use super::{
     After, App, Done, access,
     agreements::peer_of,
     idempotency::{Key, Once, once},
+    peers::Remote,
     process::{self, Process},
 };
 use crate::jobs::{self, TransferSend};
@@ -37,6 +38,22 @@ impl App {
         format: Option<String>,
         key: Option<Key>,
     ) -> Result<Transfer> {
+        self.transfer_request(participant, agreement_id, format, None, key).await
+    }
+
+    /// Asks the provider of an agreement for access; at another address than the one it was negotiated at when `provider`
+    /// says so.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when we hold no such agreement as consumer; [`Code::Invalid`] when its provider is another.
+    pub async fn transfer_request(
+        &self,
+        participant: &Participant,
+        agreement_id: &str,
+        format: Option<String>,
+        provider: Option<Remote>,
+        key: Option<Key>,
+    ) -> Result<Transfer> {
         let (app, participant, agreement_id) = (self.clone(), participant.clone(), agreement_id.to_owned());
         let done = self
             .store
@@ -50,7 +67,11 @@ impl App {
                         .negotiation_get(&participant.slug, &row.negotiation_id)?
                         .ok_or_else(|| Error::not_found("The negotiation of the agreement"))?;
                     let format = format.unwrap_or_else(|| preferred(&negotiation.formats).to_owned());
-                    let address = negotiation.peer.address;
+                    let address = match provider {
+                        None => negotiation.peer.address,
+                        Some(provider) if provider.did == *peer_of(&row) => provider.dsp,
+                        Some(_) => return Err(Error::invalid("The agreement was made with another provider.")),
+                    };
                     let t = Transfer {
                         id: TransferId::generate(now, &*app.entropy),
                         participant: participant.slug.clone(),
@@ -339,7 +360,8 @@ fn preferred(offered: &[String]) -> &'static str {
 }
 
 fn consumer_rules(participant: &Participant, row: &AgreementRow) -> Rules {
-    participant.rules.about(&row.agreement.id).clone()
+    // What was imported may have brought rules of its own.
+    if row.rules.is_empty() { participant.rules.select(&row.agreement.assigner, &row.agreement.id).clone() } else { row.rules.clone() }
 }
 
 /// Writes the step just taken into the timeline.

@@ -159,6 +159,15 @@ impl AdminClient {
         self.json(response).await
     }
 
+    /// Sets a thing; its answer has no body.
+    pub(super) async fn set(&self, path: &[&str], body: &Value) -> Result<()> {
+        let response = self.send(Method::PUT, path, &[], Some(body), None).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        self.json(response).await.map(drop)
+    }
+
     /// Removes a thing; its answer has no body.
     pub(super) async fn remove(&self, path: &[&str]) -> Result<()> {
         let response = self.send(Method::DELETE, path, &[], None, None).await?;
@@ -332,6 +341,10 @@ impl ParticipantClient {
     pub(super) const fn new(node: AdminClient, slug: String) -> Self {
         Self { node, slug }
     }
+    /// Whom it acts for.
+    pub(super) fn slug(&self) -> &str {
+        &self.slug
+    }
     fn path<'a>(&'a self, path: &[&'a str]) -> Vec<&'a str> {
         ["participants", &self.slug].into_iter().chain(path.iter().copied()).collect()
     }
@@ -350,6 +363,10 @@ impl ParticipantClient {
     /// See [`AdminClient::replace`].
     pub(super) async fn replace(&self, path: &[&str], body: &Value) -> Result<Value> {
         self.node.replace(&self.path(path), body).await
+    }
+    /// See [`AdminClient::set`].
+    pub(super) async fn set(&self, path: &[&str], body: &Value) -> Result<()> {
+        self.node.set(&self.path(path), body).await
     }
     /// See [`AdminClient::remove`].
     pub(super) async fn remove(&self, path: &[&str]) -> Result<()> {

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod answer;
+mod apply;
 mod backup;
 mod catalog;
 mod client;
@@ -91,6 +92,7 @@ enum Command {
     Doctor(doctor::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Apply(apply::Args),
     #[command(subcommand)]
     Product(product::Command),
     #[command(subcommand)]
@@ -181,6 +183,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Backup(args) => backup::run(context, args).await,
         Command::Restore(args) => restore::run(context, args).await,
+        Command::Apply(args) => apply::run(context, args).await,
         Command::Product(command) => product::run(context, command).await,
         Command::Connection(command) => connection::run(context, command).await,
         Command::Feed(command) => feed::run(context, command).await,
@@ -256,6 +259,7 @@ mod tests {
             "fondaco restore f --dir d --database postgres://h/d",
             "fondaco restore f --verify-only",
             "fondaco --dir d product add a.parquet b.csv --kind table --id x --title T --offer o.json --offer p.json",
+            "fondaco --dir d apply seed.toml",
             "fondaco --dir d product list",
             "fondaco --dir d product show x",
             "fondaco --dir d product withdraw x",

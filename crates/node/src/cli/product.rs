@@ -313,7 +313,8 @@ fn offer(path: &Path, stdin: &mut dyn Read) -> Result<Value> {
     Ok(offer)
 }
 
-async fn publish(context: &Context, us: &ParticipantClient, body: &Value) -> Result<Value> {
+/// Publishes a product, showing how far it is.
+pub(super) async fn publish(context: &Context, us: &ParticipantClient, body: &Value) -> Result<Value> {
     let bar = context.shows_progress().then(progress_bar);
     let mut outcome: Option<Result<Value>> = None;
     let sent = us

@@ -69,6 +69,7 @@ statements! {
     DIGEST = Same("SELECT digest FROM agreement WHERE participant = $1 AND id = $2");
     GET = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND id = $2");
     LIST = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR dataset = $3) AND ($4 = 0 OR ended_at IS NULL) AND ($5 = '' OR (created_at, id) < (SELECT a.created_at, a.id FROM agreement a WHERE a.participant = $1 AND a.id = $5)) ORDER BY created_at DESC, id DESC LIMIT $6");
+    SET_BODY = Same("UPDATE agreement SET body = $3 WHERE participant = $1 AND id = $2");
     END = Same("UPDATE agreement SET ended_at = $3, end_reason = $4 WHERE participant = $1 AND id = $2 AND ended_at IS NULL");
 }
 
@@ -123,6 +124,18 @@ impl Tx {
             page(filter.limit)
         ];
         self.list(LIST, params, read)
+    }
+
+    /// Replaces the rules that decide about an agreement's transfers. The agreement itself never changes.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is no such agreement.
+    pub fn agreement_set_rules(&mut self, row: &AgreementRow, rules: &Rules) -> Result<(), StoreError> {
+        let changed = AgreementRow { rules: rules.clone(), ..row.clone() };
+        match self.execute(SET_BODY, vals![row.participant.as_str(), row.agreement.id.as_str(), json(&changed)?])? {
+            0 => Err(StoreError::Conflict("the agreement does not exist".into())),
+            _ => Ok(()),
+        }
     }
 
     /// Ends an agreement; false when it had ended or is unknown.

@@ -27,6 +27,9 @@ use std::sync::Arc;
 /// Largest terms of one offer, in bytes of JSON: they travel in every message about it, and a message has 1 MiB.
 const OFFER_MAX_BYTES: usize = 256 * 1024;
 
+/// The member of an offer file that holds its decision rules.
+const RULES: &str = "rules";
+
 /// An offer to make.
 #[derive(Clone, Debug)]
 pub(super) struct NewOffer {
@@ -259,11 +262,20 @@ pub(super) fn read_offers(offers: &[Value]) -> Result<Vec<NewOffer>> {
             if odrl.get("target").is_some() {
                 return Err(Error::invalid("An offer file has no \"target\": its target is the product it is published with."));
             }
-            let policy = Policy::from_odrl(odrl)?;
+            // What we do of our own accord is ours, and no part of the terms.
+            let mut terms = odrl.clone();
+            let rules: Rules = match terms.as_object_mut().and_then(|map| map.remove(RULES)) {
+                None => Rules::default(),
+                Some(rules) => {
+                    serde_json::from_value(rules).map_err(|e| Error::invalid(format!("The \"{RULES}\" of an offer cannot be read: {e}.")))?
+                }
+            };
+            rules.check()?;
+            let policy = Policy::from_odrl(&terms)?;
             if policy.to_odrl().to_string().len() > OFFER_MAX_BYTES {
                 return Err(Error::new(Code::TooLarge, format!("An offer's terms have at most {} KiB.", OFFER_MAX_BYTES / 1024)));
             }
-            Ok(NewOffer { id, policy, rules: Rules::default() })
+            Ok(NewOffer { id, policy, rules })
         })
         .collect()
 }
