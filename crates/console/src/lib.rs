@@ -41,6 +41,7 @@
 mod assets;
 #[cfg(test)]
 mod catalogue;
+mod detail;
 pub mod fields;
 pub mod format;
 mod locale;

@@ -52,6 +52,7 @@ areas! {
     "common",
     "connections",
     "copy",
+    "detail",
     "error",
     "event",
     "home",
