@@ -41,9 +41,9 @@ fn error_index() -> Result<String> {
          only ever added.\n",
     );
     for (digit, heading) in ERROR_GROUPS {
-        write!(text, "\n## {heading}\n\n| code | HTTP | meaning |\n| --- | --- | --- |\n")?;
+        write!(text, "\n## {heading}\n\n| code | HTTP | meaning | |\n| --- | --- | --- | --- |\n")?;
         for code in Code::ALL.iter().filter(|c| group(**c) == Some(digit)) {
-            writeln!(text, "| [{code}]({code}.md) | {} | {} |", code.status(), code.title())?;
+            writeln!(text, "| [{code}]({code}.md) | {} | {} | [中文](zh/{code}.md) |", code.status(), code.title())?;
         }
     }
     if let Some(code) = Code::ALL.iter().find(|c| !ERROR_GROUPS.iter().any(|(d, _)| group(**c) == Some(*d))) {
@@ -94,10 +94,12 @@ mod tests {
 
     #[test]
     fn every_error_page_belongs_to_a_code() {
-        for entry in fs::read_dir(crate::root().join("docs/errors")).expect("folder") {
-            let name = entry.expect("entry").file_name().into_string().expect("name");
-            let known = name == "README.md" || Code::ALL.iter().any(|c| format!("{c}.md") == name);
-            assert!(known, "docs/errors/{name} documents no code");
+        for (folder, others) in [("docs/errors", &["README.md", "zh"][..]), ("docs/errors/zh", &[])] {
+            for entry in fs::read_dir(crate::root().join(folder)).expect("folder") {
+                let name = entry.expect("entry").file_name().into_string().expect("name");
+                let known = others.contains(&name.as_str()) || Code::ALL.iter().any(|c| format!("{c}.md") == name);
+                assert!(known, "{folder}/{name} documents no code");
+            }
         }
     }
 }

@@ -26,6 +26,10 @@ macro_rules! codes {
             pub const fn page(self) -> &'static str {
                 match self {$(Self::$name => include_str!(concat!("../../../docs/errors/", $code, ".md")),)*}
             }
+            /// The same page in Chinese, without examples.
+            pub const fn page_in_chinese(self) -> &'static str {
+                match self {$(Self::$name => include_str!(concat!("../../../docs/errors/zh/", $code, ".md")),)*}
+            }
             /// The code with this text.
             pub fn from_text(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|code| code.as_str() == text)
@@ -200,6 +204,9 @@ mod tests {
             let text = code.page();
             assert!(text.starts_with(&format!("# {}: {}\n", code.as_str(), code.title())), "{code}: first line of its page");
             assert!(text.contains("## What to do"), "the page of {code} must say what to do");
+            let text = code.page_in_chinese();
+            assert!(text.starts_with(&format!("# {}: ", code.as_str())), "{code}: first line of its Chinese page");
+            assert!(text.contains("## 怎么办"), "the Chinese page of {code} must say what to do");
         }
     }
 

@@ -413,6 +413,13 @@ async fn a_deal_is_made_in_chinese() {
     assert_eq!((missing.status(), missing.header("content-language").as_str()), (StatusCode::NOT_FOUND, "zh-CN"));
     let nowhere = browser.get("/p/consumer/catalog?peer=nowhere").await;
     assert!(nowhere.text().contains("不允许访问该地址"), "{}", nowhere.text());
+    let about = browser.get("/errors/FDC-2005").await;
+    assert_eq!((about.status(), about.header("content-language").as_str()), (StatusCode::OK, "zh-CN"));
+    assert!(about.text().starts_with("# FDC-2005: 不允许访问该地址\n") && about.text().contains("## 怎么办"));
+    let unasked = stranger.get("/errors/FDC-2005").await;
+    assert!(unasked.text().starts_with("# FDC-2005: The address is not allowed\n"), "{}", unasked.text());
+    let unknown = browser.get("/p/consumer/catalog?peer=did:web:").await;
+    assert!(unknown.text().contains("不是可用的 did:web") && unknown.text().contains("其主机名无效"), "{}", unknown.text());
 
     for next in ["https://evil.example/", "//evil.example", "/\\evil.example", "/api/v1/node", "/logout"] {
         let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();

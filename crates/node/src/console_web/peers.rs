@@ -112,7 +112,7 @@ fn last_contact(peer: &store::PeerRow) -> When {
 }
 
 fn problem_of(peer: &store::PeerRow) -> Option<Text> {
-    peer.last_error.as_deref().map(Text::plain)
+    peer.last_error.as_deref().map(Text::detail)
 }
 
 /// The copy of a peer's catalogue.
@@ -124,6 +124,6 @@ pub fn copy(copy: &Copy, now: Timestamp) -> CatalogCopy {
         products: Count(copy.datasets),
         read: peer.catalog_read_at.map(|at| words::span(now.since(at))),
         under_way: copy.under_way,
-        problem: peer.catalog_error.as_deref().map(Text::plain),
+        problem: peer.catalog_error.as_deref().map(Text::detail),
     }
 }

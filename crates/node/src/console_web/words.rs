@@ -19,9 +19,9 @@ pub fn span(span: Micros) -> Span {
     Span { seconds: u64::try_from(span.0).unwrap_or(0) / 1_000_000 }
 }
 
-/// What went wrong. The error's own sentence is English; a reader of another language is told the code's title first.
+/// What went wrong. A reader of another language is told the code's title first: not every sentence has a translation.
 pub fn problem(error: &Error) -> Text {
-    Text::say("error-problem").with("title", Text::of("error", error.code().as_str())).with("message", error.message())
+    Text::say("error-problem").with("title", Text::of("error", error.code().as_str())).with("message", Text::detail(error.message()))
 }
 
 /// The same with what to do about it.

@@ -121,7 +121,7 @@ pub fn wrong_source(draft: &Draft, uploaded: usize) -> Problems {
     if let (true, Some(source)) = (wrong.is_empty(), &draft.source)
         && let Err(other) = source.check(draft.kind)
     {
-        wrong.add("from", Text::plain(other.message()));
+        wrong.add("from", Text::detail(other.message()));
     }
     wrong
 }
@@ -236,7 +236,7 @@ pub fn wrong_description(draft: &Draft) -> Problems {
     if wrong.is_empty()
         && let Err(other) = draft.described().check()
     {
-        wrong.add("", Text::plain(other.message()));
+        wrong.add("", Text::detail(other.message()));
     }
     wrong
 }
@@ -251,7 +251,7 @@ pub fn wrong_terms(draft: &Draft) -> Problems {
     let mut wrong = Problems::default();
     for (i, odrl) in draft.offers.iter().enumerate() {
         if let Err(why) = Policy::from_odrl(odrl) {
-            wrong.add(format!("o{i}-odrl"), Text::plain(why.message()));
+            wrong.add(format!("o{i}-odrl"), Text::detail(why.message()));
         }
     }
     wrong

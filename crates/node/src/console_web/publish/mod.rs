@@ -133,7 +133,7 @@ fn stage(app: &App, room: &Room, publication: &Publication) -> Stage {
         Stand::Draft => Stage::Draft,
         Stand::Preparing => Stage::Preparing(progress(app.publication_progress(&publication.id).as_ref())),
         Stand::Prepared(prepared) => Stage::Prepared(Box::new(found(prepared))),
-        Stand::Failed { code, message } => Stage::Failed { code: code.clone(), message: Text::plain(message.clone()) },
+        Stand::Failed { code, message } => Stage::Failed { code: code.clone(), message: Text::detail(message) },
         Stand::Published { dataset } => Stage::Published { href: product_path(room, dataset) },
     }
 }

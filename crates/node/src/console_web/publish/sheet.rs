@@ -349,7 +349,7 @@ impl Sheet {
             if let Some(text) = &offer.text {
                 let why = match serde_json::from_str::<Value>(text) {
                     Err(e) => Text::say("terms-problem-odrl").with("detail", e.to_string()),
-                    Ok(odrl) => Text::plain(Policy::from_odrl(&odrl).err().map_or_else(String::new, |e| e.message().to_owned())),
+                    Ok(odrl) => Policy::from_odrl(&odrl).err().map(|e| Text::detail(e.message())).unwrap_or_default(),
                 };
                 wrong.add(format!("o{i}-odrl"), why);
                 continue;
