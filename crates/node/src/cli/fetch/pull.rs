@@ -13,9 +13,11 @@ use bytes::Bytes;
 use fondaco_core::Code;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -30,7 +32,10 @@ const BACKOFF_MAX: Duration = Duration::from_secs(8);
 /// How long the answer may take to begin: a provider hashes a large file again that it finds touched.
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_mins(2);
 /// Pieces between the connection and the disk. The client library reads up to 400 KiB at once.
-const PIECES_AHEAD: usize = 8;
+const PIECES_AHEAD: usize = 2;
+/// Bytes after which the disk is asked to begin: so that little is left to wait for at the end, and that a power failure
+/// costs a download little of what it has.
+const FLUSH_BYTES: u64 = 32 * 1024 * 1024;
 /// Most of a refusal's body that is read.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
@@ -67,7 +72,10 @@ pub(super) async fn pull(
 ) -> Result<Pulled> {
     let (part, announced) = (wanted.part.clone(), wanted.sha256.is_some());
     let size = wanted.size;
-    let mut sink = on_disk(&wanted.part, move || Sink::open(&part, size, announced)).await?;
+    let mut sink = on_disk(&wanted.part, move || Sink::open(&part, size, announced)).await?.ok_or_else(|| {
+        let words = format!("Another fetch is writing {}. Wait for it, or fetch to another place.", wanted.path.display());
+        Failure::new(Code::Conflict, words)
+    })?;
     let mut pulled = Pulled { resumed: sink.at, breaks: 0 };
     have(sink.at);
     let mut told = Told::default();
@@ -199,18 +207,39 @@ async fn on_disk<T: Send + 'static>(path: &Path, work: impl FnOnce() -> io::Resu
     joined(path, tokio::task::spawn_blocking(work).await)
 }
 
+/// The part file of this run alone: two that wrote to one file would each find its own bytes right, and mix them.
+fn locked(part: &Path) -> io::Result<Option<File>> {
+    loop {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(part)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
+        // Between opening and locking, the run before may have finished the file and given it its name.
+        let ours = file.metadata()?;
+        match fs::symlink_metadata(part) {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => return Ok(Some(file)),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
 /// The part file and the hash of what is in it.
 struct Sink {
+    /// Locked until it is closed.
     file: File,
     hash: Context,
     at: u64,
 }
 
 impl Sink {
-    /// Opens a part file and hashes what it holds. Where no hash was announced, the last byte is fetched again, because the
-    /// answer brings it.
-    fn open(part: &Path, size: u64, announced: bool) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(part)?;
+    /// Opens a part file and hashes what it holds; nothing if another run is writing it. Where no hash was announced, the
+    /// last byte is fetched again, because the answer brings it.
+    fn open(part: &Path, size: u64, announced: bool) -> io::Result<Option<Self>> {
+        let Some(mut file) = locked(part)? else { return Ok(None) };
         let mut hash = Context::new(&SHA256);
         let here = file.metadata()?.len();
         let keep = if here > size {
@@ -230,7 +259,7 @@ impl Sink {
                 n => hash.update(&buffer[..n]),
             }
         }
-        Ok(Self { file, hash, at: keep })
+        Ok(Some(Self { file, hash, at: keep }))
     }
 
     /// From the beginning.
@@ -241,13 +270,34 @@ impl Sink {
         Ok(self)
     }
 
-    /// Writes what comes until there is no more.
+    /// Writes what comes until there is no more. Hashing, writing and the disk's own work go on side by side: together
+    /// they need more than one processor has.
     fn take(mut self, mut queue: mpsc::Receiver<Bytes>) -> io::Result<Self> {
-        while let Some(piece) = queue.blocking_recv() {
-            self.file.write_all(&piece)?;
-            self.hash.update(&piece);
-            self.at += piece.len() as u64;
-        }
+        let (written, hashed) = std::sync::mpsc::sync_channel::<Bytes>(PIECES_AHEAD);
+        let (flush, flushed) = std::sync::mpsc::sync_channel::<()>(1);
+        let Self { file, hash, at } = &mut self;
+        let disk = file.try_clone()?;
+        thread::scope(|threads| {
+            let hashing = threads.spawn(move || hashed.iter().for_each(|piece| hash.update(&piece)));
+            let flushing = threads.spawn(move || flushed.iter().try_for_each(|()| disk.sync_data()));
+            let mut since = 0;
+            let writing = std::iter::from_fn(|| queue.blocking_recv()).try_for_each(|piece| {
+                file.write_all(&piece)?;
+                *at += piece.len() as u64;
+                since += piece.len() as u64;
+                if since >= FLUSH_BYTES {
+                    since = 0;
+                    // The disk may still be busy with the last call: then it is asked again later.
+                    let _ = flush.try_send(());
+                }
+                written.send(piece).map_err(io::Error::other)
+            });
+            drop((written, flush));
+            let joined = |_| io::Error::other("a thread of the download panicked");
+            hashing.join().map_err(joined)?;
+            flushing.join().map_err(joined)??;
+            writing
+        })?;
         Ok(self)
     }
 
@@ -320,6 +370,34 @@ pub(super) async fn hash(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_file_is_written_by_one_run() {
+        let dir = tempfile::tempdir().expect("dir");
+        let part = dir.path().join("part");
+        let first = Sink::open(&part, 10, true).expect("opens").expect("alone");
+        assert!(Sink::open(&part, 10, true).expect("opens").is_none(), "while the first is at it");
+        drop(first);
+        assert!(Sink::open(&part, 10, true).expect("opens").is_some());
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_hashed() {
+        let dir = tempfile::tempdir().expect("dir");
+        let (part, path) = (dir.path().join("part"), dir.path().join("whole"));
+        let pieces: Vec<Bytes> = (0..90u8).map(|n| Bytes::from(vec![n; 1 << 20])).collect();
+        let size = pieces.iter().map(|p| p.len() as u64).sum::<u64>();
+        assert!(size > 2 * FLUSH_BYTES, "the disk is asked more than once");
+        let sink = Sink::open(&part, size, true).expect("opens").expect("alone");
+        let (sender, queue) = mpsc::channel(PIECES_AHEAD);
+        let sending = thread::spawn(move || pieces.into_iter().try_for_each(|piece| sender.blocking_send(piece)));
+        let sink = sink.take(queue).expect("written");
+        sending.join().expect("ends").expect("all sent");
+        assert_eq!(sink.at, size);
+        let found = crate::files::seal::sha256(File::open(&part).expect("opens"), |_| Ok(())).expect("reads");
+        sink.finish(&part, &path, Some(&found)).expect("written").expect("the same");
+        assert_eq!(length(&path), Some(size));
+    }
 
     #[test]
     fn headers_are_read_strictly() {
