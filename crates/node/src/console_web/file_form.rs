@@ -10,28 +10,59 @@ use fondaco_core::{Code, Error, Result, publication::PATHS_MAX};
 use futures::{Stream, TryStreamExt as _};
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Most parts: the files of a product, and the fields around them.
 const PARTS_MAX: usize = PATHS_MAX + 100;
-/// Longest field that is not a file: a query or a list of paths, in UTF-8.
-const FIELD_MAX_BYTES: usize = 1024 * 1024;
+/// Most bytes of all fields that are not files: a query or a list of paths, in UTF-8.
+const FIELDS_MAX_BYTES: usize = 1024 * 1024;
+/// Most bytes read between one piece of a part and the next: the library keeps the head of a part until it is whole, and
+/// one that never ends must not fill the memory. Far above any head of ours, and above the largest piece of a connection.
+const HEAD_MAX_BYTES: usize = 1024 * 1024;
 /// Longest token.
 const TOKEN_MAX_BYTES: usize = 256;
 
 /// The form, after its token.
 #[derive(Clone)]
-pub struct FileForm(Arc<Mutex<Option<multer::Multipart<'static>>>>);
+pub struct FileForm(Arc<Mutex<Option<Parts>>>);
 
 /// Its parts.
 pub struct Parts {
     parts: multer::Multipart<'static>,
     read: usize,
+    /// Bytes of fields so far.
+    text: Arc<AtomicUsize>,
+    unclaimed: Unclaimed,
 }
 
 /// A field or a file.
-pub struct Part(multer::Field<'static>);
+pub struct Part {
+    field: multer::Field<'static>,
+    text: Arc<AtomicUsize>,
+    unclaimed: Unclaimed,
+}
+
+/// Bytes that arrived since something came of them.
+#[derive(Clone, Default)]
+struct Unclaimed(Arc<AtomicUsize>);
+
+impl Unclaimed {
+    /// Something came of what arrived.
+    fn claim(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn arrived(&self, piece: &Bytes) -> io::Result<()> {
+        if self.0.fetch_add(piece.len(), Ordering::Relaxed) > HEAD_MAX_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the head of a part does not end"));
+        }
+        Ok(())
+    }
+}
 
 /// The boundary between the parts, if a body has parts.
 pub fn boundary(headers: &HeaderMap) -> Option<String> {
@@ -49,12 +80,17 @@ impl FileForm {
     /// # Errors
     /// [`Code::Forbidden`] for a form that begins with something else.
     pub async fn begin(body: Body, boundary: String) -> Result<(String, Self)> {
-        let parts = multer::Multipart::new(body.into_data_stream(), boundary);
-        let mut parts = Parts { parts, read: 0 };
+        let unclaimed = Unclaimed::default();
+        let watch = unclaimed.clone();
+        let body = body.into_data_stream().map_err(io::Error::other).and_then(move |piece| {
+            let seen = watch.arrived(&piece);
+            std::future::ready(seen.map(|()| piece))
+        });
+        let mut parts = Parts { parts: multer::Multipart::new(body, boundary), read: 0, text: Arc::default(), unclaimed };
         let no_token = || Error::new(Code::Forbidden, "The form does not begin with its token. Nothing was done.");
         let first = parts.next().await?.filter(|part| part.name() == "csrf").ok_or_else(no_token)?;
         let token = first.text_of(TOKEN_MAX_BYTES).await?;
-        Ok((token, Self(Arc::new(Mutex::new(Some(parts.parts))))))
+        Ok((token, Self(Arc::new(Mutex::new(Some(parts))))))
     }
 
     /// The parts after the token, once.
@@ -63,7 +99,7 @@ impl FileForm {
     /// [`Code::Internal`] the second time.
     pub fn open(self) -> Result<Parts> {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok(Parts { parts: parts.ok_or_else(|| Error::internal_failure("the form was read before"))?, read: 1 })
+        parts.ok_or_else(|| Error::internal_failure("the form was read before"))
     }
 }
 
@@ -77,19 +113,21 @@ impl Parts {
         if self.read > PARTS_MAX {
             return Err(Error::new(Code::TooLarge, format!("A form has at most {PATHS_MAX} files; choose fewer at once.")));
         }
-        Ok(self.parts.next_field().await.map_err(broken)?.map(Part))
+        let field = self.parts.next_field().await.map_err(broken)?;
+        self.unclaimed.claim();
+        Ok(field.map(|field| Part { field, text: Arc::clone(&self.text), unclaimed: self.unclaimed.clone() }))
     }
 }
 
 impl Part {
     /// The field's name.
     pub fn name(&self) -> &str {
-        self.0.name().unwrap_or_default()
+        self.field.name().unwrap_or_default()
     }
 
     /// The file's name, perhaps with folders; hostile.
     pub fn file_name(&self) -> Option<&str> {
-        self.0.file_name()
+        self.field.file_name()
     }
 
     /// A field's text.
@@ -97,15 +135,16 @@ impl Part {
     /// # Errors
     /// [`Code::TooLarge`], [`Code::Invalid`] for what is not UTF-8.
     pub async fn text(self) -> Result<String> {
-        self.text_of(FIELD_MAX_BYTES).await
+        self.text_of(FIELDS_MAX_BYTES).await
     }
 
     async fn text_of(mut self, max: usize) -> Result<String> {
         let mut text = Vec::new();
-        while let Some(piece) = self.0.chunk().await.map_err(broken)? {
+        while let Some(piece) = self.field.chunk().await.map_err(broken)? {
+            self.unclaimed.claim();
             text.extend_from_slice(&piece);
-            if text.len() > max {
-                return Err(Error::new(Code::TooLarge, format!("A field of a form has at most {max} bytes.")));
+            if text.len() > max || self.text.fetch_add(piece.len(), Ordering::Relaxed) + piece.len() > FIELDS_MAX_BYTES {
+                return Err(Error::new(Code::TooLarge, format!("The fields of a form have at most {max} bytes.")));
             }
         }
         String::from_utf8(text).map_err(|e| Error::invalid("The form is not in UTF-8.").with_internal(e))
@@ -113,13 +152,14 @@ impl Part {
 
     /// A file's content.
     pub fn content(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
-        self.0.map_err(io::Error::other)
+        self.field.map_err(io::Error::other).inspect_ok(move |_| self.unclaimed.claim())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::StreamExt as _;
 
     fn form(parts: &[(&str, Option<&str>, &str)]) -> (Body, String) {
         let mut text = String::new();
@@ -165,11 +205,19 @@ mod tests {
 
     #[tokio::test]
     async fn fields_and_parts_are_bounded() {
-        let long = "x".repeat(FIELD_MAX_BYTES + 1);
+        let long = "x".repeat(FIELDS_MAX_BYTES + 1);
         let (body, boundary) = form(&[("csrf", None, "t"), ("query", None, &long)]);
         let mut parts = FileForm::begin(body, boundary).await.expect("begins").1.open().expect("once");
         let part = parts.next().await.expect("reads").expect("a part");
         assert_eq!(part.text().await.map_err(|e| e.code()), Err(Code::TooLarge));
+        // Each within the limit, together above it.
+        let half = "x".repeat(FIELDS_MAX_BYTES / 2);
+        let (body, boundary) = form(&[("csrf", None, "t"), ("a", None, &half), ("b", None, &half), ("c", None, "xx")]);
+        let mut parts = FileForm::begin(body, boundary).await.expect("begins").1.open().expect("once");
+        for good in [true, false] {
+            let part = parts.next().await.expect("reads").expect("a part");
+            assert_eq!(part.text().await.map_err(|e| e.code()).err(), (!good).then_some(Code::TooLarge));
+        }
         let mut many = vec![("csrf", None, "t")];
         many.resize(PARTS_MAX + 1, ("f", Some("a"), ""));
         let (body, boundary) = form(&many);
@@ -181,5 +229,18 @@ mod tests {
             }
         };
         assert_eq!(end, Err(Code::TooLarge));
+    }
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_refused() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&read);
+        let begin = Bytes::from_static(b"--x\r\nContent-Disposition: form-data; name=\"csrf\"; x=\"");
+        let endless = futures::stream::iter(std::iter::once(begin).chain(std::iter::repeat(Bytes::from(vec![b'a'; 64 * 1024]))));
+        let body = Body::from_stream(endless.map(move |piece| {
+            count.fetch_add(piece.len(), Ordering::Relaxed);
+            Ok::<_, io::Error>(piece)
+        }));
+        assert_eq!(FileForm::begin(body, "x".into()).await.err().map(|e| e.code()), Some(Code::Invalid));
+        assert!(read.load(Ordering::Relaxed) < 2 * HEAD_MAX_BYTES);
     }
 }
