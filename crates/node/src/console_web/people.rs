@@ -19,9 +19,6 @@ use fondaco_console::{
 };
 use fondaco_core::{Code, Error, Result, ids::UserId, participant::Slug};
 
-/// Most participants named in one form.
-const PARTICIPANTS_MAX: usize = 1_000;
-
 /// The page.
 pub async fn list(State(app): State<App>, room: Room, signed_in: SignedIn) -> Answer {
     answer::html(&page(&app, room, &signed_in).await?)
@@ -115,7 +112,7 @@ fn is_admin(form: &Form) -> Result<bool> {
 
 fn slugs(text: &str) -> Result<Vec<Slug>> {
     let slugs = text.split([' ', ',', ';']).map(str::trim).filter(|s| !s.is_empty());
-    slugs.take(PARTICIPANTS_MAX).map(Slug::parse).collect()
+    slugs.map(Slug::parse).collect()
 }
 
 async fn done(app: &App, room: Room, signed_in: &SignedIn, outcome: Result<()>, notice: Notice) -> Answer {
