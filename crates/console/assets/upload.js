@@ -11,6 +11,7 @@
   const inputs = [...form.querySelectorAll("input[type=file]")];
   const waiting = [];
   let sending = false;
+  let walking = 0; // dropped folders whose files are still being found
   let failed = 0;
   let submitter = null; // the button pressed while files were on their way
 
@@ -51,6 +52,14 @@
       request.send(file);
     });
 
+  // What did not arrive must not be left out unnoticed: the form goes on only when all did.
+  const settle = () => {
+    if (sending || walking) return;
+    status.textContent = failed ? form.dataset.failed : form.dataset.sent;
+    if (submitter && !failed) form.requestSubmit(submitter);
+    submitter = null;
+  };
+
   const work = async () => {
     if (sending) return;
     sending = true;
@@ -59,9 +68,7 @@
       await send(next);
     }
     sending = false;
-    status.textContent = failed ? form.dataset.failed : form.dataset.sent;
-    if (submitter && !failed) form.requestSubmit(submitter);
-    submitter = null;
+    settle();
   };
 
   const add = (path, file) => {
@@ -76,13 +83,18 @@
     row.append(name, " ", bar, " ", note);
     list.append(row);
     waiting.push({ path, file, row, bar, note });
-    failed = 0;
     form.querySelector("input[name=from][value=upload]").checked = true;
     work();
   };
 
+  // A new choice is a new attempt, unless one is under way.
+  const begin = () => {
+    if (!sending && !walking) failed = 0;
+  };
+
   for (const input of inputs)
     input.addEventListener("change", () => {
+      begin();
       for (const file of input.files) add(file.webkitRelativePath || file.name, file);
       input.value = ""; // they are on their way: the form need not carry them again
     });
@@ -90,7 +102,7 @@
   // A folder that is dropped is walked through; browsers give its entries in batches.
   const walk = async (entry, above) => {
     const path = above + entry.name;
-    if (entry.isFile) return entry.file((file) => add(path, file));
+    if (entry.isFile) return add(path, await new Promise((done, fail) => entry.file(done, fail)));
     const reader = entry.createReader();
     for (;;) {
       const batch = await new Promise((done, fail) => reader.readEntries(done, fail));
@@ -109,11 +121,20 @@
     event.preventDefault();
     drop.classList.remove("over");
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    for (const entry of entries) walk(entry, "");
+    begin();
+    for (const entry of entries) {
+      walking += 1;
+      walk(entry, "")
+        .catch(() => (failed += 1))
+        .finally(() => {
+          walking -= 1;
+          settle();
+        });
+    }
   });
 
   form.addEventListener("submit", (event) => {
-    if (!sending) return;
+    if (!sending && !walking) return;
     event.preventDefault();
     submitter = event.submitter;
     status.textContent = form.dataset.waiting;
