@@ -6,7 +6,7 @@
 use super::super::guard::Form;
 use fondaco_console::{Text, fields::Problems, pages::SentenceKind};
 use fondaco_core::{
-    canonical,
+    Error, Result, canonical,
     participant::Did,
     policy::{CONSTRAINTS_MAX, Comparison, Constraint, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator},
     product::OFFERS_MAX,
@@ -264,17 +264,25 @@ impl Sheet {
         Self { offers: offers.iter().map(OfferSheet::of).collect() }
     }
 
-    /// The form as it was sent, before its button does anything.
-    pub fn from_form(form: &Form) -> Self {
-        let count = |name: &str, max: usize| form.get(name).and_then(|n| n.parse::<usize>().ok()).unwrap_or(0).min(max);
+    /// The form as it was sent, before its button does anything. Nothing is left out: terms with a sentence less would be
+    /// wider than those on the page.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::Invalid`] for a form that is not this version's.
+    pub fn from_form(form: &Form) -> Result<Self> {
+        let other = || Error::invalid("The form is not whole, or of another version. Load the page again; nothing was saved.");
+        let count = |name: &str, max: usize| {
+            let n = form.get(name).and_then(|n| n.parse::<usize>().ok());
+            n.filter(|n| *n <= max).ok_or_else(other)
+        };
         let mut offers = Vec::new();
-        for i in 0..count("offers", OFFERS_MAX) {
-            let alternatives: Vec<Vec<Line>> = (0..count(&format!("o{i}"), PERMISSIONS_MAX))
-                .map(|j| {
-                    let lines = 0..count(&format!("o{i}p{j}"), CONSTRAINTS_MAX);
-                    lines.filter_map(|k| line_of_form(form, &format!("o{i}p{j}s{k}"))).collect()
-                })
-                .collect();
+        for i in 0..count("offers", OFFERS_MAX)? {
+            let mut alternatives: Vec<Vec<Line>> = Vec::new();
+            for j in 0..count(&format!("o{i}"), PERMISSIONS_MAX)? {
+                let lines = 0..count(&format!("o{i}p{j}"), CONSTRAINTS_MAX)?;
+                let lines = lines.map(|k| line_of_form(form, &format!("o{i}p{j}s{k}"))).collect::<Option<_>>();
+                alternatives.push(lines.ok_or_else(other)?);
+            }
             let text = form.get(&format!("o{i}-odrl")).unwrap_or_default().replace("\r\n", "\n");
             let edited = !text.is_empty() && form.get(&format!("o{i}-was")) != Some(mark(&text).as_str());
             let parsed: Option<Value> = serde_json::from_str(&text).ok();
@@ -293,7 +301,7 @@ impl Sheet {
                 }
             });
         }
-        Self { offers }
+        Ok(Self { offers })
     }
 
     /// Does what a button says. `country` is where the participant is established. False for a button that there is not.
@@ -453,12 +461,29 @@ mod tests {
     fn every_term_survives_the_form() {
         let offers = [everything(), json!({"permission": [{"action": "use"}]})];
         let sheet = Sheet::of(&offers);
-        let again = Sheet::from_form(&sent(&sheet, &[("o0p0s6-value", "cn、sg")]));
+        let again = Sheet::from_form(&sent(&sheet, &[("o0p0s6-value", "cn、sg")])).expect("whole");
         assert!(again.wrong().is_empty(), "{:?}", again.wrong());
         let odrl = again.odrl().expect("complete");
         assert!(Policy::same_terms(&odrl[0], &offers[0]), "{}", odrl[0]);
         assert!(Policy::same_terms(&odrl[1], &offers[1]));
         assert_eq!(odrl[0]["@id"], "o1", "what stands around the rules stays");
+    }
+
+    #[test]
+    fn a_form_that_is_not_whole_is_refused_and_never_widens_terms() {
+        let sheet = Sheet::of(&[everything()]);
+        for (name, value) in [
+            ("offers", ""),
+            ("offers", "18446744073709551616"),
+            ("offers", "999"),
+            ("o0", "x"),
+            ("o0p0", "999"),
+            ("o0p0", "-1"),
+            ("o0p0s2", "renamed-since"),
+        ] {
+            assert!(Sheet::from_form(&sent(&sheet, &[(name, value)])).is_err(), "{name}={value}");
+        }
+        assert!(Sheet::from_form(&Form::parse(b"csrf=x")).is_err(), "nothing at all is not: open to everybody");
     }
 
     #[test]
@@ -473,7 +498,7 @@ mod tests {
         assert_eq!(sheet.odrl().expect("complete")[0]["permission"][0]["constraint"][0]["rightOperand"], 3);
         assert!(press(&mut sheet, "add-0-0", &[("o0p0-add", "recipient")], &mut problems));
         assert!(sheet.odrl().is_none() && sheet.wrong().is_empty(), "it is waited for");
-        let mut next = Sheet::from_form(&sent(&sheet, &[]));
+        let mut next = Sheet::from_form(&sent(&sheet, &[])).expect("whole");
         assert_eq!(next.wrong().0[0].field, "o0p0s1-value", "not any longer");
         assert!(press(&mut next, "remove-0-0-1", &[], &mut problems) && next.odrl().is_some());
         assert!(press(&mut next, "alternative-0", &[], &mut problems) && next.offers[0].alternatives.len() == 2);
@@ -498,17 +523,17 @@ mod tests {
         let sheet = Sheet::of(&[everything()]);
         let text =
             r#"{"permission": [{"action": "use", "constraint": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 7}]}]}"#;
-        let edited = Sheet::from_form(&sent(&sheet, &[("o0-odrl", text)]));
+        let edited = Sheet::from_form(&sent(&sheet, &[("o0-odrl", text)])).expect("whole");
         assert_eq!(edited.offers[0].alternatives, [vec![Line { fresh: false, ..Line::with(SentenceKind::Count, "7") }]]);
         for (bad, says) in [("{", "JSON"), (r#"{"permission": [{"action": "fly"}]}"#, "fly"), ("[]", "object")] {
-            let wrong = Sheet::from_form(&sent(&sheet, &[("o0-odrl", bad)]));
+            let wrong = Sheet::from_form(&sent(&sheet, &[("o0-odrl", bad)])).expect("whole");
             assert_eq!(wrong.offers[0].shown_text(), bad, "what was typed is kept");
             assert!(wrong.odrl().is_none() && wrong.wrong().of("o0-odrl").expect("named").to_string().contains(says), "{bad}");
         }
         // Terms that came in by the API and cannot be enforced: only the text can be edited.
         let foreign = Sheet::of(&[json!({"permission": [{"action": "fly"}]})]);
         assert!(foreign.offers[0].alternatives.is_empty() && foreign.wrong().of("o0-odrl").is_some());
-        let mended = Sheet::from_form(&sent(&foreign, &[("o0-odrl", text)]));
+        let mended = Sheet::from_form(&sent(&foreign, &[("o0-odrl", text)])).expect("whole");
         assert!(mended.odrl().is_some());
     }
 

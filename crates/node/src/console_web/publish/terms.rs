@@ -91,7 +91,7 @@ fn sentence(line: &super::sheet::Line, peers: &[(String, String)]) -> SentenceFo
 /// Takes the form, and does what its button says.
 pub async fn save_form(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, sent: Form) -> Answer {
     let publication = find(&app, &room, &id).await?;
-    let mut sheet = Sheet::from_form(&sent);
+    let mut sheet = Sheet::from_form(&sent)?;
     // Of the form as it came; a sentence added by this button is waited for.
     let mut problems = sheet.wrong();
     let button = sent.get("do");
