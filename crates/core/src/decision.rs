@@ -171,7 +171,10 @@ impl RuleSet {
     /// As [`Rules::check`]; [`Code::TooLarge`](crate::Code::TooLarge) for more than [`RULES_MAX`] matches.
     pub fn check(&self) -> Result<()> {
         if self.with.len() + self.about.len() > RULES_MAX {
-            return Err(Error::new(Code::TooLarge, format!("A participant has rules for at most {RULES_MAX} providers, datasets and agreements.")));
+            return Err(Error::new(
+                Code::TooLarge,
+                format!("A participant has rules for at most {RULES_MAX} providers, datasets and agreements."),
+            ));
         }
         self.with.values().chain(self.about.values()).chain([&self.default]).try_for_each(Rules::check)
     }

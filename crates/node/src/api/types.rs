@@ -116,8 +116,11 @@ impl From<&Listing> for ProductBody {
         let p = &listing.product;
         let described =
             fondaco_core::listing::Described { title: &p.title, description: &p.description, keywords: &p.keywords, listing: &p.listing };
-        let offers =
-            listing.offers.iter().map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences(), rules: Some(o.rules.clone()) }).collect();
+        let offers = listing
+            .offers
+            .iter()
+            .map(|o| OfferBody { id: o.id.to_string(), odrl: o.odrl.clone(), terms: o.policy.sentences(), rules: Some(o.rules.clone()) })
+            .collect();
         Self {
             id: p.reference.id.to_string(),
             version: p.reference.version,

@@ -55,7 +55,6 @@ statements! {
     APPEND = Same("INSERT INTO event (participant, topic, kind, actor, text, detail, at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id");
     OF = Same("SELECT id, participant, topic, kind, actor, text, detail, at FROM event WHERE participant = $1 AND topic = $2 AND id > $3 ORDER BY id LIMIT $4");
     LATEST = Same("SELECT id, participant, topic, kind, actor, text, detail, at FROM event WHERE participant = $1 ORDER BY id DESC LIMIT $2");
-    AFTER = Same("SELECT id, participant, topic, kind, actor, text, detail, at FROM event WHERE participant = $1 AND id > $2 ORDER BY id LIMIT $3");
 }
 
 fn read(row: &Row) -> Result<Event, StoreError> {
@@ -101,11 +100,6 @@ impl Tx {
     /// About one topic, oldest first, after number `after` (0: from the beginning).
     pub fn events_of(&mut self, participant: &Slug, topic: &str, after: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.list(OF, vals![participant.as_str(), topic, after, page(limit)], read)
-    }
-
-    /// About everything, oldest first, after number `after`: for a subscriber that fell behind.
-    pub fn events_after(&mut self, participant: &Slug, after: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        self.list(AFTER, vals![participant.as_str(), after, page(limit)], read)
     }
 
     /// About everything, newest first.

@@ -35,8 +35,6 @@ impl std::fmt::Debug for KeyRow {
 statements! {
     INSERT = Same("INSERT INTO participant_key (participant, kid, sealed_private, public_jwk, created_at, retired_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
     ACTIVE = Same("SELECT participant, kid, sealed_private, public_jwk, created_at, retired_at FROM participant_key WHERE participant = $1 AND retired_at IS NULL ORDER BY created_at DESC, kid");
-    EVERY = Same("SELECT participant, kid, sealed_private, public_jwk, created_at, retired_at FROM participant_key WHERE participant = $1 ORDER BY created_at DESC, kid");
-    RETIRE = Same("UPDATE participant_key SET retired_at = $3 WHERE participant = $1 AND kid = $2 AND retired_at IS NULL");
 }
 
 fn read(row: &Row) -> Result<KeyRow, StoreError> {
@@ -70,15 +68,5 @@ impl Tx {
     /// Keys that sign, newest first.
     pub fn keys_active(&mut self, participant: &Slug) -> Result<Vec<KeyRow>, StoreError> {
         self.list(ACTIVE, vals![participant.as_str()], read)
-    }
-
-    /// All keys, retired ones included, newest first.
-    pub fn keys_all(&mut self, participant: &Slug) -> Result<Vec<KeyRow>, StoreError> {
-        self.list(EVERY, vals![participant.as_str()], read)
-    }
-
-    /// Ends a key's use for signing; false when it was not in use.
-    pub fn key_retire(&mut self, participant: &Slug, kid: &str, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.execute(RETIRE, vals![participant.as_str(), kid, now])? == 1)
     }
 }

@@ -6,13 +6,12 @@ use crate::{
     error::StoreError,
     value::{json, vals},
 };
-use fondaco_core::participant::{Did, Participant, Slug};
+use fondaco_core::participant::{Participant, Slug};
 
 statements! {
     INSERT = Same("INSERT INTO participant (slug, did, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
     UPDATE = Same("UPDATE participant SET did = $2, body = $3 WHERE slug = $1");
     GET = Same("SELECT body FROM participant WHERE slug = $1");
-    BY_DID = Same("SELECT body FROM participant WHERE did = $1");
     LIST = Same("SELECT body FROM participant WHERE slug > $1 ORDER BY slug LIMIT $2");
 }
 
@@ -41,11 +40,6 @@ impl Tx {
     /// By slug.
     pub fn participant_get(&mut self, slug: &Slug) -> Result<Option<Participant>, StoreError> {
         self.first(GET, vals![slug.as_str()], |row| row.json(0))
-    }
-
-    /// By DID.
-    pub fn participant_by_did(&mut self, did: &Did) -> Result<Option<Participant>, StoreError> {
-        self.first(BY_DID, vals![did.as_str()], |row| row.json(0))
     }
 
     /// By slug, after `after`.

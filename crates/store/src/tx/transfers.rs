@@ -79,11 +79,6 @@ impl Tx {
         self.first(BY_PEER_PID, vals![participant.as_str(), peer.as_str(), pid, role.as_str()], |row| row.json(0))
     }
 
-    /// As provider, by the pid a consumer chose: a request that arrives again finds the process it began.
-    pub fn transfer_by_consumer_pid(&mut self, participant: &Slug, consumer: &Did, pid: &str) -> Result<Option<Transfer>, StoreError> {
-        self.transfer_by_peer_pid(participant, Role::Provider, consumer, pid)
-    }
-
     /// Newest first.
     pub fn transfer_list(&mut self, participant: &Slug, filter: &ProcessFilter) -> Result<Vec<Transfer>, StoreError> {
         let params = vals![

@@ -175,12 +175,12 @@ pub enum Phase {
 }
 
 /// How far a publication is. Reported a few times a second at most per file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
     /// What is being done.
     pub phase: Phase,
-    /// Name of the source file.
+    /// Name of the source file, or the query.
     pub file: String,
     /// Bytes of the source (when checking or querying: rows) done so far.
     pub done: u64,

@@ -232,8 +232,7 @@ type Content = (serde_json::Value, Vec<ProductFile>);
 impl Reading {
     fn table(mut self, source: &TableSource, mut options: PublishOptions) -> Result<Content> {
         options.cancel = Arc::clone(&self.cancel);
-        let mut table =
-            publish_table(source, &self.out, &options, &mut |p| (self.progress)(p.into())).map_err(|e| tables_error(&e, &self.data))?;
+        let mut table = publish_table(source, &self.out, &options, &mut self.progress).map_err(|e| tables_error(&e, &self.data))?;
         let files = std::mem::take(&mut table.files);
         let mut rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
         if !options.in_place {
@@ -263,7 +262,7 @@ impl Reading {
         let fetched = self.out.with_extension("fetched");
         let mut this = self;
         let options = PublishOptions { cancel: Arc::clone(&this.cancel), ..PublishOptions::default() };
-        let outcome = fondaco_tables::publish::fetch_objects(storage, paths, &fetched, &options, &mut |p| (this.progress)(p.into()))
+        let outcome = fondaco_tables::publish::fetch_objects(storage, paths, &fetched, &options, &mut this.progress)
             .map_err(|e| tables_error(&e, &this.data))
             .and_then(|()| this.files(std::slice::from_ref(&fetched), false));
         let _ = std::fs::remove_dir_all(&fetched);

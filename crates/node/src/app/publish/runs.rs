@@ -2,7 +2,6 @@
 
 use fondaco_core::ids::PublicationId;
 use fondaco_tables::publish::Phase;
-use serde::Serialize;
 use std::{
     collections::HashMap,
     sync::{
@@ -13,28 +12,7 @@ use std::{
 use tokio::sync::watch;
 
 /// How far a preparation is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Progress {
-    /// What is being done.
-    pub phase: Phase,
-    /// The file or query it is done to.
-    pub file: String,
-    /// Bytes (when checking or querying: rows) done so far.
-    pub done: u64,
-    /// Out of how many; 0 when that is not known.
-    pub total: u64,
-    /// Files done so far, where several are worked on side by side.
-    pub files_done: u64,
-    /// Out of how many; 0 when that is not known.
-    pub files: u64,
-}
-
-impl From<fondaco_tables::publish::Progress> for Progress {
-    fn from(p: fondaco_tables::publish::Progress) -> Self {
-        Self { phase: p.phase, file: p.file, done: p.done, total: p.total, files_done: p.files_done, files: p.files }
-    }
-}
+pub use fondaco_tables::publish::Progress;
 
 impl From<crate::files::publish::Progress> for Progress {
     fn from(p: crate::files::publish::Progress) -> Self {

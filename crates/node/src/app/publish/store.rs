@@ -266,9 +266,8 @@ pub(super) fn read_offers(offers: &[Value]) -> Result<Vec<NewOffer>> {
             let mut terms = odrl.clone();
             let rules: Rules = match terms.as_object_mut().and_then(|map| map.remove(RULES)) {
                 None => Rules::default(),
-                Some(rules) => {
-                    serde_json::from_value(rules).map_err(|e| Error::invalid(format!("The \"{RULES}\" of an offer cannot be read: {e}.")))?
-                }
+                Some(rules) => serde_json::from_value(rules)
+                    .map_err(|e| Error::invalid(format!("The \"{RULES}\" of an offer cannot be read: {e}.")))?,
             };
             rules.check()?;
             let policy = Policy::from_odrl(&terms)?;
