@@ -140,7 +140,13 @@ def objects(exchange, bad: BadS3) -> None:
     if shown:
         exchange.values("S3, 500 twice", exchange.profile(exchange.buy("fails-twice")), exchange.sample)
     refused(exchange, "S3, an object that changes while it is read", "FDC-4001", ("changed",), "up", "--s3", "changes")
-    refused(exchange, "S3, not S3 at all", "FDC-4001", ("no such object",), "up", "--s3", "odd-answers")
+    refused(exchange, "S3, not S3 at all", "FDC-4007", ("no S3 storage",), "up", "--s3", "odd-answers")
+    problem = exchange.provider.refusal("connection", "check", "odd-answers")
+    exchange.report.equal("S3, not S3 at all: a check says so too", problem.get("code"), "FDC-4007")
+    exchange.report.check("S3, not S3 at all: a check speaks of no publication", "published" not in problem.get("detail", ""), problem)
+    known = {c["name"]: c.get("lastCheck", {}) for c in exchange.provider.ask("connection", "list")["connections"]}
+    last = known["odd-answers"]
+    exchange.report.equal("S3, not S3 at all: the check is kept", (last.get("works"), last.get("code")), (False, "FDC-4007"))
     for kind in ("table", "files"):
         problem = exchange.provider.refusal("product", "add", "up", "--s3", "climbs", "--kind", kind, "--id", "bad", "--title", "Bad")
         exchange.report.check(f"S3, a key that climbs, as {kind}: refused", problem.get("code", "").startswith("FDC-4"), problem)
