@@ -1,6 +1,7 @@
 //! `cargo xtask bench WHAT`: measurements against real processes, with the targets they are held to.
 
 mod deal;
+mod dsp;
 mod fetch;
 mod pair;
 mod publish;
@@ -19,6 +20,8 @@ pub(crate) struct Args {
 enum What {
     /// Start-up, memory, negotiation latency and rate, and serving a large table
     Deal(deal::Args),
+    /// Negotiations of two nodes beside those of two Eclipse EDC control planes
+    Dsp(dsp::Args),
     /// Fetching a large file, beside curl and nginx
     Fetch(fetch::Args),
     /// Publishing a Delta table of many files, and listing it
@@ -31,6 +34,7 @@ enum What {
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     match &args.what {
         What::Deal(args) => deal::run(root, args),
+        What::Dsp(args) => dsp::run(root, args),
         What::Fetch(args) => fetch::run(root, args),
         What::Publish(args) => publish::run(root, args),
         What::Rooms(args) => rooms::run(root, args),

@@ -26,6 +26,9 @@ pub enum State {
     Started {
         /// Since when.
         since: Timestamp,
+        /// Consumer: we resumed it, so the provider may still answer with a start of its own, which brings its address.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        answer_due: bool,
     },
     /// Access is closed for now.
     Suspended {
@@ -178,7 +181,7 @@ impl Transfer {
     /// could undo the provider's suspension, and the provider's node enforces the terms.
     fn may_start(&self, by: Role) -> Result<()> {
         match (&self.state, by) {
-            (State::Requested, Role::Provider) => Ok(()),
+            (State::Requested, Role::Provider) | (State::Started { answer_due: true, .. }, Role::Provider) => Ok(()),
             (State::Suspended { by: suspender, .. }, _) if *suspender == by => Ok(()),
             (State::Suspended { by: suspender, .. }, _) => Err(Error::new(
                 Code::IllegalTransition,
@@ -190,10 +193,19 @@ impl Transfer {
 
     fn step(&mut self, by: Role, own: Own, now: Timestamp) -> Result<Vec<Effect>> {
         let was_open = self.state.is_open();
+        let mut effects = Vec::new();
         let (state, trigger) = match (own, &self.state) {
+            (Own::Start, State::Started { since, .. }) => {
+                self.may_start(by)?;
+                (State::Started { since: *since, answer_due: false }, None)
+            }
             (Own::Start, _) => {
                 self.may_start(by)?;
-                (State::Started { since: now }, Some(Trigger::Started))
+                let resumed_by_consumer = by == Role::Consumer;
+                // A consumer needs an address again, and some wait for it (Eclipse EDC): the provider answers with its own start.
+                effects.extend((resumed_by_consumer && self.role == Role::Provider).then_some(Effect::Send(Message::Start)));
+                let answer_due = resumed_by_consumer && self.role == Role::Consumer;
+                (State::Started { since: now, answer_due }, Some(Trigger::Started))
             }
             (Own::Suspend(ending), State::Started { .. }) => (State::Suspended { by, ending }, Some(Trigger::Suspended)),
             (Own::Complete, State::Started { .. }) => (State::Completed { by }, None),
@@ -205,7 +217,6 @@ impl Transfer {
         self.state = state;
         self.revision += 1;
         self.updated_at = now;
-        let mut effects = Vec::new();
         if was_open != self.state.is_open() {
             effects.push(Effect::Access { open: self.state.is_open() });
         }
@@ -313,7 +324,7 @@ mod tests {
     fn states() -> Vec<State> {
         vec![
             State::Requested,
-            State::Started { since: NOW },
+            State::Started { since: NOW, answer_due: false },
             State::Suspended { by: Role::Consumer, ending: Ending::default() },
             State::Suspended { by: Role::Provider, ending: Ending::default() },
             State::Completed { by: Role::Consumer },
@@ -371,6 +382,28 @@ mod tests {
         assert!(effects.contains(&Effect::Access { open: false }));
         let (_, effects) = t.receive(Received::Termination(Ending::default()), NOW).expect("terminated");
         assert!(!effects.iter().any(|e| matches!(e, Effect::Access { .. })), "it was closed already");
+    }
+
+    #[test]
+    fn a_resumed_consumer_is_told_where_to_read_once() {
+        let suspended = || State::Suspended { by: Role::Consumer, ending: Ending::default() };
+        let (provider, effects) =
+            transfer(Role::Provider, suspended()).receive(Received::Start { sealed_address: None }, NOW).expect("resumed");
+        assert_eq!(effects, [Effect::Send(Message::Start), Effect::Access { open: true }, Effect::Decide(Trigger::Started)]);
+        assert_eq!(provider.state, State::Started { since: NOW, answer_due: false });
+        let (consumer, effects) = transfer(Role::Consumer, suspended()).act(Own::Start, NOW).expect("resumed");
+        assert_eq!(effects, [Effect::Send(Message::Start), Effect::Access { open: true }, Effect::Decide(Trigger::Started)]);
+        let stored = serde_json::from_value::<Transfer>(serde_json::to_value(&consumer).expect("json")).expect("read");
+        let start = || Received::Start { sealed_address: Some(json!("new")) };
+        let (consumer, effects) = stored.receive(start(), NOW).expect("answered");
+        assert_eq!((effects, &consumer.sealed_address), (Vec::new(), &Some(json!("new"))));
+        assert!(consumer.clone().receive(start(), NOW).is_err(), "once");
+        assert!(consumer.act(Own::Start, NOW).is_err(), "and our own step stays illegal");
+        // A provider that resumes what it suspended has said where already.
+        let theirs = State::Suspended { by: Role::Provider, ending: Ending::default() };
+        let (provider, effects) = transfer(Role::Provider, theirs).act(Own::Start, NOW).expect("resumed");
+        assert_eq!(effects.iter().filter(|e| matches!(e, Effect::Send(_))).count(), 1);
+        assert!(provider.act(Own::Start, NOW).is_err());
     }
 
     #[test]

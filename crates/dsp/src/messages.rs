@@ -8,6 +8,7 @@
 
 pub mod catalog;
 pub mod negotiation;
+pub mod query;
 pub(crate) mod read;
 pub mod transfer;
 pub mod version;

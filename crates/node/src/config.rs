@@ -129,6 +129,9 @@ pub struct Identity {
     pub static_peers: BTreeMap<String, String>,
     /// For `static`: the `Authorization` header of our own calls.
     pub static_outgoing: String,
+    /// For `static` and `edc-mock`: where participants without a DID document are. Participant id to the address below
+    /// which `/.well-known/dspace-version` answers. With `did`, a peer's own document says so and nothing else.
+    pub peers: BTreeMap<String, Url>,
 }
 
 /// The authenticators of the node.
@@ -227,6 +230,12 @@ impl Config {
             .map_err(|e| Error::new(Code::ConfigInvalid, format!("{}: {e}", path.display())))?;
         let public = Public { listen: file.public.listen.map_or_else(|| default_listen(&file.public.url), Ok)?, url: file.public.url };
         check_public(&public.url)?;
+        if file.identity.authenticator == AuthenticatorKind::Did && !file.identity.peers.is_empty() {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                "identity.peers is for the authenticators \"static\" and \"edc-mock\": with \"did\" a peer's DID document says where it is.",
+            ));
+        }
         Ok(Self {
             dir: dir.to_owned(),
             public,
@@ -322,6 +331,19 @@ mod tests {
         std::fs::write(dir.path().join(FILE_NAME), text).expect("write");
         let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Config::load_with(dir.path(), &env)
+    }
+
+    #[test]
+    fn peers_without_a_did_document_are_named_only_where_nothing_is_proven_by_one() {
+        let text = |authenticator: &str| {
+            format!(
+                "[public]\nurl = \"http://127.0.0.1:9000\"\n[identity]\nauthenticator = \"{authenticator}\"\n\
+                 [identity.peers]\nProvider-1 = \"http://127.0.0.1:19194/protocol\"\n"
+            )
+        };
+        let c = load(&text("edc-mock"), &[]).expect("config");
+        assert_eq!(c.identity.peers.get("Provider-1").map(Url::as_str), Some("http://127.0.0.1:19194/protocol"));
+        assert_eq!(load(&text("did"), &[]).expect_err("refused").code(), Code::ConfigInvalid);
     }
 
     #[test]

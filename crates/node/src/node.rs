@@ -190,6 +190,13 @@ pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App>
     };
     let outbound = net::Outbound::trusting(rule, config.ca_file().as_deref())?;
     let resolver = DidResolver::new(outbound.clone(), Arc::clone(&clock));
+    if config.identity.authenticator != AuthenticatorKind::Did {
+        tracing::warn!(
+            authenticator = ?config.identity.authenticator,
+            "identity.unproven: peers prove nothing about who they are, so anybody who reaches this node can act as any of them. \
+             This is for tests with connectors that do the same. Remove identity.authenticator from the configuration for anything else."
+        );
+    }
     let authenticator = match config.identity.authenticator {
         AuthenticatorKind::Did => Authenticator::Did(resolver.clone()),
         AuthenticatorKind::EdcMock => Authenticator::EdcMock,

@@ -51,10 +51,19 @@ impl fmt::Debug for EndpointProperty {
     }
 }
 
+/// The namespace in which Eclipse EDC writes the names of properties that DSP names plainly, and `endpoint`.
+pub const EDC_NAMESPACE: &str = "https://w3id.org/edc/v0.0.1/ns/";
+
 impl DataAddress {
-    /// The value of a property.
+    /// The value of a property, by its plain name or by EDC's.
     pub fn property(&self, name: &str) -> Option<&str> {
-        self.properties.iter().find(|p| p.name == name).map(|p| p.value.as_str())
+        let is = |p: &&EndpointProperty| p.name == name || p.name.strip_prefix(EDC_NAMESPACE) == Some(name);
+        self.properties.iter().find(is).map(|p| p.value.as_str())
+    }
+
+    /// Where the data is: the member `endpoint`, or the property that EDC puts in its place.
+    pub fn location(&self) -> Option<&str> {
+        self.endpoint.as_deref().or_else(|| self.property("endpoint"))
     }
 
     fn read(value: &Value, path: String) -> Result<Self, WireError> {

@@ -3,14 +3,18 @@
 use super::App;
 use crate::jobs::dsp_base;
 use fondaco_core::{
-    Error, Result,
+    Code, Error, Result,
     participant::{Did, Participant},
     policy::{Constraint, Policy},
     product::{Offer, Product, ProductRef, ProductState},
 };
-use fondaco_dsp::messages::catalog::{AccessService, Catalog, DataService, Dataset, Distribution};
+use fondaco_dsp::messages::{
+    catalog::{AccessService, Catalog, DataService, Dataset, Distribution},
+    query::QuerySpec,
+};
 use fondaco_store::ProductFilter;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Datasets on one page of the catalogue.
 pub const PAGE: u32 = 500;
@@ -39,6 +43,53 @@ impl App {
                 Some(ProductRef::parse_dataset_id(text).ok_or_else(|| Error::invalid("The cursor is not one of ours; begin without it."))?)
             }
         };
+        let (datasets, next) = self.visible(participant, caller, after).await?;
+        Ok(Page { catalog: self.catalog_of(participant, datasets), next: next.map(|r| r.dataset_id()) })
+    }
+
+    /// The part of a participant's catalogue that a caller's query asks for; never more than one page of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn catalog_window(&self, participant: &Participant, caller: &Did, query: &QuerySpec) -> Result<Catalog> {
+        let limit = query.limit.min(PAGE as usize);
+        if let Some(ids) = &query.ids {
+            let mut datasets = Vec::new();
+            // In order, and each once.
+            for id in ids.iter().collect::<BTreeSet<_>>() {
+                match self.dataset(participant, caller, id).await {
+                    Ok(dataset) => datasets.push(dataset),
+                    Err(e) if e.code() == Code::NotFound => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            let window = datasets.into_iter().skip(query.offset).take(limit).collect();
+            return Ok(self.catalog_of(participant, window));
+        }
+        // What a caller may see is known once the offers are read, so what lies before the window is read too: a caller
+        // that follows our `Link` headers instead pays for each page once.
+        let (mut window, mut skip, mut after) = (Vec::new(), query.offset, None);
+        while window.len() < limit {
+            let (datasets, next) = self.visible(participant, caller, after).await?;
+            let left_out = skip.min(datasets.len());
+            skip -= left_out;
+            let room = limit - window.len();
+            window.extend(datasets.into_iter().skip(left_out).take(room));
+            if next.is_none() {
+                break;
+            }
+            after = next;
+        }
+        Ok(self.catalog_of(participant, window))
+    }
+
+    /// What a caller may see of the products of one page, and where the next page begins.
+    async fn visible(
+        &self,
+        participant: &Participant,
+        caller: &Did,
+        after: Option<ProductRef>,
+    ) -> Result<(Vec<Dataset>, Option<ProductRef>)> {
         let filter = ProductFilter { published_only: true, latest_only: true, query: None, after, limit: PAGE };
         let slug = participant.slug.clone();
         let (products, offers, next) = self
@@ -51,7 +102,7 @@ impl App {
                 let references: Vec<ProductRef> = products.iter().map(|p| p.reference.clone()).collect();
                 let offers = tx.offers_of_many(&slug, &references)?;
                 // A full page may be the last one; the next is then empty, which harms nobody.
-                let next = references.last().filter(|_| full).map(ProductRef::dataset_id);
+                let next = references.into_iter().next_back().filter(|_| full);
                 Ok((products, offers, next))
             })
             .await?;
@@ -64,15 +115,18 @@ impl App {
                 (!own.is_empty()).then(|| dataset(product, &own, &service, None))
             })
             .collect();
-        let catalog = Catalog {
+        Ok((datasets, next))
+    }
+
+    fn catalog_of(&self, participant: &Participant, datasets: Vec<Dataset>) -> Catalog {
+        Catalog {
             id: format!("{}/catalog", dsp_base(self, &participant.slug)),
             participant_id: Some(participant.did.to_string()),
             title: Some(participant.name.clone()),
             datasets,
-            services: vec![service],
+            services: vec![self.data_service(participant)],
             ..Catalog::default()
-        };
-        Ok(Page { catalog, next })
+        }
     }
 
     /// One dataset for a caller.

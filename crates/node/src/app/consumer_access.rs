@@ -103,7 +103,7 @@ impl App {
     pub fn seal_address(&self, id: &TransferId, address: &DataAddress) -> Result<Value> {
         let stored = Stored {
             endpoint_type: address.endpoint_type.clone(),
-            endpoint: address.endpoint.clone(),
+            endpoint: address.location().map(str::to_owned),
             authorization: address.property("authorization").map(str::to_owned),
         };
         let text = serde_json::to_vec(&stored).map_err(Error::internal_failure)?;

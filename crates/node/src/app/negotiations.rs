@@ -5,10 +5,11 @@
 use super::{
     After, App, Done, access,
     idempotency::{Key, Once, once},
-    peers::Remote,
+    peers::{Remote, RemoteOffer},
     process::{self, Process},
 };
 use crate::jobs::{self, NegotiationSend};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
@@ -68,6 +69,19 @@ impl From<&str> for Subject {
     }
 }
 
+/// The offer with an id. Eclipse EDC makes the last of an id's three parts anew for every look at its catalogue, so an id
+/// from an earlier look stands for the offer whose first two parts, its definition and its asset, are the same.
+fn the_offer<'a>(offers: &'a [RemoteOffer], wanted: &str) -> Option<&'a RemoteOffer> {
+    fn definition(id: &str) -> Option<(&str, &str)> {
+        let (lasting, fresh) = id.rsplit_once(':')?;
+        let (definition, asset) = lasting.split_once(':')?;
+        let all_base64 = [definition, asset, fresh].iter().all(|part| STANDARD.decode(part).is_ok_and(|d| !d.is_empty()));
+        all_base64.then_some((definition, asset))
+    }
+    let same = |o: &&RemoteOffer| definition(wanted).is_some() && definition(&o.id) == definition(wanted);
+    offers.iter().find(|o| o.id == wanted).or_else(|| offers.iter().find(same))
+}
+
 impl App {
     /// Begins a negotiation as consumer: finds the offer in the peer's catalogue and asks for it.
     ///
@@ -79,7 +93,7 @@ impl App {
         let dataset = self.remote_dataset(participant, &remote, &begin.product, &declared).await?;
         let offers: Vec<&str> = dataset.offers.iter().map(|o| o.id.as_str()).collect();
         let offer = match &begin.offer {
-            Some(wanted) => dataset.offers.iter().find(|o| o.id == *wanted).ok_or_else(|| {
+            Some(wanted) => the_offer(&dataset.offers, wanted).ok_or_else(|| {
                 Error::new(Code::OfferUnknown, format!("\"{}\" has no offer \"{wanted:.80}\". It has: {}.", dataset.id, offers.join(", ")))
             })?,
             None => match dataset.offers.as_slice() {
@@ -436,5 +450,28 @@ pub fn published_offer(tx: &mut Tx, slug: &Slug, dataset: &str, offer_id: &str) 
     match tx.product_get(slug, &reference)? {
         Some(product) if product.state == ProductState::Published => Ok(offer),
         _ => Err(unknown()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offer_of_edc_is_found_again_although_its_id_changed() {
+        let offers = |ids: &[&str]| ids.iter().map(|id| RemoteOffer { id: (*id).to_owned(), ..RemoteOffer::default() }).collect::<Vec<_>>();
+        let found = |ids: &[&str], wanted: &str| the_offer(&offers(ids), wanted).map(|o| o.id.clone());
+        // From two looks at the catalogue of one EDC 0.15.1.
+        let (then, now) = (
+            "ZGVmLXVzZQ==:YXNzZXQtMQ==:OTI4YTk5NjMtOTgzMy00YzU0LTgwOTYtYWFiNmJkNTdiMWE5",
+            "ZGVmLXVzZQ==:YXNzZXQtMQ==:MjgzMjlhNmItNDVkMy00MzVkLWE4YmEtMDIxZDg0ODI1Y2Ri",
+        );
+        let other = "ZGVmLW9wZW4=:YXNzZXQtMQ==:MDNmYzA4ZWEtMDBmOS00N2QxLTlmNzctZDk2MmVhZWMwYzA5";
+        assert_eq!(found(&[other, now], then).as_deref(), Some(now));
+        assert_eq!(found(&[now, then], then).as_deref(), Some(then), "the very id comes first");
+        assert_eq!(found(&[other], then), None);
+        for (offered, wanted) in [("a:b:1", "a:b:2"), ("urn:uuid:1", "urn:uuid:2"), ("off_1", "off_2"), ("::", "::x")] {
+            assert_eq!(found(&[offered], wanted), None, "{wanted}");
+        }
     }
 }

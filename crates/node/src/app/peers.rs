@@ -131,6 +131,9 @@ impl App {
     }
 
     async fn find_remote(&self, peer: &str) -> Result<Remote> {
+        if let Some((did, root)) = self.configured_peer(peer)? {
+            return self.discovered(did, &root).await;
+        }
         let did = if peer.starts_with("did:") { Did::parse(peer)? } else { self.did_at(peer).await? };
         if let Some(remote) = self.remotes.get(&did).await {
             return Ok(remote);
@@ -141,12 +144,29 @@ impl App {
             .iter()
             .find(|s| s.types.iter().any(|t| t == "DataService"))
             .ok_or_else(|| Error::new(Code::DidUnresolvable, format!("The DID document of {did} names no DataService.")))?;
-        let url = self.url(&service.endpoint)?;
         let root = service
             .endpoint
             .trim_end_matches('/')
             .strip_suffix(VERSION_PATH)
             .ok_or_else(|| Error::new(Code::DidUnresolvable, format!("The DataService of {did} does not point to {VERSION_PATH}.")))?;
+        self.discovered(did, root).await
+    }
+
+    /// A peer that the configuration places, by its id or its address: with a mock of identity there is no DID document.
+    fn configured_peer(&self, peer: &str) -> Result<Option<(Did, String)>> {
+        let root = |address: &Url| address.as_str().trim_end_matches('/').to_owned();
+        let asked = peer.trim_end_matches('/');
+        let mut known = self.config.identity.peers.iter();
+        let found = known.find(|(id, address)| id.as_str() == peer || root(address) == asked);
+        found.map(|(id, address)| Ok((Did::parse(id)?, root(address)))).transpose()
+    }
+
+    /// Version discovery below `root`.
+    async fn discovered(&self, did: Did, root: &str) -> Result<Remote> {
+        if let Some(remote) = self.remotes.get(&did).await {
+            return Ok(remote);
+        }
+        let url = self.url(&format!("{root}{VERSION_PATH}"))?;
         let response = self.outbound.send(OutRequest::get(url).with_limit(Limits::VERSION.bytes as u64)).await?;
         if !response.status.is_success() {
             return Err(Error::new(Code::PeerAnsweredBadly, format!("Version discovery of {did} answered {}.", response.status.as_u16())));

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fondaco_core::{Error, Result};
-use fondaco_dsp::messages::catalog::CatalogRequestMessage;
+use fondaco_dsp::messages::{catalog::CatalogRequestMessage, query::QuerySpec};
 use serde::Deserialize;
 use std::collections::HashMap;
 
@@ -26,13 +26,14 @@ fn refuse(e: Error) -> Refusal {
     Refusal::new(Family::Catalog, e)
 }
 
-/// A page of the catalogue. Filters are implementation specific in DSP; ours has none, so one is refused, as the
-/// specification asks.
+/// A page of the catalogue. Filters are implementation specific in DSP: of the ones in use we understand the query that
+/// Eclipse EDC sends with every request; any other is refused, as the specification asks.
 pub async fn request(State(app): State<App>, call: Call, Query(page): Query<Cursor>, Message(body): Message) -> Result<Response, Refusal> {
     let message = CatalogRequestMessage::parse(&body).map_err(|e| Refusal::unreadable(Family::Catalog, &e))?;
     app.caller_reads(&call.caller).await.map_err(refuse)?;
-    if !message.filter.is_empty() {
-        return Err(refuse(Error::invalid("This catalogue has no filters; send the request without \"filter\".")));
+    if let Some(query) = QuerySpec::of_filter(&message.filter).map_err(|e| Refusal::unreadable(Family::Catalog, &e))? {
+        let catalog = app.catalog_window(&call.participant, &call.caller.did, &query).await.map_err(refuse)?;
+        return Ok(Json(catalog.to_json()).into_response());
     }
     let answer = app.catalog(&call.participant, &call.caller.did, page.cursor.as_deref()).await.map_err(refuse)?;
     let mut response = Json(answer.catalog.to_json()).into_response();

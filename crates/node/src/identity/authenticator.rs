@@ -49,11 +49,23 @@ impl StaticHeaders {
     }
 }
 
-/// What `iam-mock` puts into the header. Its other members say nothing we need.
-#[derive(Serialize, Deserialize)]
+/// The region that we claim towards `iam-mock`: its own default.
+const MOCK_REGION: &str = "eu";
+
+/// What `iam-mock` puts into the header and what we read of it. Its other members say nothing we need.
+#[derive(Deserialize)]
 struct MockToken {
     #[serde(rename = "clientId")]
     client_id: Did,
+}
+
+/// What we put there: all members, since `iam-mock` answers 500 when one that it turns into a claim is missing.
+#[derive(Serialize)]
+struct OwnMockToken<'a> {
+    region: &'static str,
+    audience: &'a Did,
+    #[serde(rename = "clientId")]
+    client_id: &'a Did,
 }
 
 impl Authenticator {
@@ -105,7 +117,10 @@ impl Authenticator {
                 Ok(format!("Bearer {}", token::mint(key, own, peer, declared, now, &jti)?))
             }
             Self::Static(headers) => Ok(headers.outgoing.clone()),
-            Self::EdcMock => serde_json::to_string(&MockToken { client_id: own.clone() }).map_err(Error::internal_failure),
+            Self::EdcMock => {
+                let token = OwnMockToken { region: MOCK_REGION, audience: peer, client_id: own };
+                serde_json::to_string(&token).map_err(Error::internal_failure)
+            }
         }
     }
 }
@@ -301,9 +316,9 @@ mod tests {
         let own = did("did:web:bob.example");
         let key = SigningKey::generate().expect("key");
         let header = Authenticator::EdcMock.outgoing(&key, &own, &did("edc"), &Declarations::default(), NOW, &OsEntropy).expect("header");
-        assert_eq!(header, r#"{"clientId":"did:web:bob.example"}"#);
+        assert_eq!(header, r#"{"region":"eu","audience":"edc","clientId":"did:web:bob.example"}"#);
         let caller = Authenticator::EdcMock
-            .authenticate(Some(r#"{"region":"eu","audience":null,"clientId":"consumer"}"#), &own, NOW)
+            .authenticate(Some(r#"{"region":"eu","audience":"http://127.0.0.1:7400/p/bob/dsp/2025-1","clientId":"consumer"}"#), &own, NOW)
             .await
             .expect("known");
         assert_eq!((caller.did, caller.replay), (did("consumer"), None));

@@ -98,14 +98,12 @@ impl NegotiationSend {
         };
         match send::post(app, parties, &format!("{}{path}", n.peer.address), &body).await? {
             Delivery::Accepted(answer) => self.delivered(app, job, &n, &answer).await,
-            Delivery::Later(why) => match send::later(app, job, &why).await? {
-                Ok(()) => Ok(()),
-                Err(e) => app.negotiation_fail(&job.participant, &n.id, ending(&e), job.id.clone()).await,
-            },
-            Delivery::Refused(why) => {
-                if job.attempts > 0 && self.arrived_before(app, parties, &n).await {
-                    return finish(app, job).await;
-                }
+            Delivery::Later(why) => self.put_off(app, job, &n, &why).await,
+            Delivery::Refused(_) | Delivery::Conflict(_) if job.attempts > 0 && self.arrived_before(app, parties, &n).await => {
+                finish(app, job).await
+            }
+            Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &n, &why).await,
+            Delivery::Refused(why) | Delivery::Conflict(why) => {
                 let e = Error::new(Code::PeerRefused, why);
                 app.negotiation_fail(&job.participant, &n.id, ending(&e), job.id.clone()).await
             }
@@ -126,6 +124,13 @@ impl NegotiationSend {
         };
         let state = send::peer_state(app, parties, &format!("{}/negotiations/{pid}", n.peer.address)).await;
         state.is_some_and(|s| reached.contains(&s.as_str()))
+    }
+
+    async fn put_off(&self, app: &App, job: &Job, n: &Negotiation, why: &str) -> Result<()> {
+        match send::later(app, job, why).await? {
+            Ok(()) => Ok(()),
+            Err(e) => app.negotiation_fail(&job.participant, &n.id, ending(&e), job.id.clone()).await,
+        }
     }
 
     async fn delivered(&self, app: &App, job: &Job, n: &Negotiation, answer: &[u8]) -> Result<()> {

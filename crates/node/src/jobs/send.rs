@@ -19,6 +19,10 @@ const ACK_MAX_BYTES: u64 = 256 * 1024;
 /// Most characters of the peer's own words that are kept.
 const WORDS_MAX_CHARS: usize = 500;
 
+/// How often a message that meets a conflict is sent again: about half a minute in all. A connector that works through
+/// its processes once a second may not have noted our last answer when our next message arrives, and refuses it as too early.
+const CONFLICT_RETRIES: u32 = 6;
+
 /// Who sends to whom.
 #[derive(Clone, Copy)]
 pub struct Parties<'a> {
@@ -39,6 +43,8 @@ pub enum Delivery {
     Accepted(Vec<u8>),
     /// Refused for good, with the peer's words.
     Refused(String),
+    /// Refused because of the state that the process is in there (409), with the peer's words.
+    Conflict(String),
     /// Not now; worth another try.
     Later(String),
 }
@@ -62,6 +68,11 @@ pub async fn post(app: &App, parties: Parties<'_>, url: &str, body: &Value) -> R
     })
 }
 
+/// Whether a message that met a conflict may be sent again.
+pub fn may_be_too_early(job: &Job) -> bool {
+    job.attempts < CONFLICT_RETRIES
+}
+
 /// The state a peer sees: when it refuses a message, that may be because it has it already and its answer got lost.
 pub async fn peer_state(app: &App, parties: Parties<'_>, url: &str) -> Option<String> {
     let authorization = app.authorization(parties.slug, parties.own, parties.peer, parties.declared).await.ok()?;
@@ -76,7 +87,8 @@ fn understand(response: &OutResponse) -> Delivery {
         200..=299 => Delivery::Accepted(response.body.to_vec()),
         status @ (408 | 425 | 429 | 500..=599) => Delivery::Later(format!("the peer answered {status}")),
         status => {
-            Delivery::Refused(format!("The peer refused the message ({status}). {}", peer_words(&response.body)).trim_end().to_owned())
+            let why = format!("The peer refused the message ({status}). {}", peer_words(&response.body)).trim_end().to_owned();
+            if status == 409 { Delivery::Conflict(why) } else { Delivery::Refused(why) }
         }
     }
 }

@@ -14,7 +14,7 @@ use fondaco_core::{
     transfer::{Message, State, Transfer},
 };
 use fondaco_dsp::messages::transfer::{
-    DataAddress, EndpointProperty, TransferCompletionMessage, TransferProcess, TransferRequestMessage, TransferStartMessage,
+    DataAddress, EDC_NAMESPACE, EndpointProperty, TransferCompletionMessage, TransferProcess, TransferRequestMessage, TransferStartMessage,
     TransferSuspensionMessage, TransferTerminationMessage,
 };
 use fondaco_store::Job;
@@ -65,14 +65,15 @@ impl TransferSend {
         let Some((path, body)) = self.body(app, &t)? else { return finish(app, job).await };
         match send::post(app, parties, &format!("{}{path}", t.peer.address), &body).await? {
             Delivery::Accepted(answer) => self.delivered(app, job, &t, &answer).await,
-            Delivery::Later(why) => match send::later(app, job, &why).await? {
-                Ok(()) => Ok(()),
-                Err(e) => app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await,
-            },
-            Delivery::Refused(why) => {
-                if job.attempts > 0 && self.arrived_before(app, parties, &t).await {
-                    return finish(app, job).await;
-                }
+            Delivery::Later(why) => self.put_off(app, job, &t, &why).await,
+            // A start may also answer a consumer that resumed: one that is STARTED already needs none.
+            Delivery::Refused(_) | Delivery::Conflict(_)
+                if (job.attempts > 0 || self.message == Message::Start) && self.arrived_before(app, parties, &t).await =>
+            {
+                finish(app, job).await
+            }
+            Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &t, &why).await,
+            Delivery::Refused(why) | Delivery::Conflict(why) => {
                 let e = Error::new(Code::PeerRefused, why);
                 app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await
             }
@@ -90,6 +91,13 @@ impl TransferSend {
         };
         let state = send::peer_state(app, parties, &format!("{}/transfers/{pid}", t.peer.address)).await;
         state.is_some_and(|s| reached.contains(&s.as_str()))
+    }
+
+    async fn put_off(&self, app: &App, job: &Job, t: &Transfer, why: &str) -> Result<()> {
+        match send::later(app, job, why).await? {
+            Ok(()) => Ok(()),
+            Err(e) => app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await,
+        }
     }
 
     async fn delivered(&self, app: &App, job: &Job, t: &Transfer, answer: &[u8]) -> Result<()> {
@@ -165,10 +173,15 @@ fn data_address(app: &App, t: &Transfer) -> Result<Option<DataAddress>> {
     } else {
         return Ok(None);
     };
-    let property = |name: &str, value: String| EndpointProperty { name: name.into(), value };
-    Ok(Some(DataAddress {
-        endpoint_type: endpoint_type.into(),
-        endpoint: Some(endpoint),
-        properties: vec![property("authorization", app.access_tokens.mint(&t.participant, &t.id)?), property("authType", "bearer".into())],
-    }))
+    let token = app.access_tokens.mint(&t.participant, &t.id)?;
+    let property = |name: String, value: &str| EndpointProperty { name, value: value.to_owned() };
+    // By the specification's names, and by the ones that Eclipse EDC looks for: it reads no `endpoint` elsewhere.
+    let of_dsp = [("authorization", token.as_str()), ("authType", "bearer")];
+    let of_edc = [("endpoint", endpoint.as_str()), ("authorization", token.as_str()), ("authType", "bearer")];
+    let properties = of_dsp
+        .iter()
+        .map(|(name, value)| property((*name).to_owned(), value))
+        .chain(of_edc.iter().map(|(name, value)| property(format!("{EDC_NAMESPACE}{name}"), value)))
+        .collect();
+    Ok(Some(DataAddress { endpoint_type: endpoint_type.into(), endpoint: Some(endpoint), properties }))
 }

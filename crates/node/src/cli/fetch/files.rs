@@ -69,10 +69,9 @@ pub(super) struct Fetched {
     pub(super) described: bool,
 }
 
-/// Downloads all files to `out`.
-pub(super) async fn files(http: &Outbound, endpoint: &Endpoint, out: &Path, overwrite: bool, progress: bool) -> Result<Fetched> {
-    let first = address(&endpoint.url)?;
-    let mut page = list(http, first, Some(&endpoint.token)).await?;
+/// Downloads all files to `out`, beginning with those of the first page of the list.
+pub(super) async fn files(http: &Outbound, first: Listing, out: &Path, overwrite: bool, progress: bool) -> Result<Fetched> {
+    let mut page = first;
     let (count, total) = (page.file_count, page.size_bytes);
     if count > FILES_MAX as u64 {
         return Err(Failure::new(Code::TooLarge, format!("The product has {count} files; at most {FILES_MAX} are fetched.")));
@@ -97,7 +96,7 @@ pub(super) async fn files(http: &Outbound, endpoint: &Endpoint, out: &Path, over
         let (run_ref, page_ref) = (&run, &page);
         stream::iter(files.into_iter().map(Ok)).try_for_each_concurrent(SIDE_BY_SIDE, |file| run_ref.one(page_ref, file)).await?;
         match page.next.take() {
-            Some(next) if !empty => page = list(http, address(&next)?, None).await?,
+            Some(next) if !empty => page = list(http, address(&next)?).await?,
             _ => break,
         }
     }
@@ -112,14 +111,11 @@ fn address(text: &str) -> Result<Url> {
     Url::parse(text).map_err(|_| lied("it has an address that is none"))
 }
 
-async fn list(http: &Outbound, url: Url, token: Option<&str>) -> Result<Listing> {
-    let mut request = OutRequest::get(url)
+async fn list(http: &Outbound, url: Url) -> Result<Listing> {
+    let request = OutRequest::get(url)
         .with_header(header::ACCEPT, HeaderValue::from_static("application/json"))
         .with_limit(PAGE_MAX_BYTES)
         .with_timeout(TIMEOUT);
-    if let Some(token) = token {
-        request = request.with_authorization(&format!("Bearer {token}"))?;
-    }
     let answer = http.send(request).await?;
     if answer.status != StatusCode::OK {
         return Err(refused(answer.status, &answer.body));
@@ -257,7 +253,7 @@ impl<'a> Run<'a> {
         }
         let wanted = pull::Wanted { part: self.place.part(&file), path, size: file.size, sha256: Some(file.sha256.clone()) };
         let renew = async || {
-            let fresh = list(self.http, address(&page.this)?, None).await?;
+            let fresh = list(self.http, address(&page.this)?).await?;
             let again = fresh.files.iter().find(|f| f.path == file.path && f.sha256 == file.sha256);
             again.map(|f| address(&f.url)).transpose()
         };
@@ -439,26 +435,34 @@ mod tests {
         found
     }
 
+    /// As the command does it: what is there is looked at first.
+    async fn all(http: &Outbound, endpoint: &Endpoint, out: &Path, overwrite: bool, progress: bool) -> Result<Fetched> {
+        match super::super::single::open(http, endpoint, out).await? {
+            super::super::single::Opened::List(first) => files(http, *first, out, overwrite, progress).await,
+            super::super::single::Opened::Data(_) => panic!("a list is served here"),
+        }
+    }
+
     #[tokio::test]
     async fn the_structure_is_kept_and_a_second_run_finds_everything_here() {
         let (provider, http, endpoint) = serve(Provider { files: three(), ..Provider::default() }).await;
         let dir = tempfile::tempdir().expect("dir");
         let out = dir.path().join("new/out");
-        let got = files(&http, &endpoint, &out, false, false).await.expect("fetched");
+        let got = all(&http, &endpoint, &out, false, false).await.expect("fetched");
         assert_eq!(got, Fetched { files: 3, kept: 0, bytes: 300_004, resumed: 0, breaks: 0, described: false });
         assert_eq!(tree(&out), ["a.csv", "b/c/d.bin", "b/empty"]);
         assert_eq!(fs::read(out.join("b/c/d.bin")).expect("read"), vec![7; 300_000]);
         assert!(!out.join(PARTS).exists());
         let asked = provider.lock().expect("lock").asked.len();
-        let again = files(&http, &endpoint, &out, false, false).await.expect("kept");
+        let again = all(&http, &endpoint, &out, false, false).await.expect("kept");
         assert_eq!((again.kept, again.files), (3, 3));
         assert_eq!(provider.lock().expect("lock").asked.len(), asked, "nothing is fetched twice");
         // Another content under a name stays, unless it may be replaced.
         fs::write(out.join("a.csv"), "mine").expect("write");
-        let refused = files(&http, &endpoint, &out, false, false).await.expect_err("conflict");
+        let refused = all(&http, &endpoint, &out, false, false).await.expect_err("conflict");
         assert_eq!(refused.problem.code, Code::Conflict.as_str());
         assert_eq!(fs::read(out.join("a.csv")).expect("read"), b"mine");
-        files(&http, &endpoint, &out, true, false).await.expect("replaced");
+        all(&http, &endpoint, &out, true, false).await.expect("replaced");
         assert_eq!(fs::read(out.join("a.csv")).expect("read"), b"x\n1\n");
     }
 
@@ -471,16 +475,16 @@ mod tests {
         let part = Place::Folder(dir.path().to_owned()).part(&file);
         fs::create_dir(dir.path().join(PARTS)).expect("folder");
         fs::write(&part, vec![7; 123_456]).expect("write");
-        let got = files(&http, &endpoint, dir.path(), false, false).await.expect("fetched");
+        let got = all(&http, &endpoint, dir.path(), false, false).await.expect("fetched");
         assert_eq!(got.resumed, 123_456);
         assert!(provider.lock().expect("lock").asked.contains(&("b/c/d.bin".into(), Some("bytes=123456-".into()))));
         fs::remove_file(dir.path().join("b/c/d.bin")).expect("remove");
         fs::create_dir(dir.path().join(PARTS)).expect("folder");
         fs::write(&part, vec![8; 1_000]).expect("write");
-        let failed = files(&http, &endpoint, dir.path(), false, false).await.expect_err("wrong bytes");
+        let failed = all(&http, &endpoint, dir.path(), false, false).await.expect_err("wrong bytes");
         assert_eq!(failed.problem.code, Code::PeerAnsweredBadly.as_str());
         assert!(!part.exists() && !dir.path().join("b/c/d.bin").exists());
-        files(&http, &endpoint, dir.path(), false, false).await.expect("from the start");
+        all(&http, &endpoint, dir.path(), false, false).await.expect("from the start");
     }
 
     #[tokio::test]
@@ -503,7 +507,7 @@ mod tests {
             let (_, http, endpoint) = serve(Provider { files: named(hostile), ..Provider::default() }).await;
             let dir = tempfile::tempdir().expect("dir");
             let out = dir.path().join("out");
-            let failed = files(&http, &endpoint, &out, true, false).await.expect_err("refused");
+            let failed = all(&http, &endpoint, &out, true, false).await.expect_err("refused");
             assert_eq!(failed.problem.code, Code::PeerAnsweredBadly.as_str(), "{hostile:?}");
             assert!(tree(dir.path()).is_empty(), "{hostile:?}");
         }
@@ -521,7 +525,7 @@ mod tests {
         for (i, lie) in lies.into_iter().enumerate() {
             let (_, http, endpoint) = serve(Provider { files: three(), lie: Some(lie), ..Provider::default() }).await;
             let dir = tempfile::tempdir().expect("dir");
-            let failed = files(&http, &endpoint, &dir.path().join("out"), false, false).await.expect_err("refused");
+            let failed = all(&http, &endpoint, &dir.path().join("out"), false, false).await.expect_err("refused");
             assert_eq!(failed.problem.code, Code::PeerAnsweredBadly.as_str(), "lie {i}: {failed:?}");
         }
     }
@@ -534,7 +538,7 @@ mod tests {
         fs::create_dir_all(&out).expect("folder");
         fs::create_dir_all(&elsewhere).expect("folder");
         std::os::unix::fs::symlink(&elsewhere, out.join("b")).expect("link");
-        let failed = files(&http, &endpoint, &out, true, false).await.expect_err("refused");
+        let failed = all(&http, &endpoint, &out, true, false).await.expect_err("refused");
         assert_eq!(failed.problem.code, Code::Conflict.as_str());
         assert!(tree(&elsewhere).is_empty());
     }
@@ -546,7 +550,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         // The only file may be named.
         let out = dir.path().join("mine.csv");
-        files(&http, &endpoint, &out, false, false).await.expect("fetched");
+        all(&http, &endpoint, &out, false, false).await.expect("fetched");
         assert_eq!(fs::read(&out).expect("read"), b"x\n1\n");
         assert_eq!(provider.lock().expect("lock").listings, 2);
         assert_eq!(tree(dir.path()), ["mine.csv"]);

@@ -7,6 +7,7 @@ mod files;
 mod listing;
 mod profile;
 mod pull;
+mod single;
 mod tables;
 
 use super::{
@@ -23,7 +24,8 @@ use fondaco_core::Code;
 use fondaco_tables::delta_sharing::client::Profile;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use single::Opened;
+use std::path::{Path, PathBuf};
 
 /// Seconds the node may take to open access: a provider that decides by rule needs far less than one.
 const ACCESS_SECONDS_MAX: u64 = 30;
@@ -102,12 +104,22 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
             Err(Failure::new(Code::Invalid, "This agreement is about files, not a table: fetch them with --out FOLDER."))
         }
         (Given::Files { transfer, state, endpoint }, None, Some(out)) => {
-            let got = files::files(&http()?, &endpoint, out, args.overwrite, context.shows_progress()).await?;
+            let http = http()?;
+            let about = json!({"agreementId": args.agreement, "transferId": transfer, "state": state});
+            let first = match single::open(&http, &endpoint, out).await? {
+                Opened::List(first) => *first,
+                Opened::Data(data) => {
+                    let bar = if context.shows_progress() { ProgressBar::no_length() } else { ProgressBar::hidden() };
+                    let (path, size) = data.save(out, args.overwrite, &bar).await?;
+                    return Ok(saved(about, &std::path::absolute(&path).unwrap_or(path), size));
+                }
+            };
+            let got = files::files(&http, first, out, args.overwrite, context.shows_progress()).await?;
             if out.is_dir() && !got.described {
-                croissant::write(&http()?, &endpoint.url, &endpoint.token, out).await?;
+                croissant::write(&http, &endpoint.url, &endpoint.token, out).await?;
             }
             let path = std::path::absolute(out).unwrap_or_else(|_| out.clone());
-            Ok(fetched(&json!({"agreementId": args.agreement, "transferId": transfer, "state": state, "out": path.to_string_lossy()}), got))
+            Ok(fetched(about, &path, got))
         }
         (_, None, None) => Err(Failure::usage("Say what to fetch: --out PATH or --profile FILE.")),
     }
@@ -128,8 +140,23 @@ fn read(given: &Value) -> Result<Given> {
     Ok(Given::Files { transfer: text(given, "transferId").to_owned(), state: text(given, "state").to_owned(), endpoint })
 }
 
-fn fetched(about: &Value, got: files::Fetched) -> Answer {
-    let mut json = about.clone();
+/// The answer for data that another connector delivered as one piece.
+fn saved(mut about: Value, path: &Path, size: u64) -> Answer {
+    about["out"] = json!(path.to_string_lossy());
+    about["files"] = json!(1);
+    about["bytes"] = json!(size);
+    let mut fields = Fields::default();
+    fields
+        .add("File", text(&about, "out"))
+        .add("Size", bytes(Some(size)))
+        .add("Checked", "nothing: the provider announces no checksum for data that it delivers this way");
+    let shown = fields.render();
+    Answer::new(about, shown)
+}
+
+fn fetched(about: Value, out: &Path, got: files::Fetched) -> Answer {
+    let mut json = about;
+    json["out"] = json!(out.to_string_lossy());
     for (key, n) in
         [("files", got.files), ("keptFiles", got.kept), ("bytes", got.bytes), ("resumedBytes", got.resumed), ("breaks", got.breaks)]
     {
@@ -137,7 +164,7 @@ fn fetched(about: &Value, got: files::Fetched) -> Answer {
     }
     let mut fields = Fields::default();
     fields
-        .add("Folder", text(about, "out"))
+        .add("Folder", text(&json, "out"))
         .add("Files", count(Some(got.files)))
         .add("Size", bytes(Some(got.bytes)))
         .add("Already here", if got.kept == 0 { String::new() } else { format!("{} of {} files", got.kept, got.files) })

@@ -5,7 +5,7 @@ use super::{
     negotiations::{messages, planted, stored},
 };
 use fondaco_core::negotiation::Role;
-use fondaco_testkit::{TestNode, TestPair, wire};
+use fondaco_testkit::{TestNode, TestPair, tables, wire};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -166,4 +166,41 @@ async fn a_filter_that_we_do_not_have_is_refused() {
     let catalog =
         pair.consumer.send(&pair.provider, "/catalog/request", &wire::message("CatalogRequestMessage", json!({}))).await.must(200);
     assert_eq!((&catalog["@type"], &catalog["dataset"][0]["@id"]), (&json!("Catalog"), &json!("wind")), "{catalog}");
+}
+
+/// The message of EDC 0.15.1, word for word but for the filter's content.
+fn edc_query(limit: usize, offset: usize, conditions: &Value) -> Value {
+    json!({
+        "@type": "CatalogRequestMessage",
+        "filter": [{"@type": "QuerySpec", "limit": limit, "offset": offset, "sortOrder": "ASC", "filterExpression": conditions}],
+        "@context": ["https://w3id.org/dspace/2025/1/context.jsonld", "https://w3id.org/edc/dspace/v0.0.1"],
+    })
+}
+
+#[tokio::test]
+async fn the_query_that_edc_always_sends_is_a_window_on_what_the_caller_may_see() {
+    let pair = TestPair::start().await;
+    for id in ["breeze", "gale", "storm"] {
+        pair.provider.publish(id, tables::WIND, &[]).await;
+    }
+    let for_others = json!({"leftOperand": "recipient", "operator": "eq", "rightOperand": "did:web:else.example"});
+    let offer = json!({"@type": "Offer", "permission": [{"action": "use", "constraint": [for_others]}]});
+    pair.provider.publish("calm", tables::WIND, &[offer]).await;
+    let seen = async |limit: usize, offset: usize, conditions: Value| {
+        let query = edc_query(limit, offset, &conditions);
+        let catalog = pair.consumer.send(&pair.provider, "/catalog/request", &query).await.must(200);
+        let datasets = catalog["dataset"].as_array().cloned().unwrap_or_default();
+        datasets.iter().map(|d| d["@id"].as_str().expect("id").to_owned()).collect::<Vec<_>>()
+    };
+    let by_id =
+        |operator: &str, right: Value| json!([{"@type": "Criterion", "operandLeft": "id", "operator": operator, "operandRight": right}]);
+    assert_eq!(seen(50, 0, json!([])).await, ["breeze", "gale", "storm"]);
+    assert_eq!(seen(2, 0, json!([])).await, ["breeze", "gale"]);
+    assert_eq!(seen(2, 2, json!([])).await, ["storm"]);
+    assert_eq!(seen(2, 3, json!([])).await, [""; 0]);
+    assert_eq!(seen(0, 0, json!([])).await, [""; 0]);
+    assert_eq!(seen(50, 0, by_id("=", json!("gale"))).await, ["gale"]);
+    assert_eq!(seen(50, 1, by_id("in", json!(["storm", "calm", "gale", "gale", "none"]))).await, ["storm"]);
+    let other = edc_query(50, 0, &json!([{"@type": "Criterion", "operandLeft": "title", "operator": "=", "operandRight": "x"}]));
+    assert_error(&pair.consumer.send(&pair.provider, "/catalog/request", &other).await, 400, "CatalogError", "another condition");
 }

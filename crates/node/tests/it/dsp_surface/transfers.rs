@@ -29,7 +29,7 @@ async fn planted(subject: &TestNode, peer: &TestNode, agreement: &str, role: Rol
         format: "DeltaSharing-PULL".into(),
         state: match state {
             "REQUESTED" => State::Requested,
-            "STARTED" => State::Started { since: now },
+            "STARTED" => State::Started { since: now, answer_due: false },
             "SUSPENDED by consumer" => suspended(Role::Consumer),
             "SUSPENDED by provider" => suspended(Role::Provider),
             "COMPLETED" => State::Completed { by: role },
