@@ -181,7 +181,7 @@ impl Transfer {
     /// could undo the provider's suspension, and the provider's node enforces the terms.
     fn may_start(&self, by: Role) -> Result<()> {
         match (&self.state, by) {
-            (State::Requested, Role::Provider) | (State::Started { answer_due: true, .. }, Role::Provider) => Ok(()),
+            (State::Requested | State::Started { answer_due: true, .. }, Role::Provider) => Ok(()),
             (State::Suspended { by: suspender, .. }, _) if *suspender == by => Ok(()),
             (State::Suspended { by: suspender, .. }, _) => Err(Error::new(
                 Code::IllegalTransition,

@@ -40,7 +40,7 @@ pub(super) enum Opened {
     /// A list of files.
     List(Box<Listing>),
     /// The data.
-    Data(Data),
+    Data(Box<Data>),
 }
 
 /// Data under way.
@@ -80,13 +80,13 @@ pub(super) async fn open(http: &Outbound, endpoint: &Endpoint, out: &Path) -> Re
             let Some(piece) = rest.chunk().await? else {
                 return Ok(match serde_json::from_slice(&begun) {
                     Ok(list) => Opened::List(Box::new(list)),
-                    Err(_) => Opened::Data(Data { begun, rest, name }),
+                    Err(_) => Opened::Data(Box::new(Data { begun, rest, name })),
                 });
             };
             begun.extend_from_slice(&piece);
         }
     }
-    Ok(Opened::Data(Data { begun, rest, name }))
+    Ok(Opened::Data(Box::new(Data { begun, rest, name })))
 }
 
 /// The nearest folder above `out` that is there.
