@@ -168,7 +168,16 @@ class Connector:
 
     def data_address(self, transfer: str) -> dict:
         """Where the data of a transfer is, as its applications learn it: members by the names that EDC gives its own."""
-        address = self.call("GET", f"/edrs/{transfer}/dataaddress")
+        deadline = time.monotonic() + ANSWER_WITHIN_SECONDS
+        while True:
+            # It is noted a little after the transfer says STARTED.
+            try:
+                address = self.call("GET", f"/edrs/{transfer}/dataaddress")
+                break
+            except Refused as refused:
+                if refused.status != 404 or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
         # The module for this is of the version before; it does not shorten names.
         own = {key.removeprefix(EDC["@vocab"]): value for key, value in address.items() if key.startswith(EDC["@vocab"])}
         return own or address

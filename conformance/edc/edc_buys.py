@@ -125,7 +125,7 @@ def files(report, node, edc, peer, agreement, rolls) -> None:
 
     transfer, address = started(report, edc, peer, agreement, "HttpData-PULL")
     node.ask("transfer", "end", ours())
-    report.equal("the node ends: EDC", edc.reaches("transferprocesses", transfer, "TERMINATED")["state"], "TERMINATED")
+    report.equal("the node ends: EDC", edc.reaches("transferprocesses", transfer, "COMPLETED")["state"], "COMPLETED")
     report.equal("the node ends: no access", status(address["endpoint"], address["authorization"]), 403)
 
 
