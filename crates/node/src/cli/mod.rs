@@ -38,7 +38,10 @@ use answer::Answer;
 use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 use context::Context;
 use failure::{EXIT_USAGE, Failure, Result};
-use std::{ffi::OsString, io, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io, path::PathBuf, process::ExitCode, time::Duration};
+
+/// How long threads that still work may take when the command is done.
+const THREADS_END: Duration = Duration::from_secs(5);
 
 /// Share and trade data with organisations you do not have to trust.
 ///
@@ -130,7 +133,12 @@ pub fn main() -> ExitCode {
                 json: cli.global.json,
                 quiet: cli.global.quiet,
             };
-            let outcome = runtime(&cli.command).and_then(|runtime| runtime.block_on(run(cli.command, &context)));
+            let outcome = runtime(&cli.command).and_then(|runtime| {
+                let outcome = runtime.block_on(run(cli.command, &context));
+                // Not for ever, for a thread that waits for a disk or a server.
+                runtime.shutdown_timeout(THREADS_END);
+                outcome
+            });
             (context, outcome)
         }
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => return help(&e),

@@ -2,7 +2,6 @@
 
 use std::{error::Error, fmt::Write as _, sync::Arc};
 
-use ::postgres::types::{FromSql, Kind as PgKind, Type};
 use arrow::{
     array::{
         ArrayRef, BinaryBuilder, BooleanBufferBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder,
@@ -11,6 +10,7 @@ use arrow::{
     buffer::{NullBuffer, OffsetBuffer, ScalarBuffer},
     datatypes::{DataType, Field, TimeUnit},
 };
+use tokio_postgres::types::{FromSql, Kind as PgKind, Type};
 
 /// Days from 1970-01-01 to PostgreSQL's 2000-01-01.
 const EPOCH_DAYS: i32 = 10_957;
