@@ -104,14 +104,20 @@ async fn examine(dir: &Path, deep: bool) -> Vec<Finding> {
             findings.extend(folder::configured_secrets(dir, &config));
             let (running, found) = listeners::check(dir, &config).await;
             findings.extend(found);
+            // Where no node runs, the check of the database says what keeps it from being opened.
+            let mut told = false;
             match &running {
                 Some(node) => {
                     findings.extend(address::check(&config, node).await);
                     findings.extend(connections::check(dir, node).await);
                 }
-                None => findings.extend(database::check(dir, &config).await),
+                None => {
+                    let found = database::check(dir, &config).await;
+                    told = !deep && found.iter().any(|f| f.status == Status::Fail);
+                    findings.extend(found);
+                }
             }
-            findings.extend(storage::check(&config, deep, SystemClock.now()).await);
+            findings.extend(storage::check(&config, deep, told, SystemClock.now()).await);
         }
     }
     findings

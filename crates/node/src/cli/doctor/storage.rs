@@ -20,8 +20,8 @@ const FILES_NAMED_MAX: usize = 5;
 /// A job that failed this often will not mend itself.
 const ATTEMPTS_WARN: u64 = 5;
 
-/// Looks at the database and the data files. Nothing when the database cannot be read: others say so.
-pub(super) async fn check(config: &Config, deep: bool, now: Timestamp) -> Vec<Finding> {
+/// Looks at the database and the data files. `told`: another check says already that the database cannot be opened.
+pub(super) async fn check(config: &Config, deep: bool, told: bool, now: Timestamp) -> Vec<Finding> {
     let (url, data) = (config.database_url(), config.data_dir());
     let looked = tokio::task::spawn_blocking(move || {
         let state = inspect(&url)?;
@@ -38,9 +38,19 @@ pub(super) async fn check(config: &Config, deep: bool, now: Timestamp) -> Vec<Fi
         Ok(Err(e @ StoreError::Corrupt(_))) => {
             vec![Finding::fail("integrity", format!("{e}."), "Restore the node from a backup; keep the damaged database for examination.")]
         }
-        // Not reachable, or of another version: the checks of the node and of the database say that.
-        Ok(Err(_)) | Err(_) => Vec::new(),
+        Ok(Err(_)) if told => Vec::new(),
+        Ok(Err(e)) => vec![unseen(&e)],
+        Err(e) => vec![unseen(&e)],
     }
+}
+
+/// What was not looked at is not well.
+fn unseen(why: &dyn std::fmt::Display) -> Finding {
+    Finding::fail(
+        "integrity",
+        format!("The database cannot be examined: {why}."),
+        "Run doctor with the node's environment (FONDACO_DATABASE__URL), as the node's user.",
+    )
 }
 
 fn integrity(state: &DatabaseState) -> Finding {
@@ -156,6 +166,18 @@ mod tests {
         let many: Vec<StoredFile> = (0..8).map(|n| file(&format!("none-{n}"), 1, "x")).collect();
         let found = files(&many, dir.path(), false).found;
         assert!(found.starts_with("8 of 8") && found.contains("none-4") && found.contains("and 3 more"), "{found}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_examined_is_not_called_well() {
+        let dir = tempfile::tempdir().expect("dir");
+        std::fs::write(dir.path().join(crate::config::FILE_NAME), "[public]\nurl = \"http://127.0.0.1:7400\"\n").expect("write");
+        let config = Config::load(dir.path()).expect("config");
+        let now = Timestamp::from_micros(1);
+        let found = check(&config, false, false, now).await;
+        assert_eq!(found.iter().map(|f| (f.check, f.status)).collect::<Vec<_>>(), [("integrity", Status::Fail)], "{found:?}");
+        assert!(found[0].found.starts_with("The database cannot be examined: "), "{found:?}");
+        assert_eq!(check(&config, false, true, now).await, [], "said once");
     }
 
     #[test]
