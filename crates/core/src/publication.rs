@@ -234,8 +234,17 @@ impl Prepared {
     /// # Errors
     /// [`Code::PersonalData`] naming the columns.
     pub fn check_personal_data(&self, accepted: bool) -> Result<()> {
-        let found = self.personal_data_found();
-        if accepted || found.is_empty() {
+        if accepted { Ok(()) } else { self.check_personal_data_among(&[]) }
+    }
+
+    /// Refuses to let personal data out beyond these `(column, category)`, which its publisher has accepted.
+    ///
+    /// # Errors
+    /// [`Code::PersonalData`] naming the columns.
+    pub fn check_personal_data_among(&self, accepted: &[(String, String)]) -> Result<()> {
+        let mut found = self.personal_data_found();
+        found.retain(|hint| !accepted.contains(hint));
+        if found.is_empty() {
             return Ok(());
         }
         let columns: Vec<String> = found.iter().map(|(column, category)| format!("\"{column:.100}\" ({category})")).collect();
@@ -325,7 +334,8 @@ impl Publication {
         Err(Error::new(Code::Conflict, format!("The publication is {}; {what}", self.state.name())))
     }
 
-    /// Changes what was said. A changed source, way of reading or kind makes what was prepared void.
+    /// Changes what was said. A changed source, way of reading or kind makes what was prepared void, and with it the
+    /// confirmation of its personal data, unless it is given in the same breath.
     ///
     /// # Errors
     /// [`Code::Conflict`] for these while it is being prepared, and for anything when it is published.
@@ -338,7 +348,14 @@ impl Publication {
             State::Prepared(prepared) if same_content => State::Prepared(prepared.clone()),
             State::Draft | State::Prepared(_) | State::Failed { .. } => State::Draft,
         };
-        Ok(Self { draft, ..self.moved(state, now) })
+        let confirmed_before = self.draft.personal_data_accepted && !same_content;
+        let personal_data_accepted = draft.personal_data_accepted && !confirmed_before;
+        Ok(Self { draft: Draft { personal_data_accepted, ..draft }, ..self.moved(state, now) })
+    }
+
+    /// Without a confirmation of personal data: what it was given for is read again, and may hold something else.
+    fn unconfirmed(self) -> Self {
+        Self { draft: Draft { personal_data_accepted: false, ..self.draft }, ..self }
     }
 
     /// Begins to read the source.
@@ -354,13 +371,14 @@ impl Publication {
         let source = self.draft.source.as_ref().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
         source.check(self.draft.kind)?;
         let begun = self.moved(State::Preparing, now);
+        let begun = if matches!(self.state, State::Prepared(_)) { begun.unconfirmed() } else { begun };
         Ok(Self { reading: begun.revision, ..begun })
     }
 
     /// The uploaded files are others now: what was read of them is void. `None` where nothing was, or of something else.
     pub fn uploaded(&self, now: Timestamp) -> Option<Self> {
         let read = matches!(self.state, State::Prepared(_) | State::Failed { .. });
-        (read && matches!(self.draft.source, Some(Source::Upload))).then(|| self.moved(State::Draft, now))
+        (read && matches!(self.draft.source, Some(Source::Upload))).then(|| self.moved(State::Draft, now).unconfirmed())
     }
 
     /// The source was read. `None` when nobody waits for it any more: then the result is to be thrown away.
@@ -465,6 +483,38 @@ mod tests {
         assert!(refusal.message().contains("身份证") && !refusal.message().contains("\"name\""), "{refusal}");
         let accepted = p.amend(Draft { personal_data_accepted: true, ..draft() }, NOW).expect("amended");
         accepted.ready().expect("confirmed");
+    }
+
+    #[test]
+    fn a_confirmation_is_for_the_content_it_was_given_for() {
+        let confirmed = |source: Source| Draft { personal_data_accepted: true, source: Some(source), ..draft() };
+        let path = |p: &str| Source::Paths { paths: vec![p.into()], in_place: false };
+        let read = |p: Publication| p.prepare(NOW).expect("begins").prepared(Ok(prepared(json!({}))), NOW).expect("waited for");
+        let p = read(publication()).amend(confirmed(path("/srv/flights")), NOW).expect("confirmed");
+        assert!(p.draft.personal_data_accepted);
+        let p = p.amend(Draft { title: "All flights".into(), ..confirmed(path("/srv/flights")) }, NOW).expect("amended");
+        assert!(p.draft.personal_data_accepted, "words are not content");
+        let other = p.amend(confirmed(path("/srv/crews")), NOW).expect("amended");
+        assert!(!other.draft.personal_data_accepted, "another source");
+        let other = other.amend(confirmed(path("/srv/crews")), NOW).expect("amended");
+        assert!(other.draft.personal_data_accepted, "said anew");
+        assert!(!p.prepare(NOW).expect("begins").draft.personal_data_accepted, "read again");
+        let begun = publication().amend(confirmed(path("/srv/crews")), NOW).expect("source and confirmation at once");
+        assert!(read(begun).draft.personal_data_accepted);
+        let sent = read(publication().amend(Draft { source: Some(Source::Upload), ..draft() }, NOW).expect("amended"));
+        let sent = sent.amend(confirmed(Source::Upload), NOW).expect("confirmed");
+        assert!(!sent.uploaded(NOW).expect("void").draft.personal_data_accepted, "other files");
+    }
+
+    #[test]
+    fn only_the_hints_that_were_accepted_go_out() {
+        let hint = |column: &str| json!({"column": column, "category": "mobile-phone", "strength": "found"});
+        let content = prepared(json!({"personalData": [hint("phone"), hint("contact")]}));
+        let pair = |column: &str| (column.to_owned(), "mobile-phone".to_owned());
+        content.check_personal_data_among(&[pair("phone"), pair("contact")]).expect("both were accepted");
+        let refusal = content.check_personal_data_among(&[pair("phone"), ("contact".into(), "email".into())]).expect_err("one was not");
+        assert_eq!(refusal.code(), Code::PersonalData);
+        assert!(refusal.message().contains("\"contact\"") && !refusal.message().contains("\"phone\""), "{refusal}");
     }
 
     #[test]
