@@ -50,7 +50,8 @@ use url::form_urlencoded;
 
 /// How long the address of a file lives. Access can end earlier: every request and every piece is checked.
 const URL_LIFE: Micros = Micros::from_secs(3_600);
-/// How long the address of a list lives, with which those of its files are renewed: a large download takes its time.
+/// How long the address of a list lives, with which those of its files are renewed: a large download takes its time. It
+/// is not renewed itself.
 const LIST_LIFE: Micros = Micros::from_secs(86_400);
 /// What the key that signs these addresses is derived for.
 const URL_KEY: &str = "files-urls";
@@ -134,7 +135,14 @@ impl Query {
 struct Reader {
     grant: Grant,
     /// The read that the address belongs to; `None` for who came with the token.
-    read: Option<String>,
+    read: Option<Read>,
+}
+
+/// A read that was counted.
+struct Read {
+    id: String,
+    /// When the address of the list ends, and with it the read: what it leads to lives no longer, or it would go on for ever.
+    end: Timestamp,
 }
 
 /// Checks the credential of a request: a signed address, or the token.
@@ -152,7 +160,7 @@ async fn reader(app: &App, slug: &Slug, transfer: String, what: &str, query: &st
         if grant.product.reference.version != version {
             return Err(Error::new(Code::AccessEnded, "This version is not delivered any more; ask for the list of files again."));
         }
-        (grant, Some(signed.query_id))
+        (grant, Some(Read { id: signed.query_id, end: Timestamp::from_micros(signed.expires_at_ms.saturating_mul(1_000)) }))
     } else {
         let token = bearer::token(headers).ok_or_else(|| {
             Error::new(Code::Unauthenticated, "Send the bearer token of the data address, or use an address from the list.")
@@ -194,7 +202,8 @@ async fn list(
     if fresh {
         app.admit_download(&reader.grant).await?;
     }
-    let signer = Signer::new(&app, &slug, &reader.grant, reader.read.unwrap_or_else(|| app.fresh_id()));
+    let read = reader.read.unwrap_or_else(|| Read { id: app.fresh_id(), end: app.now().plus(LIST_LIFE) });
+    let signer = Signer::new(&app, &slug, &reader.grant, read);
     let answer = match asked.form(&headers) {
         Form::Json => page(&app, &reader.grant.product, &signer, &asked).await.map(|listing| Json(listing).into_response()),
         Form::Html => html(&app, &reader.grant.product, &signer, &asked, &headers).await,
@@ -271,20 +280,17 @@ struct Signer {
 }
 
 impl Signer {
-    fn new(app: &App, slug: &Slug, grant: &Grant, read: String) -> Self {
-        let end = |life: Micros| {
-            let end = app.now().plus(life);
-            grant.permit.until.map_or(end, |until| until.min(end))
-        };
+    fn new(app: &App, slug: &Slug, grant: &Grant, read: Read) -> Self {
+        let lists_end = grant.permit.until.map_or(read.end, |until| until.min(read.end));
         let version = grant.product.reference.version;
         Self {
             base: format!("{}/files/{}", app.config.participant_base(slug), grant.transfer.id),
             scope: scope(grant.transfer.id.as_str(), version),
             version,
-            read,
+            read: read.id,
             key: std::sync::Arc::new(app.sealer.derive(URL_KEY)),
-            files_end: end(URL_LIFE),
-            lists_end: end(LIST_LIFE),
+            files_end: app.now().plus(URL_LIFE).min(lists_end),
+            lists_end,
         }
     }
 
