@@ -31,6 +31,8 @@ pub async fn run(app: App, mut feed: JobFeed, stop: CancellationToken) {
             job = feed.next() => job,
         };
         let app = app.clone();
+        // Readings of sources wait for one of few turns of their own: they must not keep the deals waiting with them.
+        let place = (!reads_a_source(&job.kind)).then_some(place);
         tasks.spawn(async move {
             perform(&app, job).await;
             drop(place);
@@ -38,6 +40,11 @@ pub async fn run(app: App, mut feed: JobFeed, stop: CancellationToken) {
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// Whether a job is bounded by the readings at once instead of by [`IN_FLIGHT_MAX`].
+fn reads_a_source(kind: &str) -> bool {
+    matches!(kind, PUBLICATION_PREPARE | FEED_LOOK)
 }
 
 async fn perform(app: &App, job: Job) {
