@@ -29,9 +29,13 @@ pub struct Feed {
     pub read: ReadOptions,
     /// How often the source is looked at.
     pub every: Period,
-    /// That hints of personal data were accepted for the first version.
+    /// Whether an operator of the node began it: it reads any path then, and else the folders that are open to all.
     #[serde(default)]
-    pub personal_data_accepted: bool,
+    pub operator: bool,
+    /// The hints of personal data, as `(column, category)`, that were accepted with the first version. Others wait for
+    /// their publisher.
+    #[serde(default)]
+    pub personal_data: Vec<(String, String)>,
     /// The version of the Delta table last published.
     #[serde(default)]
     pub delta_version: Option<u64>,
@@ -69,14 +73,18 @@ impl Feed {
         }
     }
 
-    /// After a look that found `content` (and, for Delta, `delta_version`); `renewed` when it became a version.
+    /// After `content` (and, for Delta, `delta_version`) became a version, in the middle of a look: what is published is not
+    /// published again, whatever comes of the rest. The look that was appointed goes on, so the revision stays.
     #[must_use]
-    pub fn looked(&self, renewed: bool, content: Option<String>, delta_version: Option<u64>, now: Timestamp) -> Self {
+    pub fn renewed(&self, content: String, delta_version: Option<u64>, now: Timestamp) -> Self {
+        Self { delta_version, content: Some(content), renewed_at: Some(now), error: None, failures: 0, ..self.clone() }
+    }
+
+    /// After a look that went well.
+    #[must_use]
+    pub fn looked(&self, now: Timestamp) -> Self {
         Self {
-            delta_version: delta_version.or(self.delta_version),
-            content: content.or_else(|| self.content.clone()),
             looked_at: Some(now),
-            renewed_at: if renewed { Some(now) } else { self.renewed_at },
             error: None,
             failures: 0,
             next_at: self.every.after(now).unwrap_or_else(|| now.plus(FAILING_PAUSE_MAX)),
@@ -114,7 +122,8 @@ mod tests {
             source: Source::Paths { paths: vec!["/srv/flights".into()], in_place: false },
             read: ReadOptions::default(),
             every: Period::parse("PT1M").expect("period"),
-            personal_data_accepted: false,
+            operator: false,
+            personal_data: Vec::new(),
             delta_version: Some(3),
             content: None,
             looked_at: None,
@@ -133,10 +142,29 @@ mod tests {
             f = f.failed("the database is away".into(), NOW);
         }
         assert_eq!(f.next_at, NOW.plus(FAILING_PAUSE_MAX));
-        let f = f.looked(true, Some("x".into()), Some(4), NOW);
-        assert_eq!((f.failures, f.error.clone(), f.delta_version), (0, None, Some(4)));
+        let f = f.looked(NOW);
+        assert_eq!((f.failures, f.error.clone(), f.delta_version), (0, None, Some(3)));
         assert_eq!(f.next_at, NOW.plus(Micros::from_secs(60)));
-        assert_eq!(f.looked(false, None, None, NOW).renewed_at, Some(NOW));
+    }
+
+    #[test]
+    fn what_became_a_version_stays_so_when_the_rest_of_the_look_fails() {
+        let before = feed();
+        let f = before.renewed("x".into(), Some(4), NOW);
+        assert_eq!((f.delta_version, f.content.as_deref(), f.renewed_at), (Some(4), Some("x"), Some(NOW)));
+        assert_eq!((f.revision, f.next_at), (before.revision, before.next_at), "the appointed look goes on");
+        let f = f.failed("commit 5 is damaged".into(), NOW);
+        assert_eq!((f.delta_version, f.failures, f.revision), (Some(4), 1, 2));
+    }
+
+    #[test]
+    fn a_feed_of_an_earlier_version_of_the_program_reaches_no_further_than_anybody() {
+        let mut old = serde_json::to_value(feed()).expect("json");
+        old.as_object_mut().expect("an object").shift_remove("operator");
+        old.as_object_mut().expect("an object").shift_remove("personalData");
+        old["personalDataAccepted"] = true.into();
+        let read: Feed = serde_json::from_value(old).expect("reads");
+        assert_eq!((read.operator, read.personal_data), (false, Vec::new()));
     }
 
     #[test]

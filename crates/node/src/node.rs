@@ -101,6 +101,10 @@ impl Node {
         let dir = config.dir.clone();
         telemetry::metrics();
         let app = open_app(config).await?;
+        if let Err(e) = app.remove_leftovers().await {
+            // They take room and no more.
+            tracing::warn!(cause = e.internal().unwrap_or_default(), "publish.leftover {e}");
+        }
         let feed = app.store.job_feed().await?;
         let stop = app.stopping.clone();
         let (public_addr, admin_addr) = (local(&public)?, local(&admin)?);

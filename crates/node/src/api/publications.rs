@@ -217,6 +217,7 @@ pub async fn cancel(State(app): State<App>, acting: Acting, path: Segments) -> A
     responses((status = 201, body = ProductBody), (status = 409, body = Problem)))]
 pub async fn publish(State(app): State<App>, acting: Acting, key: KeyHeader, path: Segments) -> ApiResult<(StatusCode, Json<ProductBody>)> {
     let key = key.key(&acting.caller, "publications.publish", &path.get("id"))?;
-    let listing = app.publication_publish(&acting.participant, &id_of(&path), key).await?;
+    let access = acting.caller.source_access();
+    let listing = app.publication_publish(&acting.participant, &id_of(&path), access, key).await?;
     Ok((StatusCode::CREATED, Json((&listing).into())))
 }

@@ -6,6 +6,7 @@ use fondaco_core::{
     Code, Error, Result,
     connection::{Check, Connection, Secret, Target, Tls, check_name},
     participant::{Participant, Slug},
+    product::ProductKind,
     publication::Source,
 };
 use fondaco_tables::publish::{
@@ -168,11 +169,19 @@ impl App {
     }
 
     /// The newest version of a source that is a Delta table.
-    pub(super) async fn newest_delta_version(&self, participant: &Participant, source: &Source) -> Result<Option<u64>> {
-        let source = match source {
-            Source::Paths { paths, .. } => TableSource::Paths(paths.iter().map(PathBuf::from).collect()),
+    ///
+    /// # Errors
+    /// As when it is read; [`Code::Forbidden`] for a path that `access` does not reach.
+    pub(super) async fn newest_delta_version(
+        &self,
+        participant: &Participant,
+        source: &Source,
+        access: SourceAccess,
+    ) -> Result<Option<u64>> {
+        let source = match self.allowed_source(ProductKind::Table, source, access)? {
+            Source::Paths { paths, .. } => TableSource::Paths(paths.into_iter().map(PathBuf::from).collect()),
             Source::S3 { connection, paths } => {
-                TableSource::ObjectStore { storage: Box::new(self.storage(participant, connection).await?), paths: paths.clone() }
+                TableSource::ObjectStore { storage: Box::new(self.storage(participant, &connection).await?), paths }
             }
             Source::Upload | Source::Postgres { .. } => return Ok(None),
         };

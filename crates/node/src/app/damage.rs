@@ -32,16 +32,24 @@ fn topic(reference: &ProductRef) -> String {
     format!("product:{}", reference.dataset_id())
 }
 
-fn is_about(event: &Event, file: &str, seal: &Value) -> bool {
-    event.kind == PRODUCT_DAMAGED && event.detail["file"] == file && event.detail["seal"] == *seal
+/// What was last found of a file.
+fn last_about<'a>(events: &'a [Event], file: &str) -> Option<&'a Event> {
+    let about = |e: &&Event| matches!(e.kind.as_str(), PRODUCT_DAMAGED | PRODUCT_RESTORED) && e.detail["file"] == file;
+    events.iter().rev().find(about)
+}
+
+/// Whether the publisher has not been told of this damage yet: not at all, or not since the file was restored.
+fn is_news(events: &[Event], file: &str, seal: &Value) -> bool {
+    last_about(events, file).is_none_or(|e| e.kind != PRODUCT_DAMAGED || e.detail["seal"] != *seal)
 }
 
 impl App {
-    /// Notes how a file looked when its hash was found to be right, so that it is not hashed again.
+    /// Notes how a file looked when its hash was found to be right, so that it is not hashed again; `None` where a further
+    /// change might not show.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn product_file_reseal(&self, product: &Product, file: &ProductFile, seal: &Seal) -> Result<()> {
+    pub async fn product_file_reseal(&self, product: &Product, file: &ProductFile, seal: Option<&Seal>) -> Result<()> {
         let reference = &product.reference;
         let restored = NewEvent {
             participant: product.participant.clone(),
@@ -51,13 +59,12 @@ impl App {
             text: format!("\"{}\" of \"{}\" is as it was published again, and is delivered.", file.name, product.title),
             detail: json!({"product": reference.id, "version": reference.version, "file": file.name}),
         };
-        let (reference, name, position, seal) = (reference.clone(), file.name.clone(), file.position, seal.clone());
+        let (reference, name, position, seal) = (reference.clone(), file.name.clone(), file.position, seal.cloned());
         self.store
             .tx("product.reseal", move |tx| -> Result<()> {
-                tx.product_file_seal(&restored.participant, &reference, position, seal.as_str())?;
+                tx.product_file_seal(&restored.participant, &reference, position, seal.as_ref().map(Seal::as_str))?;
                 let known = tx.events_of(&restored.participant, &restored.topic, 0, PAGE_MAX)?;
-                let last = known.iter().rfind(|e| e.detail["file"] == name.as_str());
-                if last.is_some_and(|e| e.kind == PRODUCT_DAMAGED) {
+                if last_about(&known, &name).is_some_and(|e| e.kind == PRODUCT_DAMAGED) {
                     tx.event_append(&restored)?;
                 }
                 Ok(())
@@ -65,17 +72,18 @@ impl App {
             .await
     }
 
-    /// Records that a file of a product cannot be delivered.
+    /// Records that a file of a product cannot be delivered. Its seal is forgotten, so that it is hashed again, and reported
+    /// as restored, even when it comes back looking as it did.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn product_damaged(&self, product: &Product, file: &str, damage: &Damage) -> Result<()> {
-        let reference = &product.reference;
+    pub async fn product_damaged(&self, product: &Product, row: &ProductFile, damage: &Damage) -> Result<()> {
+        let (reference, file, position) = (product.reference.clone(), row.name.clone(), row.position);
         tracing::warn!(participant = %product.participant, product = %reference.dataset_id(), file, "product.damaged: {}", damage.why);
         let seal = json!(damage.seal);
         let event = NewEvent {
             participant: product.participant.clone(),
-            topic: topic(reference),
+            topic: topic(&reference),
             kind: PRODUCT_DAMAGED.into(),
             actor: "node".into(),
             text: format!(
@@ -84,12 +92,12 @@ impl App {
             ),
             detail: json!({"product": reference.id, "version": reference.version, "file": file, "why": damage.why, "seal": seal}),
         };
-        let file = file.to_owned();
         self.store
             .tx("product.damaged", move |tx| -> Result<()> {
+                tx.product_file_seal(&event.participant, &reference, position, None)?;
                 let known = tx.events_of(&event.participant, &event.topic, 0, PAGE_MAX)?;
                 // A product with a page full of events is known to be in trouble: its log does not grow with every request.
-                if known.len() < PAGE_MAX as usize && !known.iter().any(|e| is_about(e, &file, &seal)) {
+                if known.len() < PAGE_MAX as usize && is_news(&known, &file, &seal) {
                     tx.event_append(&event)?;
                 }
                 Ok(())

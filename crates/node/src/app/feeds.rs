@@ -5,6 +5,7 @@ use super::{
     App,
     product_files::{FILES_AT_ONCE, table_file},
     products::Listing,
+    publish::SourceAccess,
 };
 use crate::jobs::feed_line;
 use fondaco_core::{
@@ -79,34 +80,44 @@ impl App {
     /// # Errors
     /// Only when the database fails: what is wrong with the source is kept with the feed.
     pub async fn feed_look(&self, participant: &Participant, product: &ProductId, revision: u64, job: JobId) -> Result<()> {
+        // Stopped with the node: the job stays.
+        let Ok(_turn) = self.reading_turn().await else { return Ok(()) };
         let feed = self.feed(&participant.slug, product).await?.filter(|f| f.revision == revision);
         let Some(feed) = feed else {
             return self.store.tx("feed.void", move |tx| -> Result<_> { Ok(tx.job_finish(&job)?) }).await.map(drop);
         };
-        let Ok(_turn) = self.preparations.acquire().await else { return Ok(()) };
-        let after = match self.renew(participant, &feed).await {
-            Ok(after) => after,
-            // Stopped with the node: the job stays.
-            Err(_) if self.stopping.is_cancelled() => return Ok(()),
-            Err(e) => {
-                tracing::info!(code = %e.code(), cause = e.internal().unwrap_or_default(), "feed.failed {product}: {e}");
-                feed.failed(e.message().to_owned(), self.now())
+        let outcome = self.renew(participant, feed).await;
+        if let Err(e) = &outcome {
+            if self.stopping.is_cancelled() {
+                return Ok(());
             }
-        };
-        let (before, slug) = (feed.revision, participant.slug.clone());
+            tracing::info!(code = %e.code(), cause = e.internal().unwrap_or_default(), "feed.failed {product}: {e}");
+        }
+        let (now, slug, product) = (self.now(), participant.slug.clone(), product.clone());
         self.store
             .tx("feed.looked", move |tx| -> Result<()> {
                 tx.job_finish(&job)?;
-                if tx.feed_update(&after, before)? {
+                // As it is by now: each version that was made has moved it on.
+                let Some(current) = tx.feed_get(&slug, &product)?.filter(|f| f.revision == revision) else { return Ok(()) };
+                let (after, refused) = match &outcome {
+                    Ok(()) => (current.looked(now), false),
+                    Err(e) => (current.failed(e.message().to_owned(), now), e.code() == Code::PersonalData),
+                };
+                if tx.feed_update(&after, revision)? {
                     super::publish::enqueue_look(tx, &after)?;
-                    if let (Some(error), 1) = (&after.error, after.failures) {
-                        // Told once, not at every attempt.
+                    // Told once, not at every attempt. What its publisher has to decide is told among other failures too.
+                    let is_news = after.failures == 1 || (refused && after.error != current.error);
+                    if let (Some(error), true) = (&after.error, is_news) {
                         tx.event_append(&NewEvent {
                             participant: slug.clone(),
                             topic: format!("product:{}", after.product),
                             kind: "feed.failed".into(),
                             actor: slug.to_string(),
-                            text: format!("The source of \"{}\" could not be read: {error}", after.product),
+                            text: if refused {
+                                format!("\"{}\" was not renewed. {error} To confirm, publish it again.", after.product)
+                            } else {
+                                format!("The source of \"{}\" could not be read: {error}", after.product)
+                            },
                             detail: json!({"product": after.product, "error": error}),
                         })?;
                     }
@@ -116,13 +127,13 @@ impl App {
             .await
     }
 
-    /// Makes versions of what is new at the source.
-    async fn renew(&self, participant: &Participant, feed: &Feed) -> Result<Feed> {
+    /// Makes versions of what is new at the source. Each is kept with the feed as it is made, so that a failure in the middle
+    /// leaves nothing to be made again.
+    async fn renew(&self, participant: &Participant, mut feed: Feed) -> Result<()> {
         let slug = &participant.slug;
-        let (mut content, mut delta_version, mut renewed) = (None, feed.delta_version, false);
-        let newest = match delta_version {
+        let newest = match feed.delta_version {
             Some(have) => {
-                let found = self.newest_delta_version(participant, &feed.source).await?;
+                let found = self.newest_delta_version(participant, &feed.source, SourceAccess::of(&feed)).await?;
                 let gone = || Error::new(Code::SourceUnreadable, "The Delta table is not there any more.");
                 let newest = found.ok_or_else(gone)?;
                 if newest < have {
@@ -136,35 +147,31 @@ impl App {
         };
         for _ in 0..COMMITS_PER_LOOK {
             let latest = self.listing(slug, feed.product.as_str(), None).await?;
-            let next = match (delta_version, newest) {
+            let next = match (feed.delta_version, newest) {
                 (Some(have), Some(newest)) if newest > have => Some(have + 1),
                 (Some(_), _) => break,
                 (None, _) => None,
             };
-            let mut draft = draft_again(feed, &latest, next);
+            let mut draft = draft_again(&feed, &latest, next);
             let previous = self.previous_files(slug, &latest).await?;
-            let ready = match self.read_again(participant, &draft, previous.clone()).await {
-                // A commit whose files were cleaned away is passed over for the newest.
-                Err(_) if next.is_some() && next != newest && !self.stopping.is_cancelled() => {
+            let ready = match self.read_again(participant, &feed, &draft, previous.clone()).await {
+                // A commit whose files were cleaned away is passed over for the newest; one that cannot be had just now is not.
+                Err(e) if next.is_some() && next != newest && is_lost(&e) => {
                     draft.read.delta_version = newest;
-                    self.read_again(participant, &draft, previous).await
+                    self.read_again(participant, &feed, &draft, previous).await
                 }
                 other => other,
             }?;
-            let digest = ready.digest();
-            let known = content.as_ref().or(feed.content.as_ref());
-            delta_version = ready.delta_version();
-            if known == Some(&digest) && delta_version.is_none() {
+            if ready.delta_version().is_none() && feed.content.as_ref() == Some(&ready.digest()) {
                 self.forget_ready(&ready).await;
                 break;
             }
-            self.store_next(participant, &draft, &latest.product.reference.id, &ready).await?;
-            (content, renewed) = (Some(digest), true);
-            if delta_version.is_none() {
+            feed = self.store_next(participant, &feed, &draft, &ready).await?;
+            if feed.delta_version.is_none() {
                 break;
             }
         }
-        Ok(feed.looked(renewed, content, delta_version, self.now()))
+        Ok(())
     }
 
     /// The files of the newest version, so that those it shares with the next are not read again.
@@ -185,6 +192,11 @@ impl App {
     }
 }
 
+/// Whether a commit will never be read: its files are gone or damaged. A service that is slow or refuses may answer later.
+fn is_lost(e: &Error) -> bool {
+    matches!(e.code(), Code::SourceUnreadable | Code::SourceMalformed)
+}
+
 /// What the next version says: what the newest does.
 fn draft_again(feed: &Feed, latest: &Listing, delta_version: Option<u64>) -> Draft {
     let p = &latest.product;
@@ -198,7 +210,20 @@ fn draft_again(feed: &Feed, latest: &Listing, delta_version: Option<u64>) -> Dra
         publish_profile: p.publish_profile,
         source: Some(feed.source.clone()),
         read,
-        personal_data_accepted: feed.personal_data_accepted,
         ..Draft::new(p.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_lost_for_good_is_passed_over() {
+        let lost = |code| is_lost(&Error::new(code, "-"));
+        assert!(lost(Code::SourceUnreadable) && lost(Code::SourceMalformed));
+        for code in [Code::SourceUnreachable, Code::SourceRefused, Code::Cancelled, Code::Internal, Code::Forbidden, Code::TooLarge] {
+            assert!(!lost(code), "{code}");
+        }
     }
 }

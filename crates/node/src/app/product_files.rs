@@ -1,7 +1,7 @@
 //! Files of a product version: rows of the database, and what the table crate knows of them.
 
 use super::App;
-use crate::files::publish::PublishedFile;
+use crate::files::{publish::PublishedFile, seal::Keeper};
 use fondaco_core::{
     Error, Result,
     participant::Slug,
@@ -72,6 +72,11 @@ pub fn shown_file(row: &ProductFile) -> Value {
         into.extend(from.iter().filter(|(key, _)| !matches!(key.as_str(), "origin" | "path")).map(|(k, v)| (k.clone(), v.clone())));
     }
     shown
+}
+
+/// In whose folder a file lies.
+pub fn keeper(row: &ProductFile) -> Keeper {
+    if row.body.get("path").is_some() { Keeper::Publisher } else { Keeper::Node }
 }
 
 /// How many files a product version has.

@@ -4,6 +4,7 @@ use super::{
     App,
     product_files::{FILES_AT_ONCE, shown_file},
 };
+use crate::jobs::feed_line;
 use fondaco_core::{
     Code, Error, Result,
     decision::Rules,
@@ -48,7 +49,8 @@ impl App {
             .await
     }
 
-    /// Takes a version (the newest, unless one is named) out of the catalogue. Agreements already made go on.
+    /// Takes a version (the newest, unless one is named) out of the catalogue. Agreements already made go on. With its newest
+    /// version a product also ceases to follow its source, which would put it back.
     ///
     /// # Errors
     /// [`Code::NotFound`]; [`Code::Conflict`] when it is withdrawn already.
@@ -61,13 +63,19 @@ impl App {
         self.store
             .tx("product.withdraw", move |tx| -> Result<()> {
                 tx.product_set_state(&slug, &reference, ProductState::Withdrawn)?;
+                let newest = tx.product_last(&slug, &reference.id)?.is_none_or(|p| p.reference == reference);
+                let followed = (newest || version.is_none()) && tx.feed_delete(&slug, &reference.id)?;
+                if followed {
+                    tx.jobs_drop(&slug, &feed_line(&reference.id))?;
+                }
+                let and = if followed { " It does not follow its source any more." } else { "" };
                 tx.event_append(&NewEvent {
                     participant: slug.clone(),
                     topic: format!("product:{}", reference.dataset_id()),
                     kind: "product.withdrawn".into(),
                     actor: slug.to_string(),
-                    text: format!("Withdrew version {} of \"{}\".", reference.version, reference.id),
-                    detail: json!({"product": reference.id, "version": reference.version}),
+                    text: format!("Withdrew version {} of \"{}\".{and}", reference.version, reference.id),
+                    detail: json!({"product": reference.id, "version": reference.version, "feedEnded": followed}),
                 })?;
                 Ok(())
             })

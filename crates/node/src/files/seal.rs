@@ -23,24 +23,30 @@ const VERDICTS_MAX: u64 = 100_000;
 /// A change within the tick of the file system's clock leaves no trace; all of them tick within two seconds.
 const SETTLED_AFTER: Micros = Micros::from_secs(2);
 
-/// Size, times of modification and change, inode and device of a file. Compared, never understood.
+/// In whose folder a file lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Keeper {
+    /// In the node's own: nobody else writes there.
+    Node,
+    /// In its publisher's, who may write to it at any time.
+    Publisher,
+}
+
+/// Size, time of modification, inode and device of a file; of one that others write to, the time of change too, which
+/// nobody can set back. Compared, never understood.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Seal(String);
 
 impl Seal {
     /// The seal of a file as it is.
-    pub fn of(meta: &Metadata) -> Self {
-        Self(format!(
-            "{:x}-{:x}.{:x}-{:x}.{:x}-{:x}-{:x}",
-            meta.size(),
-            meta.mtime(),
-            meta.mtime_nsec(),
-            meta.ctime(),
-            meta.ctime_nsec(),
-            meta.ino(),
-            meta.dev()
-        ))
+    pub fn of(meta: &Metadata, keeper: Keeper) -> Self {
+        let changed = match keeper {
+            // A version that shares the file with the one before links to it, which changes nothing but this time.
+            Keeper::Node => String::new(),
+            Keeper::Publisher => format!("-{:x}.{:x}", meta.ctime(), meta.ctime_nsec()),
+        };
+        Self(format!("{:x}-{:x}.{:x}{changed}-{:x}-{:x}", meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ino(), meta.dev()))
     }
     /// A seal as it was stored.
     pub fn from_stored(text: impl Into<String>) -> Self {
@@ -99,6 +105,8 @@ pub struct Expected {
     pub size: u64,
     /// SHA-256, lower-case hex.
     pub sha256: String,
+    /// In whose folder.
+    pub keeper: Keeper,
     /// The seal under which it was last found to have this hash.
     pub seal: Option<Seal>,
 }
@@ -110,12 +118,14 @@ pub struct Intact {
     pub file: File,
     /// Its seal now.
     pub seal: Seal,
-    /// The seal is another than the one known: worth storing.
+    /// The seal is another than the one known.
     pub resealed: bool,
+    /// A further change would show: the seal is worth storing.
+    pub settled: bool,
 }
 
 /// Why a stored file is not served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// What is wrong, for the publisher.
     pub why: String,
@@ -142,46 +152,53 @@ impl Default for Verdicts {
 }
 
 impl Verdicts {
-    /// Opens a file and makes sure that it holds the published bytes.
+    /// Opens a file and makes sure that it holds the published bytes. `now` tells whether its last change is settled.
     ///
     /// # Errors
-    /// The inner one says how it is damaged; the outer one that the node itself failed.
-    pub async fn open(&self, expected: &Expected) -> Result<Result<Intact, Damage>> {
-        let path = expected.path.clone();
+    /// The inner one says how it is damaged; the outer one that the node itself failed, or that nobody can tell now.
+    pub async fn open(&self, expected: &Expected, now: Timestamp) -> Result<Result<Intact, Damage>> {
+        let (path, keeper) = (expected.path.clone(), expected.keeper);
         let opened = blocking(move || open(&path)).await?;
         let (file, meta) = match opened {
             Ok(opened) => opened,
-            Err(e) => return Ok(Err(Damage { why: format!("It cannot be opened: {e}."), seal: None })),
+            Err(e) if is_gone(&e) => return Ok(Err(Damage { why: format!("It cannot be opened: {e}."), seal: None })),
+            Err(e) => return Err(failed(&expected.path, &e)),
         };
-        let seal = Seal::of(&meta);
+        let seal = Seal::of(&meta, keeper);
         if meta.len() != expected.size {
             let why = format!("It has {} bytes instead of {}.", meta.len(), expected.size);
             return Ok(Err(Damage { why, seal: Some(seal) }));
         }
         if expected.seal.as_ref() == Some(&seal) {
-            return Ok(Ok(Intact { file, seal, resealed: false }));
+            return Ok(Ok(Intact { file, seal, resealed: false, settled: true }));
         }
-        let found = match self.hash(&expected.path, &seal).await {
+        let found = match self.hash(&expected.path, keeper, &seal).await? {
             Ok(found) => found,
-            Err(why) => return Ok(Err(Damage { why, seal: Some(seal) })),
+            Err(e) if is_gone(&e) => return Ok(Err(Damage { why: format!("It cannot be opened: {e}."), seal: None })),
+            Err(e) => return Err(failed(&expected.path, &e)),
         };
+        let settled = keeper == Keeper::Node || is_settled(&meta, now);
+        if !settled {
+            // Another change within the same tick would look the same.
+            self.0.invalidate(&(expected.path.clone(), seal.clone())).await;
+        }
         if *found == *expected.sha256 {
-            Ok(Ok(Intact { file, seal, resealed: true }))
+            Ok(Ok(Intact { file, seal, resealed: true, settled }))
         } else {
             Ok(Err(Damage { why: "Its bytes are not those that were published: the SHA-256 differs.".into(), seal: Some(seal) }))
         }
     }
 
     /// The hash of a file under this seal; one reader for all who wait.
-    async fn hash(&self, path: &Path, seal: &Seal) -> std::result::Result<Arc<str>, String> {
+    async fn hash(&self, path: &Path, keeper: Keeper, seal: &Seal) -> Result<std::result::Result<Arc<str>, Arc<io::Error>>> {
         let (place, under) = (path.to_owned(), seal.clone());
         let hashing = async move {
             let hashed = blocking(move || {
                 let (mut file, before) = open(&place)?;
                 let hash = sha256(&mut file, |_| Ok(()))?;
                 let after = file.metadata()?;
-                if Seal::of(&before) != under || Seal::of(&after) != under {
-                    return Err(io::Error::other("it changes while it is read"));
+                if Seal::of(&before, keeper) != under || Seal::of(&after, keeper) != under {
+                    return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changes while it is read"));
                 }
                 Ok(Arc::<str>::from(hash))
             });
@@ -189,9 +206,24 @@ impl Verdicts {
         };
         let (verdicts, key) = (self.0.clone(), (path.to_owned(), seal.clone()));
         // A task of its own: hashing a large file takes longer than some clients wait, and must not begin anew for each.
-        let found = tokio::spawn(async move { verdicts.try_get_with(key, hashing).await }).await;
-        found.map_err(|e| e.to_string())?.map_err(|e| format!("It cannot be checked: {e}."))
+        tokio::spawn(async move { verdicts.try_get_with(key, hashing).await }).await.map_err(Error::internal_failure)
     }
+}
+
+/// Whether there is no ordinary file at the path; anything else (too many open files, a disk that cannot be read) tells
+/// nothing about the file.
+fn is_gone(e: &io::Error) -> bool {
+    let not_a_file = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory, io::ErrorKind::IsADirectory, io::ErrorKind::InvalidInput];
+    let linked = e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    // What opening a socket, or a device without a driver, answers.
+    let special = [rustix::io::Errno::NXIO, rustix::io::Errno::NODEV].iter().any(|n| e.raw_os_error() == Some(n.raw_os_error()));
+    not_a_file.contains(&e.kind()) || linked || special
+}
+
+/// The file may be as it was: nobody could look.
+fn failed(path: &Path, e: &io::Error) -> Error {
+    Error::new(Code::Unavailable, "The file cannot be read at the moment. Try again later.")
+        .with_internal(format!("{}: {e}", path.display()))
 }
 
 /// Runs file work off the threads that answer.
@@ -209,12 +241,16 @@ mod tests {
 
     fn expected(path: &Path, seal: Option<Seal>) -> Expected {
         let (file, meta) = open(path).expect("open");
-        Expected { path: path.to_owned(), size: meta.len(), sha256: sha256(file, |_| Ok(())).expect("hash"), seal }
+        let sha256 = sha256(file, |_| Ok(())).expect("hash");
+        Expected { path: path.to_owned(), size: meta.len(), sha256, keeper: Keeper::Publisher, seal }
     }
 
     fn seal_of(path: &Path) -> Seal {
-        Seal::of(&fs::metadata(path).expect("meta"))
+        Seal::of(&fs::metadata(path).expect("meta"), Keeper::Publisher)
     }
+
+    /// Long after every change of these tests.
+    const LATER: Timestamp = Timestamp::from_micros(4_000_000_000_000_000);
 
     #[tokio::test]
     async fn a_known_seal_is_enough_and_another_means_hashing_again() {
@@ -223,23 +259,70 @@ mod tests {
         fs::write(&path, "hello").expect("write");
         let good = expected(&path, Some(seal_of(&path)));
         let verdicts = Verdicts::default();
-        let found = verdicts.open(&good).await.expect("node").expect("intact");
+        let found = verdicts.open(&good, LATER).await.expect("node").expect("intact");
         assert!(!found.resealed && found.seal == seal_of(&path));
         // The same bytes, written again: another file, the same content.
         fs::remove_file(&path).expect("remove");
         fs::write(&path, "hello").expect("write");
-        let found = verdicts.open(&good).await.expect("node").expect("intact");
+        let found = verdicts.open(&good, LATER).await.expect("node").expect("intact");
         assert!(found.resealed);
         // Other bytes of the same length.
         fs::write(&path, "jello").expect("write");
-        let damage = verdicts.open(&good).await.expect("node").expect_err("changed");
+        let damage = verdicts.open(&good, LATER).await.expect("node").expect_err("changed");
         assert!(damage.why.contains("SHA-256") && damage.seal.is_some(), "{damage:?}");
         assert_eq!(damage.to_error(&path).code(), Code::DataDamaged);
         // Another length is seen without reading.
         fs::write(&path, "hello!").expect("write");
-        assert!(verdicts.open(&good).await.expect("node").expect_err("longer").why.contains("6 bytes instead of 5"));
+        assert!(verdicts.open(&good, LATER).await.expect("node").expect_err("longer").why.contains("6 bytes instead of 5"));
         fs::remove_file(&path).expect("remove");
-        assert!(verdicts.open(&good).await.expect("node").expect_err("gone").seal.is_none());
+        assert!(verdicts.open(&good, LATER).await.expect("node").expect_err("gone").seal.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_link_to_a_file_of_the_nodes_own_leaves_its_seal() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("a");
+        fs::write(&path, "hello").expect("write");
+        let meta = || fs::metadata(&path).expect("meta");
+        let (own, publishers) = (Seal::of(&meta(), Keeper::Node), seal_of(&path));
+        // Until the tick of the file system's clock shows it.
+        let mut n = 0;
+        while seal_of(&path) == publishers {
+            fs::hard_link(&path, dir.path().join(n.to_string())).expect("link");
+            n += 1;
+        }
+        assert_eq!(Seal::of(&meta(), Keeper::Node), own);
+        let good = Expected { keeper: Keeper::Node, ..expected(&path, Some(own.clone())) };
+        assert!(!Verdicts::default().open(&good, LATER).await.expect("node").expect("intact").resealed);
+        fs::write(&path, "jello, everybody").expect("write");
+        assert_ne!(Seal::of(&meta(), Keeper::Node), own);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_nobody_can_look_at_is_not_called_damaged() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("a");
+        fs::write(&path, "hello").expect("write");
+        // A name longer than any file system takes: neither there nor gone.
+        let unreadable = Expected { path: dir.path().join("x".repeat(5_000)), ..expected(&path, None) };
+        assert_eq!(Verdicts::default().open(&unreadable, LATER).await.expect_err("nobody can tell").code(), Code::Unavailable);
+        std::os::unix::fs::symlink(&path, dir.path().join("link")).expect("link");
+        for name in ["none", "link", ".", "a/b"] {
+            let not_a_file = Expected { path: dir.path().join(name), ..expected(&path, None) };
+            Verdicts::default().open(&not_a_file, LATER).await.expect("node").expect_err(name);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_changed_just_now_is_served_and_looked_at_again() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("a");
+        fs::write(&path, "hello").expect("write");
+        let changed = Timestamp::from_micros(fs::metadata(&path).expect("meta").ctime() * 1_000_000);
+        let (unsealed, verdicts) = (expected(&path, None), Verdicts::default());
+        assert!(!verdicts.open(&unsealed, changed).await.expect("node").expect("intact").settled);
+        assert_eq!(verdicts.0.get(&(path.clone(), seal_of(&path))).await, None);
+        assert!(verdicts.open(&unsealed, LATER).await.expect("node").expect("intact").settled);
     }
 
     #[tokio::test]
@@ -251,9 +334,9 @@ mod tests {
         let verdicts = Verdicts::default();
         let key = (path.clone(), seal_of(&path));
         verdicts.0.insert(key.clone(), Arc::from("not the hash")).await;
-        assert!(verdicts.open(&unsealed).await.expect("node").is_err(), "nothing was hashed again");
+        assert!(verdicts.open(&unsealed, LATER).await.expect("node").is_err(), "nothing was hashed again");
         verdicts.0.invalidate(&key).await;
-        assert!(verdicts.open(&unsealed).await.expect("node").is_ok());
+        assert!(verdicts.open(&unsealed, LATER).await.expect("node").is_ok());
         assert_eq!(verdicts.0.get(&key).await.as_deref(), Some(unsealed.sha256.as_str()));
     }
 

@@ -3,8 +3,8 @@
 //! Both surfaces serve through here. Bytes are read ahead by one piece off the threads that answer, into buffers that are
 //! used again; before a piece goes out, the gate and the file's seal are looked at.
 
-use super::seal::{Expected, Seal};
-use crate::app::{App, gate::Watch};
+use super::seal::{Expected, Keeper, Seal};
+use crate::app::{App, gate::Watch, product_files::keeper};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
@@ -131,21 +131,22 @@ pub async fn respond(app: &App, product: &Product, stored: Stored<'_>, asked: As
     }
     // A HEAD learns of damage too: it announces what a GET would bring.
     let seal = stored.file.seal.as_deref().map(Seal::from_stored);
-    let expected = Expected { path: stored.path, size, sha256: sha256.clone(), seal };
-    let intact = match app.verdicts.open(&expected).await? {
+    let keeper = keeper(stored.file);
+    let expected = Expected { path: stored.path, size, sha256: sha256.clone(), keeper, seal };
+    let intact = match app.verdicts.open(&expected, app.now()).await? {
         Ok(intact) => intact,
         Err(damage) => {
-            app.product_damaged(product, &stored.file.name, &damage).await?;
+            app.product_damaged(product, stored.file, &damage).await?;
             return Err(damage.to_error(&expected.path));
         }
     };
     if intact.resealed {
-        app.product_file_reseal(product, stored.file, &intact.seal).await?;
+        app.product_file_reseal(product, stored.file, Some(&intact.seal).filter(|_| intact.settled)).await?;
     }
     if is_head || pieces.is_empty() {
         return Ok(response);
     }
-    let source = Source { file: intact.file, seal: intact.seal };
+    let source = Source { file: intact.file, keeper, seal: intact.seal };
     *response.body_mut() = body(source, pieces, watch, Arc::clone(&app.clock));
     Ok(response)
 }
@@ -173,6 +174,7 @@ enum Piece {
 /// The open file, and the seal under which it was checked.
 struct Source {
     file: File,
+    keeper: Keeper,
     seal: Seal,
 }
 
@@ -189,7 +191,7 @@ impl Source {
             }
         }
         buffer.truncate(want);
-        if Seal::of(&self.file.metadata()?) != self.seal {
+        if Seal::of(&self.file.metadata()?, self.keeper) != self.seal {
             return Err(io::Error::other("the file changed while it was sent"));
         }
         Ok(Bytes::from_owner(Pooled(buffer)))
@@ -299,7 +301,8 @@ mod tests {
         let range = ByteRange { start: 0, end: meta.len() - 1 };
         let watch = Watch::new(gate.watch(&TransferId::from_stored("trf_1")), None);
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
-        body(Source { file, seal: Seal::of(&meta) }, VecDeque::from([Piece::Range(range)]), watch, clock)
+        let keeper = Keeper::Publisher;
+        body(Source { file, keeper, seal: Seal::of(&meta, keeper) }, VecDeque::from([Piece::Range(range)]), watch, clock)
     }
 
     fn large() -> (tempfile::TempDir, std::path::PathBuf) {

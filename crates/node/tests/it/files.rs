@@ -127,6 +127,12 @@ async fn files_are_listed_and_served_to_whoever_has_their_addresses() {
     assert_eq!(first["files"].as_array().map(Vec::len), Some(2));
     let second = open(first["next"].as_str().expect("a next page"), &[]).await.must(200);
     assert_eq!((second["files"].as_array().map(Vec::len), &second["next"]), (Some(1), &Value::Null));
+    // A read ends: what its addresses lead to never lives longer than they do.
+    let end = |url: &str| url.split(['?', '&']).find_map(|p| p.strip_prefix("exp=")).and_then(|t| t.parse::<u64>().ok()).expect("an end");
+    for later in [&first["self"], &first["next"], &second["self"], &open(this, &[]).await.must(200)["self"]] {
+        assert_eq!(end(later.as_str().expect("an address")), end(this), "{later}");
+    }
+    assert!(end(&csv) < end(this));
     assert_eq!(reads(&pair, &agreement).await, 1, "all of this was one read");
     pair.shutdown().await;
 }
@@ -218,6 +224,40 @@ async fn a_file_changed_after_publication_is_refused_and_its_publisher_told() {
     std::fs::write(dir.path().join("a.csv"), "x\n1\n").expect("restored");
     assert_eq!(open(&a, &[]).await.text(), "x\n1\n");
     assert_eq!(pair.provider.get("/products/photos").await.must(200)["damaged"], json!([]));
+    pair.shutdown().await;
+}
+
+#[tokio::test]
+async fn damage_is_told_each_time_and_ends_when_the_file_is_back() {
+    let pair = TestPair::start().await;
+    let dir = folder(&[("a.csv", b"x\n1\n")]);
+    publish(&pair, dir.path(), false, &[]).await;
+    let access = Access::of(&pair, &pair.agree("photos").await).await;
+    let url = url_of(&access.list().await.must(200), "a.csv");
+    let versions = pair.provider.dir().join("data/provider/photos");
+    let kept = std::fs::read_dir(versions).expect("versions").next().expect("one").expect("a folder").path().join("a.csv");
+    let aside = pair.provider.dir().join("aside");
+    let told = || async {
+        let slug = pair.provider.slug.clone();
+        let all = pair.provider.app.store.read("test.events", move |tx| -> fondaco_core::Result<_> { Ok(tx.events_after(&slug, 0, 200)?) });
+        let about = |kind: &String| ["product.damaged", "product.restored"].contains(&kind.as_str());
+        all.await.expect("events").into_iter().map(|e| e.kind).filter(about).collect::<Vec<String>>()
+    };
+    for round in 1..=2 {
+        // Moved away and back it looks exactly as it did.
+        std::fs::rename(&kept, &aside).expect("away");
+        for _ in 0..2 {
+            assert_eq!(open(&url, &[]).await.refused(500), "FDC-4005");
+        }
+        let shown = pair.provider.get("/products/photos").await.must(200);
+        assert_eq!(shown["damaged"].as_array().map(Vec::len), Some(1), "round {round}: {shown}");
+        std::fs::rename(&aside, &kept).expect("back");
+        for _ in 0..2 {
+            assert_eq!(open(&url, &[]).await.text(), "x\n1\n");
+        }
+        assert_eq!(pair.provider.get("/products/photos").await.must(200)["damaged"], json!([]), "round {round}");
+        assert_eq!(told().await, ["product.damaged", "product.restored"].repeat(round));
+    }
     pair.shutdown().await;
 }
 

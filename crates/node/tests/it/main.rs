@@ -3,7 +3,9 @@
 mod api;
 mod deal;
 mod dsp_surface;
+mod feeds;
 mod files;
 mod identity;
 mod peer_faults;
+mod publications;
 mod share;

@@ -107,8 +107,14 @@ impl Tx {
         self.first(BY_NAME, vals![participant.as_str(), product.id.as_str(), product.version, name], read)
     }
 
-    /// Notes how a file looked on disk when its hash was found to be right.
-    pub fn product_file_seal(&mut self, participant: &Slug, product: &ProductRef, position: u64, seal: &str) -> Result<(), StoreError> {
+    /// Notes how a file looked on disk when its hash was found to be right; `None` when it was found to be wrong.
+    pub fn product_file_seal(
+        &mut self,
+        participant: &Slug,
+        product: &ProductRef,
+        position: u64,
+        seal: Option<&str>,
+    ) -> Result<(), StoreError> {
         let params = vals![participant.as_str(), product.id.as_str(), product.version, count(position), seal];
         self.execute(SEAL, params).map(drop)
     }

@@ -36,6 +36,7 @@ statements! {
     LAST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 ORDER BY version DESC LIMIT 1");
     LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND (p.product_id > $5 OR (p.product_id = $5 AND p.version > $6)) ORDER BY p.product_id, p.version LIMIT $7");
     COUNT = Same("SELECT COUNT(*) FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\')");
+    NAMES = Same("SELECT 1 FROM product WHERE participant = $1 AND body LIKE $2 ESCAPE '\\' LIMIT 1");
     SET_STATE = Same("UPDATE product SET state = $4, body = $5 WHERE participant = $1 AND product_id = $2 AND version = $3");
 }
 
@@ -61,13 +62,20 @@ pub(super) fn needle(query: Option<&str>) -> String {
 /// A LIKE pattern for "contains".
 pub(super) fn pattern(query: Option<&str>) -> String {
     let query = needle(query);
-    if query.is_empty() {
-        return query;
-    }
-    format!("%{}%", query.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
+    if query.is_empty() { query } else { containing(&query) }
+}
+
+/// A LIKE pattern for this text anywhere.
+pub(super) fn containing(text: &str) -> String {
+    format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
 impl Tx {
+    /// Whether a product version of the participant mentions a text: a folder, say. Reads all of them.
+    pub fn products_mention(&mut self, participant: &Slug, text: &str) -> Result<bool, StoreError> {
+        Ok(self.first(NAMES, vals![participant.as_str(), containing(text)], |_| Ok(()))?.is_some())
+    }
+
     /// The version the next publication of `id` gets, from 1. Holds back other publications of the participant until
     /// this transaction ends.
     pub fn product_next_version(&mut self, participant: &Slug, id: &ProductId) -> Result<u32, StoreError> {

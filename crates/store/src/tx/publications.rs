@@ -1,6 +1,6 @@
 //! Publications in progress.
 
-use super::{Tx, page, statements};
+use super::{Tx, page, products::containing, statements};
 use crate::{
     dialect::Sql::Same,
     error::StoreError,
@@ -13,7 +13,8 @@ statements! {
     GET = Same("SELECT body FROM publication WHERE participant = $1 AND id = $2");
     UPDATE = Same("UPDATE publication SET state = $3, updated_at = $4, revision = $5, body = $6 WHERE participant = $1 AND id = $2 AND revision = $7");
     LIST = Same("SELECT body FROM publication WHERE participant = $1 AND ($2 = 1 OR state <> 'published') ORDER BY updated_at DESC, id DESC LIMIT $3");
-    DELETE = Same("DELETE FROM publication WHERE participant = $1 AND id = $2");
+    DELETE = Same("DELETE FROM publication WHERE participant = $1 AND id = $2 AND revision = $3");
+    NAMES = Same("SELECT 1 FROM publication WHERE participant = $1 AND body LIKE $2 ESCAPE '\\' LIMIT 1");
     OLD = Same("SELECT body FROM publication WHERE updated_at < $1 AND state <> 'preparing' ORDER BY updated_at LIMIT $2");
 }
 
@@ -57,9 +58,20 @@ impl Tx {
         self.list(LIST, vals![participant.as_str(), all, page(limit)], |row| row.json(0))
     }
 
-    /// Removes a publication; false when there was none.
-    pub fn publication_delete(&mut self, participant: &Slug, id: &PublicationId) -> Result<bool, StoreError> {
-        Ok(self.execute(DELETE, vals![participant.as_str(), id.as_str()])? == 1)
+    /// Removes a publication as it was read: what it holds may be removed after this transaction, and nothing else.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] unless its stored revision is still the same.
+    pub fn publication_delete(&mut self, p: &Publication) -> Result<(), StoreError> {
+        match self.execute(DELETE, vals![p.participant.as_str(), p.id.as_str(), count(p.revision)])? {
+            1 => Ok(()),
+            _ => Err(StoreError::Conflict("the publication changed meanwhile".into())),
+        }
+    }
+
+    /// Whether a publication of the participant mentions a text: a folder, say.
+    pub fn publications_mention(&mut self, participant: &Slug, text: &str) -> Result<bool, StoreError> {
+        Ok(self.first(NAMES, vals![participant.as_str(), containing(text)], |_| Ok(()))?.is_some())
     }
 
     /// Of every participant, those untouched since `before` that nothing works on.

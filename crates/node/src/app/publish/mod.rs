@@ -4,6 +4,7 @@
 //! transaction (`store`). A command does both at once; the console does them with a person looking in between, and keeps the
 //! publication meanwhile.
 
+mod leftovers;
 mod prepare;
 mod runs;
 mod store;
@@ -18,7 +19,7 @@ pub use upload::UploadedFile;
 use super::{App, idempotency::Key, products::Listing};
 use crate::jobs::{PUBLICATION_PREPARE, Prepare};
 use fondaco_core::{
-    Error, Result,
+    Code, Error, Result,
     ids::{JobId, PublicationId},
     participant::{Participant, Slug},
     publication::{Draft, Publication, Source, State},
@@ -27,6 +28,9 @@ use fondaco_core::{
 use fondaco_store::NewJob;
 use prepare::How;
 use serde_json::json;
+use std::sync::Arc;
+use store::Origin;
+use tokio::sync::SemaphorePermit;
 
 /// Publications shown at once.
 const SHOWN_MAX: u32 = 200;
@@ -37,8 +41,8 @@ impl App {
     /// Publishes a new version of a product, all at once.
     ///
     /// # Errors
-    /// [`fondaco_core::Code::PolicyUnsupported`] before anything is read; [`fondaco_core::Code::SourceMalformed`] and its
-    /// kin naming file and place; [`fondaco_core::Code::PersonalData`].
+    /// [`Code::PolicyUnsupported`] before anything is read; [`Code::SourceMalformed`] and its
+    /// kin naming file and place; [`Code::PersonalData`].
     pub async fn publish(
         &self,
         participant: &Participant,
@@ -52,19 +56,32 @@ impl App {
         if matches!(draft.source, Some(Source::Upload)) {
             return Err(Error::invalid("Files are uploaded to a publication: begin one with POST …/publications."));
         }
-        let ready = self
-            .read_source(
-                participant,
-                &draft,
-                How { access, uploads: None, previous: None, cancel: std::sync::Arc::default(), progress: Box::new(progress) },
-            )
-            .await?;
-        let accepted = ready.prepared.check_personal_data(draft.personal_data_accepted);
-        let stored = match accepted {
-            Ok(()) => self.store_version(participant, &draft, &ready, offers, None, key).await,
-            Err(e) => Err(e),
-        };
-        self.keep_or_remove(&ready, stored).await
+        let (app, participant) = (self.clone(), participant.clone());
+        // A task of its own: what was begun is finished, or removed, although its caller went away.
+        let work = tokio::spawn(async move {
+            let _turn = app.reading_turn().await?;
+            let cancel = Arc::clone(&app.stop_reading);
+            let how = How { access, uploads: None, previous: None, cancel, progress: Box::new(progress) };
+            let ready = app.read_source(&participant, &draft, how).await?;
+            let stored = match ready.prepared.check_personal_data(draft.personal_data_accepted) {
+                Ok(()) => app.store_version(&participant, &draft, &ready, offers, Origin::caller(access), key).await,
+                Err(e) => Err(e),
+            };
+            app.keep_or_remove(&ready, stored).await
+        });
+        work.await.map_err(Error::internal_failure)?
+    }
+
+    /// Waits for a turn to read a source: readings are bound by the disk, and each takes memory.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] when the node stops.
+    pub(in crate::app) async fn reading_turn(&self) -> Result<SemaphorePermit<'_>> {
+        let turn = self.preparations.acquire().await.map_err(Error::internal_failure)?;
+        if self.stopping.is_cancelled() {
+            return Err(Error::new(Code::Unavailable, "Nothing was published: the node is stopping. Publish again."));
+        }
+        Ok(turn)
     }
 
     /// Begins a publication.
@@ -82,7 +99,7 @@ impl App {
     /// A publication.
     ///
     /// # Errors
-    /// [`fondaco_core::Code::NotFound`].
+    /// [`Code::NotFound`].
     pub async fn publication(&self, slug: &Slug, id: &PublicationId) -> Result<Publication> {
         let (slug, id) = (slug.clone(), id.clone());
         self.store.read("publication.get", move |tx| -> Result<_> { tx.publication_get(&slug, &id)?.ok_or_else(|| missing(&id)) }).await
@@ -118,7 +135,7 @@ impl App {
             let Some(after) = before.uploaded(self.now()) else { return Ok(()) };
             match self.publication_replace(&before, &after).await {
                 // Another file came at the same time: it may have said so already.
-                Err(e) if e.code() == fondaco_core::Code::Conflict => {}
+                Err(e) if e.code() == Code::Conflict => {}
                 Err(e) => return Err(e),
                 Ok(()) => {
                     self.remove_prepared(&before).await;
@@ -136,11 +153,13 @@ impl App {
     /// Begins to read the source. A job does it, so that it goes on without its window and after a restart.
     ///
     /// # Errors
-    /// As [`Publication::prepare`]; [`fondaco_core::Code::Forbidden`] for a path that the caller may not publish from.
+    /// As [`Publication::prepare`]; [`Code::Forbidden`] for a path that the caller may not publish from.
     pub async fn publication_prepare(&self, participant: &Participant, id: &PublicationId, access: SourceAccess) -> Result<Publication> {
         let before = self.publication(&participant.slug, id).await?;
         let after = before.prepare(self.now())?;
-        self.check_source_access(after.draft.kind, after.draft.source.as_ref(), access)?;
+        if let Some(source) = &after.draft.source {
+            self.allowed_source(after.draft.kind, source, access)?;
+        }
         let (slug, stored, expected) = (participant.slug.clone(), after.clone(), before.revision);
         self.store
             .tx("publication.prepare", move |tx| -> Result<()> {
@@ -165,11 +184,11 @@ impl App {
     /// Only when the database fails: what is wrong with the source is kept with the publication.
     pub async fn publication_prepare_now(&self, participant: &Participant, due: &Prepare, job: JobId) -> Result<()> {
         let done = move |tx: &mut fondaco_store::Tx| -> Result<()> { Ok(tx.job_finish(&job).map(drop)?) };
+        // Stopped with the node: the job stays, and begins at the next start.
+        let Ok(_turn) = self.reading_turn().await else { return Ok(()) };
         let publication = self.publication(&participant.slug, &due.id).await.ok();
         let waiting = publication.filter(|p| p.reading == due.revision && matches!(p.state, State::Preparing));
         let Some(publication) = waiting else { return self.store.tx("publication.void", done).await };
-        // One reading after another: they are bound by the disk, and each takes memory.
-        let Ok(_turn) = self.preparations.acquire().await else { return Ok(()) };
         let Some(running) = self.runs.begin(&due.id) else { return Ok(()) };
         let told = running.progress.clone();
         let uploads = self.upload_dir(&participant.slug, &due.id);
@@ -182,7 +201,7 @@ impl App {
                     access,
                     uploads: Some(uploads),
                     previous: None,
-                    cancel: std::sync::Arc::clone(&running.cancel),
+                    cancel: Arc::clone(&running.cancel),
                     progress: Box::new(move |p| drop(told.send_replace(Some(p)))),
                 },
             )
@@ -194,8 +213,11 @@ impl App {
         let now = self.now();
         let (prepared, folder) = match outcome {
             Ok(ready) => {
-                ready.write_list(self).await?;
                 let folder = ready.prepared.folder.clone();
+                if let Err(e) = ready.write_list(self).await {
+                    self.remove_folder(&folder).await;
+                    return Err(e);
+                }
                 (Ok(ready.prepared), Some(folder))
             }
             Err(e) => (Err(e), None),
@@ -210,23 +232,25 @@ impl App {
                 tx.publication_update(&after, current.revision)?;
                 Ok(true)
             })
-            .await?;
-        if let (false, Some(folder)) = (kept, folder) {
-            self.remove_folder(&folder).await;
+            .await;
+        match (&kept, folder) {
+            (Ok(true), Some(folder)) => self.reading_ended(&folder).await,
+            (Ok(false) | Err(_), Some(folder)) => self.remove_folder(&folder).await,
+            (_, None) => {}
         }
-        Ok(())
+        kept.map(drop)
     }
 
     /// Stops the reading of the source; the publication is a draft again.
     ///
     /// # Errors
-    /// [`fondaco_core::Code::NotFound`].
+    /// [`Code::NotFound`].
     pub async fn publication_cancel(&self, participant: &Participant, id: &PublicationId) -> Result<Publication> {
         let before = self.publication(&participant.slug, id).await?;
         if !matches!(before.state, State::Preparing) {
             return Ok(before);
         }
-        let cancelled = Error::new(fondaco_core::Code::Cancelled, "The reading of the source was cancelled.");
+        let cancelled = Error::new(Code::Cancelled, "The reading of the source was cancelled.");
         let Some(after) = before.prepared(Err(cancelled), self.now()) else { return Ok(before) };
         self.publication_replace(&before, &after).await?;
         self.runs.cancel(id);
@@ -241,8 +265,28 @@ impl App {
     /// Puts what was prepared into the catalogue.
     ///
     /// # Errors
-    /// As [`Publication::ready`]; [`fondaco_core::Code::PolicyUnsupported`] for its offers.
-    pub async fn publication_publish(&self, participant: &Participant, id: &PublicationId, key: Option<Key>) -> Result<Listing> {
+    /// As [`Publication::ready`]; [`Code::PolicyUnsupported`] for its offers.
+    pub async fn publication_publish(
+        &self,
+        participant: &Participant,
+        id: &PublicationId,
+        access: SourceAccess,
+        key: Option<Key>,
+    ) -> Result<Listing> {
+        let (app, participant, id) = (self.clone(), participant.clone(), id.clone());
+        // A task of its own: what belongs to it is put away although its caller went away.
+        tokio::spawn(async move { app.publication_publish_now(&participant, &id, access, key).await })
+            .await
+            .map_err(Error::internal_failure)?
+    }
+
+    async fn publication_publish_now(
+        &self,
+        participant: &Participant,
+        id: &PublicationId,
+        access: SourceAccess,
+        key: Option<Key>,
+    ) -> Result<Listing> {
         let publication = self.publication(&participant.slug, id).await?;
         if let (State::Published { dataset }, Some(_)) = (&publication.state, &key) {
             // The same request again.
@@ -251,7 +295,8 @@ impl App {
         let (_, prepared) = publication.ready()?;
         let offers = store::read_offers(&publication.draft.offers)?;
         let ready = Ready::read_list(self, prepared.clone()).await?;
-        let listing = self.store_version(participant, &publication.draft, &ready, offers, Some(&publication), key).await?;
+        let origin = Origin { publication: Some(publication.clone()), feed: None, access };
+        let listing = self.store_version(participant, &publication.draft, &ready, offers, origin, key).await?;
         ready.forget_list(self).await;
         remove(&self.upload_dir(&participant.slug, id)).await;
         match listing {
@@ -263,15 +308,31 @@ impl App {
     /// Gives a publication up, with everything it holds.
     ///
     /// # Errors
-    /// [`fondaco_core::Code::NotFound`].
+    /// [`Code::NotFound`].
     pub async fn publication_discard(&self, participant: &Participant, id: &PublicationId) -> Result<()> {
-        let publication = self.publication(&participant.slug, id).await?;
-        let (slug, gone) = (participant.slug.clone(), id.clone());
-        self.store.tx("publication.discard", move |tx| -> Result<_> { Ok(tx.publication_delete(&slug, &gone)?) }).await?;
+        let gone = self.publication_take(&participant.slug, id, |_| true).await?.ok_or_else(|| missing(id))?;
         self.runs.cancel(id);
-        self.remove_prepared(&publication).await;
+        self.remove_prepared(&gone).await;
         remove(&self.upload_dir(&participant.slug, id)).await;
         Ok(())
+    }
+
+    /// Removes a publication from the database, if there is one and `when` says so, and gives it as it was at that moment:
+    /// had it been published meanwhile, its files would be the product's.
+    async fn publication_take(
+        &self,
+        slug: &Slug,
+        id: &PublicationId,
+        when: impl Fn(&Publication) -> bool + Send + 'static,
+    ) -> Result<Option<Publication>> {
+        let (slug, id) = (slug.clone(), id.clone());
+        self.store
+            .tx("publication.take", move |tx| -> Result<_> {
+                let Some(publication) = tx.publication_get(&slug, &id)?.filter(|p| when(p)) else { return Ok(None) };
+                tx.publication_delete(&publication)?;
+                Ok(Some(publication))
+            })
+            .await
     }
 
     /// Gives up the publications that nobody has touched for [`ABANDONED_AFTER`].
@@ -282,10 +343,12 @@ impl App {
         let before = self.now().plus(Micros(-ABANDONED_AFTER.0));
         let old = self.store.read("publication.old", move |tx| -> Result<_> { Ok(tx.publications_old(before, SHOWN_MAX)?) }).await?;
         for publication in old {
-            let (slug, id) = (publication.participant.clone(), publication.id.clone());
-            self.store.tx("publication.sweep", move |tx| -> Result<_> { Ok(tx.publication_delete(&slug, &id)?) }).await?;
-            self.remove_prepared(&publication).await;
-            remove(&self.upload_dir(&publication.participant, &publication.id)).await;
+            // It may have been touched since it was listed.
+            let abandoned = move |p: &Publication| p.updated_at < before && !matches!(p.state, State::Preparing);
+            if let Some(gone) = self.publication_take(&publication.participant, &publication.id, abandoned).await? {
+                self.remove_prepared(&gone).await;
+                remove(&self.upload_dir(&gone.participant, &gone.id)).await;
+            }
         }
         Ok(())
     }

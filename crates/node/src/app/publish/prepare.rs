@@ -2,11 +2,13 @@
 
 use super::{App, Progress};
 use crate::{
-    app::product_files::{file_row, table_row},
+    app::product_files::{file_row, keeper, table_row},
+    config::Config,
     files::{self, seal::Seal},
 };
 use fondaco_core::{
     Code, Error, Result, canonical,
+    feed::Feed,
     participant::{Participant, Slug},
     product::{ProductId, ProductKind},
     publication::{Draft, Prepared, Source},
@@ -19,6 +21,7 @@ use fondaco_tables::{
 };
 use serde_json::json;
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -37,6 +40,11 @@ pub struct SourceAccess {
 impl SourceAccess {
     /// An operator's.
     pub const OPERATOR: Self = Self { operator: true };
+
+    /// Of whoever began a feed.
+    pub const fn of(feed: &Feed) -> Self {
+        Self { operator: feed.operator }
+    }
 }
 
 /// A version that is ready to be stored.
@@ -81,15 +89,24 @@ impl Ready {
                     .to_string()
             })
             .collect();
-        tokio::fs::write(&path, lines.join("\n")).await.map_err(Error::internal_failure)
+        // The database names what was prepared from here on, and after a power loss it still does.
+        let write = move || -> std::io::Result<()> {
+            let mut file = std::fs::File::create(&path)?;
+            file.write_all(lines.join("\n").as_bytes())?;
+            file.sync_all()?;
+            path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+        };
+        blocking(move || write().map_err(Error::internal_failure)).await
     }
 
     /// Reads it back.
     pub(super) async fn read_list(app: &App, prepared: Prepared) -> Result<Self> {
         let path = list_path(&app.config.data_dir().join(&prepared.folder));
-        let text = tokio::fs::read_to_string(&path)
-            .await
-            .map_err(|e| Error::new(Code::DataDamaged, "What was prepared is gone. Prepare it again.").with_internal(e))?;
+        let gone = |why: Error| {
+            let why = format!("{}: {}", path.display(), why.internal().unwrap_or_default());
+            Error::new(Code::DataDamaged, "What was prepared is gone. Prepare it again.").with_internal(why)
+        };
+        let text = tokio::fs::read_to_string(&path).await.map_err(Error::internal_failure).map_err(gone)?;
         let line = |line: &str| {
             let value: serde_json::Value = serde_json::from_str(line).map_err(Error::internal_failure)?;
             let text = |key: &str| value[key].as_str().map(str::to_owned).ok_or_else(|| Error::internal_failure(format!("no {key}")));
@@ -103,7 +120,11 @@ impl Ready {
                 body: value["body"].clone(),
             })
         };
-        let files = text.lines().map(line).collect::<Result<_>>()?;
+        // A line that was cut in the middle is damage too.
+        let files: Vec<ProductFile> = text.lines().map(line).collect::<Result<_>>().map_err(gone)?;
+        if files.len() as u64 != prepared.files {
+            return Err(gone(Error::internal_failure(format!("{} files are listed instead of {}", files.len(), prepared.files))));
+        }
         Ok(Self { prepared, files })
     }
 
@@ -131,46 +152,31 @@ pub(super) struct How {
 pub(super) type Told = Box<dyn FnMut(Progress) + Send>;
 
 impl App {
-    /// Refuses a source that this caller may not publish from.
-    pub(super) fn check_source_access(&self, kind: ProductKind, source: Option<&Source>, access: SourceAccess) -> Result<()> {
-        let Some(Source::Paths { paths, .. }) = source else { return Ok(()) };
-        let own = self.config.dir.canonicalize().unwrap_or_else(|_| self.config.dir.clone());
-        for path in paths {
-            // The real path, so that a link does not lead out of an open folder or into the node's own.
-            let real = Path::new(path)
-                .canonicalize()
-                .map_err(|e| Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300}: {e}")))?;
-            // As files anything can be published, the node's keys too; as a table only what is one.
-            let forbidden = match kind {
-                ProductKind::Files => real.starts_with(&own) || own.starts_with(&real),
-                ProductKind::Table => [self.config.data_dir(), self.config.dir.join("uploads")]
-                    .iter()
-                    .any(|dir| dir.canonicalize().is_ok_and(|dir| real.starts_with(dir))),
-            };
-            if forbidden {
-                return Err(Error::new(Code::Forbidden, "The node's own folder holds its keys and other people's data; it is no source."));
-            }
-            let open = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| real.starts_with(folder));
-            if !access.operator && !self.config.sources.folders.iter().any(open) {
-                return Err(Error::new(
-                    Code::Forbidden,
-                    "Only an operator of the node publishes from its disk. Upload the files, or ask for a folder to be opened (sources.folders).",
-                ));
-            }
-        }
-        Ok(())
+    /// Refuses a source that this caller may not publish from, and gives it as it is to be read.
+    pub(in crate::app) fn allowed_source(&self, kind: ProductKind, source: &Source, access: SourceAccess) -> Result<Source> {
+        allowed_source(&self.config, kind, source, access)
     }
 
     /// Reads a source into a folder of its own. Nothing is left behind on failure.
     pub(super) async fn read_source(&self, participant: &Participant, draft: &Draft, how: How) -> Result<Ready> {
-        let How { access, uploads, previous, cancel, progress } = how;
-        let source = draft.source.clone().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
-        self.check_source_access(draft.kind, Some(&source), access)?;
+        let source = draft.source.as_ref().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
+        let source = self.allowed_source(draft.kind, source, how.access)?;
         let now = self.now();
         // The product's id may not be chosen yet, and its version is known only in the transaction that stores it.
         let name = ProductId::parse(&draft.product).map_or_else(|_| "unnamed".to_owned(), |id| id.to_string());
         let folder = format!("{}/{name}/{}", participant.slug, fondaco_core::ids::uuid_v7(now, &*self.entropy).simple());
-        let out = self.config.data_dir().join(&folder);
+        self.reading_begins(&folder).await?;
+        let read = self.read_into(participant, draft, source, &folder, how).await;
+        if read.is_err() {
+            self.reading_ended(&folder).await;
+        }
+        read
+    }
+
+    async fn read_into(&self, participant: &Participant, draft: &Draft, source: Source, folder: &str, how: How) -> Result<Ready> {
+        let How { uploads, previous, cancel, progress, .. } = how;
+        let now = self.now();
+        let out = self.config.data_dir().join(folder);
         if let Some(parent) = out.parent() {
             tokio::fs::create_dir_all(parent).await.map_err(Error::internal_failure)?;
         }
@@ -214,8 +220,46 @@ impl App {
         };
         content["fileCount"] = json!(files.len());
         let size_bytes = files.iter().map(|f| f.size).sum();
-        Ok(Ready { prepared: Prepared { folder, content, files: files.len() as u64, size_bytes }, files })
+        Ok(Ready { prepared: Prepared { folder: folder.to_owned(), content, files: files.len() as u64, size_bytes }, files })
     }
+}
+
+/// As [`App::allowed_source`]: without links that could lead elsewhere by the time it is read, unless an operator named them.
+fn allowed_source(config: &Config, kind: ProductKind, source: &Source, access: SourceAccess) -> Result<Source> {
+    let Source::Paths { paths, in_place } = source else { return Ok(source.clone()) };
+    let mut checked = Vec::with_capacity(paths.len());
+    let own = config.dir.canonicalize().unwrap_or_else(|_| config.dir.clone());
+    for path in paths {
+        // The real path, so that a link does not lead out of an open folder or into the node's own.
+        let real = Path::new(path)
+            .canonicalize()
+            .map_err(|e| Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300}: {e}")))?;
+        // As files anything can be published, the node's keys too; as a table only what is one.
+        let forbidden = match kind {
+            ProductKind::Files => real.starts_with(&own) || own.starts_with(&real),
+            ProductKind::Table => {
+                [config.data_dir(), config.dir.join("uploads")].iter().any(|dir| dir.canonicalize().is_ok_and(|dir| real.starts_with(dir)))
+            }
+        };
+        if forbidden {
+            return Err(Error::new(Code::Forbidden, "The node's own folder holds its keys and other people's data; it is no source."));
+        }
+        let open = |folder: &PathBuf| folder.canonicalize().is_ok_and(|folder| real.starts_with(folder));
+        if !access.operator && !config.sources.folders.iter().any(open) {
+            return Err(Error::new(
+                Code::Forbidden,
+                "Only an operator of the node publishes from its disk. Upload the files, or ask for a folder to be opened (sources.folders).",
+            ));
+        }
+        checked.push(if access.operator {
+            path.clone()
+        } else {
+            let unreadable =
+                || Error::new(Code::SourceUnreadable, format!("Nothing was published. {path:.300} has a name that is not UTF-8."));
+            real.to_str().ok_or_else(unreadable)?.to_owned()
+        });
+    }
+    Ok(Source::Paths { paths: checked, in_place: *in_place })
 }
 
 /// A reading of a source, on a thread that may block.
@@ -239,7 +283,7 @@ impl Reading {
             // Just written and hashed, in a folder of our own: sealed as it is.
             for row in &mut rows {
                 let meta = std::fs::metadata(self.out.join(&row.name)).map_err(Error::internal_failure)?;
-                row.seal = Some(Seal::of(&meta).as_str().to_owned());
+                row.seal = Some(Seal::of(&meta, keeper(row)).as_str().to_owned());
             }
         }
         Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
@@ -359,5 +403,38 @@ mod tests {
         let theirs = TablesError::Io { action: "reading", path: "/data/x".into(), source: full() };
         assert_eq!((source_error(&ours, own).code(), source_error(&theirs, own).code()), (Code::Internal, Code::SourceUnreadable));
         assert!(!tables_error(&ours, own).message().contains("disk"), "what failed inside stays inside");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::symlink};
+
+    #[test]
+    fn others_than_operators_read_what_was_checked_and_no_link() {
+        let (node, lake) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+        let (open, secret) = (lake.path().join("open"), lake.path().join("secret"));
+        for dir in [&open, &secret] {
+            fs::create_dir(dir).expect("folder");
+            fs::write(dir.join("a.csv"), "x\n1\n").expect("write");
+        }
+        let text = format!("[public]\nurl = \"http://127.0.0.1:7400\"\n[sources]\nfolders = [{open:?}]\n");
+        fs::write(node.path().join(crate::config::FILE_NAME), text).expect("write");
+        let config = Config::load(node.path()).expect("config");
+        symlink(open.join("a.csv"), open.join("inside.csv")).expect("link");
+        symlink(secret.join("a.csv"), open.join("outside.csv")).expect("link");
+        let member = SourceAccess { operator: false };
+        let read = |name: &str, access| {
+            let path = open.join(name).to_str().expect("utf-8").to_owned();
+            let source = Source::Paths { paths: vec![path], in_place: true };
+            allowed_source(&config, ProductKind::Table, &source, access).map(|allowed| match allowed {
+                Source::Paths { paths, in_place: true } => PathBuf::from(&paths[0]),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(read("inside.csv", member).expect("open"), open.canonicalize().expect("real").join("a.csv"));
+        assert_eq!(read("outside.csv", member).expect_err("not open").code(), Code::Forbidden);
+        assert_eq!(read("outside.csv", SourceAccess::OPERATOR).expect("an operator's"), open.join("outside.csv"));
     }
 }

@@ -47,18 +47,40 @@ impl NewOffer {
     }
 }
 
+/// What a version comes of, beside its draft.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// The publication, if it was kept.
+    pub(super) publication: Option<Publication>,
+    /// The feed that makes it, as it is stored and as it is with this version.
+    pub(super) feed: Option<(Feed, Feed)>,
+    /// How far its publisher reaches: a feed that begins with it reaches as far.
+    pub(super) access: SourceAccess,
+}
+
+impl Origin {
+    /// Published by a caller, at once.
+    pub(super) const fn caller(access: SourceAccess) -> Self {
+        Self { publication: None, feed: None, access }
+    }
+}
+
 impl App {
-    /// Stores a product version with all that belongs to it. `publication` is what it comes of, if it was kept; `feed`
-    /// replaces what the draft says of renewal.
+    /// Stores a product version with all that belongs to it: what it comes of moves on in the same transaction, so that
+    /// nothing is published twice.
     pub(super) async fn store_version(
         &self,
         participant: &Participant,
         draft: &Draft,
         ready: &Ready,
         offers: Vec<NewOffer>,
-        publication: Option<&Publication>,
+        origin: Origin,
         key: Option<Key>,
     ) -> Result<Once<Listing>> {
+        let Origin { publication, feed: follows, access } = origin;
+        let found = ready.prepared.personal_data_found();
+        // A feed lets nothing out but what was accepted with its first version.
+        let confirmed = if draft.personal_data_accepted || follows.is_some() { found } else { Vec::new() };
         let (id, now) = (draft.check()?, self.now());
         let mut content = ready.prepared.content.clone();
         content[FOLDER] = json!(ready.prepared.folder);
@@ -75,7 +97,7 @@ impl App {
             content,
             created_at: now,
         };
-        let feed = match (&draft.renewal, &draft.source) {
+        let begun = match (&draft.renewal, &draft.source) {
             (Some(renewal), Some(source)) => {
                 Feed::check_every(&renewal.every)?;
                 Some(Feed {
@@ -84,7 +106,8 @@ impl App {
                     source: source.clone(),
                     read: draft.read.clone(),
                     every: renewal.every.clone(),
-                    personal_data_accepted: draft.personal_data_accepted,
+                    operator: access.operator,
+                    personal_data: confirmed.clone(),
                     delta_version: ready.delta_version(),
                     content: Some(ready.digest()),
                     looked_at: Some(now),
@@ -97,12 +120,18 @@ impl App {
             }
             _ => None,
         };
-        let (app, files, publication, accepted) = (self.clone(), ready.files.clone(), publication.cloned(), draft.personal_data_accepted);
-        let found = ready.prepared.personal_data_found();
+        let (app, files) = (self.clone(), ready.files.clone());
         self.store
             .tx("product.publish", move |tx| {
                 let publish = |tx: &mut Tx| {
                     product.reference.version = tx.product_next_version(&product.participant, &product.reference.id)?;
+                    if let Some((before, after)) = follows {
+                        // Not if it was ended while its source was read, by withdrawing the product perhaps.
+                        let stored = tx.feed_get(&before.participant, &before.product)?;
+                        if stored.as_ref() != Some(&before) || !tx.feed_update(&after, before.revision)? {
+                            return Err(Error::new(Code::Conflict, "The feed was changed or ended while its source was read."));
+                        }
+                    }
                     tx.product_insert(&product)?;
                     tx.product_files_insert(&product.participant, &product.reference, &files)?;
                     let mut made = Vec::with_capacity(offers.len());
@@ -113,10 +142,9 @@ impl App {
                         let after = before.published(product.reference.dataset_id(), now);
                         tx.publication_update(&after, before.revision)?;
                     }
-                    if let Some(feed) = feed {
+                    if let Some(feed) = begun {
                         put_feed(tx, &feed)?;
                     }
-                    let confirmed = if accepted { found } else { Vec::new() };
                     tx.event_append(&NewEvent {
                         participant: product.participant.clone(),
                         topic: format!("product:{}", product.reference.dataset_id()),
@@ -136,8 +164,9 @@ impl App {
 
     /// After a publication at once: the listing, or nothing left behind.
     pub(super) async fn keep_or_remove(&self, ready: &Ready, stored: Result<Once<Listing>>) -> Result<Listing> {
-        if !matches!(stored, Ok(Once::Done(_))) {
-            self.remove_folder(&ready.prepared.folder).await;
+        match stored {
+            Ok(Once::Done(_)) => self.reading_ended(&ready.prepared.folder).await,
+            _ => self.remove_folder(&ready.prepared.folder).await,
         }
         match stored? {
             Once::Done(listing) => Ok(listing),
@@ -149,23 +178,35 @@ impl App {
     }
 
     /// Reads the source of a feed for its next version.
-    pub(in crate::app) async fn read_again(&self, participant: &Participant, draft: &Draft, previous: Option<Previous>) -> Result<Ready> {
-        // Whoever began the feed was allowed to read it.
+    pub(in crate::app) async fn read_again(
+        &self,
+        participant: &Participant,
+        feed: &Feed,
+        draft: &Draft,
+        previous: Option<Previous>,
+    ) -> Result<Ready> {
         let cancel = Arc::clone(&self.stop_reading);
-        let how = How { access: SourceAccess::OPERATOR, uploads: None, previous, cancel, progress: Box::new(|_| ()) };
+        let how = How { access: SourceAccess::of(feed), uploads: None, previous, cancel, progress: Box::new(|_| ()) };
         self.read_source(participant, draft, how).await
     }
 
-    /// Stores the next version of a product that follows its source, under the offers of the newest.
-    pub(in crate::app) async fn store_next(&self, participant: &Participant, draft: &Draft, id: &ProductId, ready: &Ready) -> Result<()> {
-        let stored = match ready.prepared.check_personal_data(draft.personal_data_accepted) {
-            Ok(()) => {
-                let offers = self.offers_again(&participant.slug, id).await?;
-                self.store_version(participant, draft, ready, offers, None, None).await
-            }
-            Err(e) => Err(e),
+    /// Stores the next version of a product that follows its source, under the offers of the newest; gives the feed as it is
+    /// then.
+    ///
+    /// # Errors
+    /// [`Code::PersonalData`] for columns that were not accepted with the first version; [`Code::Conflict`] when the feed was
+    /// changed or ended meanwhile.
+    pub(in crate::app) async fn store_next(&self, participant: &Participant, feed: &Feed, draft: &Draft, ready: &Ready) -> Result<Feed> {
+        let after = feed.renewed(ready.digest(), ready.delta_version(), self.now());
+        let origin = Origin { publication: None, feed: Some((feed.clone(), after.clone())), access: SourceAccess::of(feed) };
+        let store = async {
+            ready.prepared.check_personal_data_among(&feed.personal_data)?;
+            let offers = self.offers_again(&participant.slug, &feed.product).await?;
+            self.store_version(participant, draft, ready, offers, origin, None).await
         };
-        self.keep_or_remove(ready, stored).await.map(drop)
+        let stored = store.await;
+        self.keep_or_remove(ready, stored).await?;
+        Ok(after)
     }
 
     /// Throws away what was read.
@@ -178,16 +219,21 @@ impl App {
         let dir = self.config.data_dir().join(folder);
         super::remove(&dir).await;
         let _ = tokio::fs::remove_file(super::prepare::list_path(&dir)).await;
+        self.reading_ended(folder).await;
     }
 
     /// The offers of the newest version, to be made again for the next.
+    ///
+    /// # Errors
+    /// [`Code::Conflict`] when no version is on offer.
     pub(super) async fn offers_again(&self, slug: &Slug, product: &ProductId) -> Result<Vec<NewOffer>> {
         let (slug, product) = (slug.clone(), product.clone());
         let offers = self
             .store
             .read("product.offers", move |tx| -> Result<Vec<Offer>> {
-                let latest = tx.product_latest(&slug, &product)?;
-                Ok(latest.map(|p| tx.offers_of(&slug, &p.reference)).transpose()?.unwrap_or_default())
+                let withdrawn = || Error::new(Code::Conflict, format!("\"{product}\" is withdrawn. Publish it again to offer it again."));
+                let latest = tx.product_latest(&slug, &product)?.ok_or_else(withdrawn)?;
+                Ok(tx.offers_of(&slug, &latest.reference)?)
             })
             .await?;
         Ok(offers.into_iter().map(NewOffer::again).collect())

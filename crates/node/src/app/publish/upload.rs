@@ -38,6 +38,11 @@ impl App {
         self.config.dir.join("uploads").join(slug.as_str()).join(id.as_str())
     }
 
+    /// Where files lie while they are sent.
+    pub(super) fn unfinished_uploads(&self) -> PathBuf {
+        self.config.dir.join("uploads").join(".part")
+    }
+
     /// Takes a file. One of the same name is replaced; one that breaks off leaves nothing.
     ///
     /// # Errors
@@ -59,7 +64,7 @@ impl App {
         let parent = target.parent().unwrap_or(&dir).to_owned();
         tokio::fs::create_dir_all(&parent).await.map_err(Error::internal_failure)?;
         // In the folder of unfinished ones: a listing never sees it.
-        let unfinished = self.config.dir.join("uploads").join(".part");
+        let unfinished = self.unfinished_uploads();
         tokio::fs::create_dir_all(&unfinished).await.map_err(Error::internal_failure)?;
         let part = unfinished.join(self.fresh_id());
         let written = write(&part, content).await;
@@ -70,7 +75,10 @@ impl App {
                 return Err(e);
             }
         };
-        tokio::fs::rename(&part, &target).await.map_err(|e| Error::invalid("A file and a folder have the same name.").with_internal(e))?;
+        if let Err(e) = tokio::fs::rename(&part, &target).await {
+            let _ = tokio::fs::remove_file(&part).await;
+            return Err(Error::invalid("A file and a folder have the same name.").with_internal(e));
+        }
         self.publication_uploaded(&participant.slug, id).await?;
         Ok(UploadedFile { name: name.to_owned(), size_bytes })
     }

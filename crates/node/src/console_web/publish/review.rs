@@ -1,12 +1,12 @@
 //! `GET`, `POST /p/{slug}/publish/{id}/review`: the fourth step, everything once more, and out.
 
-use super::{find, form, frame, product_path, remarks, version};
+use super::{access, find, form, frame, product_path, remarks, version};
 use crate::{
     app::App,
     console_web::{
         answer::{self, Answer},
         flash::Notice,
-        guard::Room,
+        guard::{Room, SignedIn},
         shape, words,
     },
 };
@@ -36,9 +36,9 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
 }
 
 /// Publishes it.
-pub async fn publish(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+pub async fn publish(State(app): State<App>, room: Room, signed_in: SignedIn, Path((_, id)): Path<(String, String)>) -> Answer {
     let publication = find(&app, &room, &id).await?;
-    match app.publication_publish(&room.participant, &publication.id, None).await {
+    match app.publication_publish(&room.participant, &publication.id, access(&signed_in), None).await {
         Ok(listing) => {
             let path = product_path(&room, &listing.product.reference.dataset_id());
             answer::see_other(&app, &path, Some(Notice::Published))
