@@ -384,6 +384,7 @@ fn tables_error(e: &TablesError, own_folder: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{fs, os::unix::fs::symlink};
 
     #[test]
     fn only_a_publication_says_that_nothing_was_published() {
@@ -404,12 +405,6 @@ mod tests {
         assert_eq!((source_error(&ours, own).code(), source_error(&theirs, own).code()), (Code::Internal, Code::SourceUnreadable));
         assert!(!tables_error(&ours, own).message().contains("disk"), "what failed inside stays inside");
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::{fs, os::unix::fs::symlink};
 
     #[test]
     fn others_than_operators_read_what_was_checked_and_no_link() {
