@@ -239,9 +239,10 @@ async fn damage_is_told_each_time_and_ends_when_the_file_is_back() {
     let aside = pair.provider.dir().join("aside");
     let told = || async {
         let slug = pair.provider.slug.clone();
-        let all = pair.provider.app.store.read("test.events", move |tx| -> fondaco_core::Result<_> { Ok(tx.events_after(&slug, 0, 200)?) });
+        let read = move |tx: &mut fondaco_store::Tx| -> fondaco_core::Result<_> { Ok(tx.events_latest(&slug, 200)?) };
+        let all = pair.provider.app.store.read("test.events", read);
         let about = |kind: &String| ["product.damaged", "product.restored"].contains(&kind.as_str());
-        all.await.expect("events").into_iter().map(|e| e.kind).filter(about).collect::<Vec<String>>()
+        all.await.expect("events").into_iter().rev().map(|e| e.kind).filter(about).collect::<Vec<String>>()
     };
     for round in 1..=2 {
         // Moved away and back it looks exactly as it did.
