@@ -101,7 +101,7 @@ async fn seed(store: &Store) {
         };
         tx.peer_touch(&peer)?;
         let now = tx.now();
-        tx.peer_catalog_read(&slug(), &peer.did, now)
+        tx.peer_catalog_read(&slug(), &peer.did, now, None)
     })
     .await;
     fill(store, PRODUCTS, |tx, i| {

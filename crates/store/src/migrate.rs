@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(2, "0002_files_and_sources", product_files::move_out),
     migration!(3, "0003_rooms", product_kinds::fill),
     migration!(4, "0004_connection_checks"),
+    migration!(5, "0005_catalog_revision"),
 ];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";

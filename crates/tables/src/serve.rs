@@ -117,7 +117,7 @@ pub fn plan_response(method: Method, headers: RequestHeaders<'_>, etag: &str, si
 }
 
 /// Whether a list of entity tags (or `*`) names `etag`, comparing weakly or strongly.
-fn matches_any(list: &str, etag: &str, weak: bool) -> bool {
+pub fn matches_any(list: &str, etag: &str, weak: bool) -> bool {
     if list.len() > MAX_HEADER_BYTES {
         return false;
     }

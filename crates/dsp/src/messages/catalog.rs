@@ -54,6 +54,54 @@ impl CatalogRequestMessage {
     }
 }
 
+/// The filter that a node of ours understands: `{"query": "torque", "kind": "table"}`. DSP leaves filters to the provider
+/// (2025-1, section 6.1.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CatalogFilter {
+    /// A text that id, title, description or keywords contain, in any case.
+    pub query: Option<String>,
+    /// The kind of product.
+    pub kind: Option<String>,
+}
+
+impl CatalogFilter {
+    /// Longest value, in characters.
+    pub const VALUE_MAX_CHARS: usize = 200;
+
+    /// Reads the filters of a request: none, or one of ours. An empty one asks for everything.
+    ///
+    /// # Errors
+    /// In words, for anything else: an answer that ignores a filter is not what was asked for.
+    pub fn read(filters: &[Value]) -> Result<Self, String> {
+        const KNOWN: &str = "This catalogue's filter is one object with the members \"query\" (a text) and \"kind\"";
+        let mut found = Self::default();
+        let [filter] = filters else {
+            return if filters.is_empty() { Ok(found) } else { Err(format!("{KNOWN}; {} were sent.", filters.len())) };
+        };
+        let Value::Object(members) = filter else { return Err(format!("{KNOWN}.")) };
+        for (name, value) in members {
+            let place = match name.as_str() {
+                "query" => &mut found.query,
+                "kind" => &mut found.kind,
+                _ => return Err(format!("{KNOWN}; it has no \"{}\".", name.chars().take(Self::VALUE_MAX_CHARS).collect::<String>())),
+            };
+            match value.as_str() {
+                Some(text) if text.chars().count() <= Self::VALUE_MAX_CHARS => *place = Some(text.to_owned()),
+                _ => return Err(format!("{KNOWN}, of at most {} characters each.", Self::VALUE_MAX_CHARS)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// As a request carries it: nothing when everything is asked for.
+    pub fn to_filters(&self) -> Vec<Value> {
+        let members = [("query", &self.query), ("kind", &self.kind)];
+        let members: Map<String, Value> =
+            members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into()))).collect();
+        if members.is_empty() { Vec::new() } else { vec![members.into()] }
+    }
+}
+
 /// The consumer asks for one dataset. Over HTTP its id is in the path and no message is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetRequestMessage {
@@ -452,6 +500,22 @@ mod tests {
         assert_eq!(printed["dct:license"], json!({"@id": "https://spdx.org/licenses/CC-BY-4.0"}));
         assert_eq!(printed["dcat:contactPoint"], json!({"@id": "mailto:data@example.org"}));
         assert_eq!(Dataset::parse(printed.to_string().as_bytes()).expect("our own"), dataset);
+    }
+
+    #[test]
+    fn filters_are_ours_or_refused() {
+        let ours = CatalogFilter { query: Some("torque".into()), kind: Some("table".into()) };
+        let request = CatalogRequestMessage { message_id: None, filter: ours.to_filters() };
+        let sent = CatalogRequestMessage::parse(request.to_json().to_string().as_bytes()).expect("ours");
+        assert_eq!(CatalogFilter::read(&sent.filter), Ok(ours));
+        assert_eq!(CatalogFilter::read(&[]), Ok(CatalogFilter::default()));
+        assert_eq!(CatalogFilter::read(&[json!({})]), Ok(CatalogFilter::default()));
+        assert!(CatalogFilter::default().to_filters().is_empty());
+        let long = "x".repeat(CatalogFilter::VALUE_MAX_CHARS + 1);
+        for bad in [json!("x"), json!({"colour": "red"}), json!({"query": 1}), json!({"query": long})] {
+            assert!(CatalogFilter::read(std::slice::from_ref(&bad)).is_err(), "{bad}");
+        }
+        assert!(CatalogFilter::read(&[json!({}), json!({})]).is_err());
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use super::{Body, auth::Acting, types::DatasetBody};
 use crate::{
-    app::App,
+    app::{App, peers::CatalogAsked},
     http::problem::{ApiResult, Problem},
 };
 use axum::{Json, extract::State};
+use fondaco_core::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,6 +19,9 @@ pub struct CatalogQuery {
     /// Words that the entries contain.
     #[serde(default)]
     query: Option<String>,
+    /// Only this kind.
+    #[serde(default)]
+    kind: Option<String>,
     /// The `next` of the page before.
     #[serde(default)]
     cursor: Option<String>,
@@ -44,7 +48,9 @@ pub struct PeerBody {
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/catalog", tag = "catalog", params(("slug" = String, Path)), request_body = CatalogQuery,
     responses((status = 200, body = CatalogBody), (status = 502, body = Problem)))]
 pub async fn read(State(app): State<App>, acting: Acting, Body(query): Body<CatalogQuery>) -> ApiResult<Json<CatalogBody>> {
-    let page = app.remote_catalog(&acting.participant, &query.peer, query.query.as_deref(), query.cursor.as_deref()).await?;
+    let asked = CatalogAsked { query: query.query.as_deref(), kind: query.kind.as_deref(), cursor: query.cursor.as_deref(), unless: None };
+    let page = app.remote_catalog(&acting.participant, &query.peer, asked).await?;
+    let page = page.ok_or_else(|| Error::internal_failure("a page that was asked for without a condition did not come"))?;
     Ok(Json(CatalogBody {
         peer: PeerBody { did: page.peer.did.to_string(), name: page.title },
         datasets: page.datasets.into_iter().map(Into::into).collect(),

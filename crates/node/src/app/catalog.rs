@@ -3,16 +3,17 @@
 use super::App;
 use crate::jobs::dsp_base;
 use fondaco_core::{
-    Code, Error, Result,
+    Code, Error, Result, canonical,
     participant::{Did, Participant},
     policy::{Constraint, Policy},
-    product::{Offer, Product, ProductRef, ProductState},
+    product::{Offer, Product, ProductKind, ProductRef, ProductState},
 };
 use fondaco_dsp::messages::{
     catalog::{AccessService, Catalog, DataService, Dataset, Distribution},
     query::QuerySpec,
 };
 use fondaco_store::ProductFilter;
+use fondaco_tables::serve;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -29,22 +30,43 @@ pub struct Page {
     pub catalog: Catalog,
     /// The cursor of the next page.
     pub next: Option<String>,
+    /// A name of this page as it is now: an entity tag.
+    pub etag: String,
+}
+
+/// A page of our catalogue that somebody asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// A text that products contain.
+    pub query: Option<&'a str>,
+    /// Only this kind.
+    pub kind: Option<&'a str>,
+    /// Where the page begins.
+    pub cursor: Option<&'a str>,
+    /// The entity tags of what the caller has.
+    pub unless: Option<&'a str>,
 }
 
 impl App {
     /// A page of a participant's catalogue for a caller: what is published, with the offers that are not for others only.
+    /// `None` when it is what the caller has.
     ///
     /// # Errors
-    /// When the database fails or the cursor is not ours.
-    pub async fn catalog(&self, participant: &Participant, caller: &Did, cursor: Option<&str>) -> Result<Page> {
-        let after = match cursor {
+    /// When the database fails, the cursor is not ours, or there is no such kind.
+    pub async fn catalog(&self, participant: &Participant, caller: &Did, asked: Asked<'_>) -> Result<Option<Page>> {
+        let kind = asked.kind.map(ProductKind::parse).transpose()?;
+        let after = match asked.cursor {
             None => None,
             Some(text) => {
                 Some(ProductRef::parse_dataset_id(text).ok_or_else(|| Error::invalid("The cursor is not one of ours; begin without it."))?)
             }
         };
-        let (datasets, next) = self.visible(participant, caller, after).await?;
-        Ok(Page { catalog: self.catalog_of(participant, datasets), next: next.map(|r| r.dataset_id()) })
+        let wanted = Wanted { kind, query: asked.query.map(str::to_owned), after };
+        // All that the page depends on beside the products: who asks for what, and how this program prints it.
+        let about = json!([env!("CARGO_PKG_VERSION"), participant.did, caller, asked.query, asked.kind, asked.cursor]);
+        let known = Known { about, unless: asked.unless.map(str::to_owned) };
+        let Some((datasets, next, etag)) = self.visible(participant, caller, wanted, known).await? else { return Ok(None) };
+        Ok(Some(Page { catalog: self.catalog_of(participant, datasets), next: next.map(|r| r.dataset_id()), etag }))
     }
 
     /// The part of a participant's catalogue that a caller's query asks for; never more than one page of it.
@@ -70,7 +92,8 @@ impl App {
         // that follows our `Link` headers instead pays for each page once.
         let (mut window, mut skip, mut after) = (Vec::new(), query.offset, None);
         while window.len() < limit {
-            let (datasets, next) = self.visible(participant, caller, after).await?;
+            let wanted = Wanted { after, ..Wanted::default() };
+            let Some((datasets, next, _)) = self.visible(participant, caller, wanted, Known::default()).await? else { break };
             let left_out = skip.min(datasets.len());
             skip -= left_out;
             let room = limit - window.len();
@@ -83,18 +106,25 @@ impl App {
         Ok(self.catalog_of(participant, window))
     }
 
-    /// What a caller may see of the products of one page, and where the next page begins.
+    /// What a caller may see of the products of one page, where the next page begins, and the page's entity tag; `None`
+    /// when the caller has it.
     async fn visible(
         &self,
         participant: &Participant,
         caller: &Did,
-        after: Option<ProductRef>,
-    ) -> Result<(Vec<Dataset>, Option<ProductRef>)> {
-        let filter = ProductFilter { published_only: true, latest_only: true, query: None, after, limit: PAGE };
+        wanted: Wanted,
+        known: Known,
+    ) -> Result<Option<(Vec<Dataset>, Option<ProductRef>, String)>> {
+        let Wanted { kind, query, after } = wanted;
+        let filter = ProductFilter { published_only: true, latest_only: true, kind, query, after, limit: PAGE };
         let slug = participant.slug.clone();
-        let (products, offers, next) = self
+        let found = self
             .store
             .read("catalog.page", move |tx| -> Result<_> {
+                let etag = etag(&json!([tx.catalog_revision(&slug)?, known.about]));
+                if known.unless.is_some_and(|tags| serve::matches_any(&tags, &etag, true)) {
+                    return Ok(None);
+                }
                 let products = tx.product_list(&slug, &filter)?;
                 let taken = within_size(&products);
                 let full = taken < products.len() || products.len() == PAGE as usize;
@@ -103,9 +133,10 @@ impl App {
                 let offers = tx.offers_of_many(&slug, &references)?;
                 // A full page may be the last one; the next is then empty, which harms nobody.
                 let next = references.into_iter().next_back().filter(|_| full);
-                Ok((products, offers, next))
+                Ok(Some((products, offers, next, etag)))
             })
             .await?;
+        let Some((products, offers, next, etag)) = found else { return Ok(None) };
         let service = self.data_service(participant);
         let datasets = products
             .iter()
@@ -115,7 +146,7 @@ impl App {
                 (!own.is_empty()).then(|| dataset(product, &own, &service, None))
             })
             .collect();
-        Ok((datasets, next))
+        Ok(Some((datasets, next, etag)))
     }
 
     fn catalog_of(&self, participant: &Participant, datasets: Vec<Dataset>) -> Catalog {
@@ -163,6 +194,26 @@ impl App {
             endpoint_description: Some("dspace:connector".into()),
         }
     }
+}
+
+/// Which products make a page.
+#[derive(Default)]
+struct Wanted {
+    kind: Option<ProductKind>,
+    query: Option<String>,
+    after: Option<ProductRef>,
+}
+
+/// What a page's entity tag is made of beside the products, and the tags that the caller has.
+#[derive(Default)]
+struct Known {
+    about: Value,
+    unless: Option<String>,
+}
+
+/// A strong entity tag of whatever a value tells apart.
+pub fn etag(value: &Value) -> String {
+    format!("\"{}\"", &canonical::sha256_hex(value.to_string().as_bytes())[..32])
 }
 
 /// How many of the products fit on one page: at least one.

@@ -2,13 +2,21 @@
 
 use super::App;
 use crate::net::{address, client::OutRequest};
+use axum::http::{HeaderValue, StatusCode, header};
 use fondaco_core::{
     Code, Error, Result,
     participant::{Declarations, Did, NAME_MAX_CHARS, Participant, Slug},
     policy::Policy,
     product::Frequency,
 };
-use fondaco_dsp::{WireError, limits::Limits, messages::catalog, messages::version::VersionResponse};
+use fondaco_dsp::{
+    WireError,
+    limits::Limits,
+    messages::{
+        catalog::{self, CatalogFilter},
+        version::VersionResponse,
+    },
+};
 use fondaco_store::PeerRow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +26,8 @@ use url::Url;
 const VERSION_PATH: &str = "/.well-known/dspace-version";
 /// Most catalogue pages read while looking for a product: a bound on what one command may cost.
 const PAGES_MAX: usize = 100;
+/// Longest entity tag kept. One that is longer only means that the catalogue is read whole.
+const ETAG_MAX_BYTES: usize = 500;
 
 /// A peer we can talk to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +49,21 @@ pub struct RemoteCatalog {
     pub datasets: Vec<RemoteDataset>,
     /// Where the next page is, to be given back to us.
     pub next: Option<String>,
+    /// What the peer calls this page as it is now: an entity tag.
+    pub etag: Option<String>,
+}
+
+/// What is asked of a peer's catalogue.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CatalogAsked<'a> {
+    /// Words that datasets contain, all of them.
+    pub query: Option<&'a str>,
+    /// Only this kind.
+    pub kind: Option<&'a str>,
+    /// The `next` of the page before.
+    pub cursor: Option<&'a str>,
+    /// The entity tag of the page that we have.
+    pub unless: Option<&'a str>,
 }
 
 /// A dataset in a peer's catalogue. All texts are the peer's.
@@ -270,61 +295,70 @@ impl App {
         Declarations { spatial: participant.country.clone(), purpose: Vec::new() }
     }
 
-    /// A page of a peer's catalogue, without the entries that do not contain `query`.
+    /// A page of a peer's catalogue: the entries that were asked for. `None` when it is the page that we have.
     ///
     /// # Errors
     /// As [`App::remote`].
-    pub async fn remote_catalog(
-        &self,
-        participant: &Participant,
-        peer: &str,
-        query: Option<&str>,
-        cursor: Option<&str>,
-    ) -> Result<RemoteCatalog> {
+    pub async fn remote_catalog(&self, participant: &Participant, peer: &str, asked: CatalogAsked<'_>) -> Result<Option<RemoteCatalog>> {
         let remote = self.remote(participant, peer).await?;
-        let (mut page, next) = self.catalog_page(participant, &remote, cursor).await?;
-        let name = page.title.clone();
+        let query = asked.query.map(str::to_lowercase).unwrap_or_default();
+        let words: Vec<&str> = query.split_whitespace().collect();
+        // Nodes of ours find one text; the longest word leaves the least to sort out here.
+        let longest = words.iter().max_by_key(|w| w.chars().count());
+        let filter = CatalogFilter { query: longest.map(|w| (*w).to_owned()), kind: asked.kind.map(str::to_owned) };
+        let page = match self.catalog_page(participant, &remote, &filter, asked).await {
+            // Filters are each provider's own. One that has others, or none, is asked for everything.
+            Err(e) if filter != CatalogFilter::default() && e.code() == Code::PeerRefused => {
+                self.catalog_page(participant, &remote, &CatalogFilter::default(), asked).await
+            }
+            page => page,
+        };
+        let Some(CatalogPage { mut catalog, next, etag }) = page? else { return Ok(None) };
+        let name = catalog.title.clone();
         self.learn_name(participant, &remote.did, name.as_deref()).await?;
-        if let Some(query) = query.map(str::trim).filter(|q| !q.is_empty()) {
-            let words: Vec<String> = query.to_lowercase().split_whitespace().map(str::to_owned).collect();
-            page.datasets.retain(|d| {
-                let text = format!(
-                    "{} {} {} {}",
-                    d.id,
-                    d.title.as_deref().unwrap_or_default(),
-                    d.description.as_deref().unwrap_or_default(),
-                    d.keywords.join(" ")
-                )
-                .to_lowercase();
-                words.iter().all(|w| text.contains(w))
-            });
-        }
-        let datasets = page.datasets.into_iter().map(described).collect();
-        Ok(RemoteCatalog { peer: remote, title: name, datasets, next })
+        catalog.datasets.retain(|d| {
+            let texts = [Some(d.id.as_str()), d.title.as_deref(), d.description.as_deref()];
+            let text =
+                texts.into_iter().flatten().chain(d.keywords.iter().map(String::as_str)).collect::<Vec<_>>().join("\n").to_lowercase();
+            let kind = d.extension.as_ref().and_then(|e| e.get("kind")).and_then(Value::as_str);
+            words.iter().all(|w| text.contains(w)) && asked.kind.is_none_or(|wanted| kind == Some(wanted))
+        });
+        let datasets = catalog.datasets.into_iter().map(described).collect();
+        Ok(Some(RemoteCatalog { peer: remote, title: name, datasets, next, etag }))
     }
 
     async fn catalog_page(
         &self,
         participant: &Participant,
         remote: &Remote,
-        cursor: Option<&str>,
-    ) -> Result<(catalog::Catalog, Option<String>)> {
-        let mut url = self.url(&format!("{}/catalog/request", remote.dsp))?;
-        if let Some(cursor) = cursor {
-            url.query_pairs_mut().append_pair("cursor", cursor);
-        }
-        let request = catalog::CatalogRequestMessage { message_id: Some(self.fresh_urn()), filter: Vec::new() };
+        filter: &CatalogFilter,
+        asked: CatalogAsked<'_>,
+    ) -> Result<Option<CatalogPage>> {
+        let first = self.url(&format!("{}/catalog/request", remote.dsp))?;
+        let url = match asked.cursor {
+            None => first.clone(),
+            Some(cursor) => page_url(&first, cursor)?,
+        };
+        let request = catalog::CatalogRequestMessage { message_id: Some(self.fresh_urn()), filter: filter.to_filters() };
         let authorization = self.authorization(&participant.slug, &participant.did, &remote.did, &Self::declared_by(participant)).await?;
-        let call = OutRequest::post_json(url, request.to_json().to_string())
+        let mut call = OutRequest::post_json(url, request.to_json().to_string())
             .with_authorization(&authorization)?
             .with_limit(Limits::CATALOG.bytes as u64);
+        if let Some(etag) = asked.unless.and_then(|tag| HeaderValue::from_str(tag).ok()) {
+            call = call.with_header(header::IF_NONE_MATCH, etag);
+        }
         let response = self.outbound.send(call).await?;
+        if asked.unless.is_some() && matches!(response.status, StatusCode::PRECONDITION_FAILED | StatusCode::NOT_MODIFIED) {
+            return Ok(None);
+        }
         if !response.status.is_success() {
             return Err(refused("catalogue", response.status.as_u16(), &response.body));
         }
-        let next = response.headers.get_all(axum::http::header::LINK).iter().filter_map(|v| v.to_str().ok()).find_map(next_cursor);
-        let page = catalog::Catalog::parse(&response.body).map_err(|e| answered_badly("catalogue", &e))?;
-        Ok((page, next))
+        let links = response.headers.get_all(header::LINK);
+        let next = links.iter().filter_map(|v| v.to_str().ok()).find_map(|link| next_page(&first, link));
+        let etag = response.headers.get(header::ETAG).and_then(|v| v.to_str().ok()).filter(|tag| tag.len() <= ETAG_MAX_BYTES);
+        let catalog = catalog::Catalog::parse(&response.body).map_err(|e| answered_badly("catalogue", &e))?;
+        Ok(Some(CatalogPage { catalog, next, etag: etag.map(str::to_owned) }))
     }
 
     /// A dataset of a peer, by its id or by a product's id, which means its newest version.
@@ -352,7 +386,9 @@ impl App {
         // Version 1 may be withdrawn while a later version is on offer: look through the catalogue.
         let mut cursor = None;
         for _ in 0..PAGES_MAX {
-            let (page, next) = self.catalog_page(participant, remote, cursor.as_deref()).await?;
+            let asked = CatalogAsked { cursor: cursor.as_deref(), ..CatalogAsked::default() };
+            let page = self.catalog_page(participant, remote, &CatalogFilter::default(), asked).await?;
+            let Some(CatalogPage { catalog: page, next, .. }) = page else { break };
             let of_product = |d: &&catalog::Dataset| d.id == id || d.id.split_once(':').is_some_and(|(base, _)| base == id);
             if let Some(best) = page.datasets.iter().filter(of_product).max_by_key(|d| version_number(&d.id)) {
                 return Ok(described(best.clone()));
@@ -402,15 +438,37 @@ fn version_number(dataset: &str) -> u32 {
     dataset.split_once(':').and_then(|(_, v)| v.parse().ok()).unwrap_or(1)
 }
 
-/// The cursor in `<…?cursor=…>; rel="next"`.
-fn next_cursor(link: &str) -> Option<String> {
+/// A page as it came.
+struct CatalogPage {
+    catalog: catalog::Catalog,
+    next: Option<String>,
+    etag: Option<String>,
+}
+
+/// The address of the next page, from a `Link` header (RFC 8288): below the catalogue's own address its query, else the
+/// whole address.
+fn next_page(first: &Url, link: &str) -> Option<String> {
     link.split(',').find_map(|part| {
         let (target, parameters) = part.trim().split_once('>')?;
         let is_next =
             parameters.split(';').any(|p| p.trim().eq_ignore_ascii_case("rel=\"next\"") || p.trim().eq_ignore_ascii_case("rel=next"));
-        let url = Url::parse(target.trim_start_matches('<')).ok().filter(|_| is_next)?;
-        url.query_pairs().find(|(key, _)| key == "cursor").map(|(_, value)| value.into_owned())
+        let url = first.join(target.trim_start_matches('<')).ok().filter(|_| is_next)?;
+        match url.query() {
+            Some(query) if same_place(&url, first) => Some(format!("?{query}")),
+            _ => Some(url.into()),
+        }
     })
+}
+
+fn same_place(a: &Url, b: &Url) -> bool {
+    a.origin() == b.origin() && a.path() == b.path()
+}
+
+/// From what [`next_page`] gave to an address. Pages lie where the catalogue does: our credential goes nowhere else.
+fn page_url(first: &Url, cursor: &str) -> Result<Url> {
+    let other = || Error::invalid("The cursor is not one of this peer's; begin without it.");
+    let url = first.join(cursor).map_err(|_| other())?;
+    if url.origin() == first.origin() { Ok(url) } else { Err(other()) }
 }
 
 fn described(d: catalog::Dataset) -> RemoteDataset {
@@ -456,9 +514,22 @@ mod tests {
 
     #[test]
     fn the_next_page_is_found_among_links() {
-        assert_eq!(next_cursor("<http://h/c?cursor=a%20b>; rel=\"next\"").as_deref(), Some("a b"));
-        assert_eq!(next_cursor("<http://h/c?cursor=x>; rel=\"previous\", <http://h/c?cursor=y>; rel=\"next\"").as_deref(), Some("y"));
-        assert_eq!(next_cursor("<http://h/c?cursor=x>; rel=\"previous\""), None);
-        assert_eq!(next_cursor("garbage"), None);
+        let first = Url::parse("https://h/p/a/catalog/request").expect("url");
+        let next = |link: &str| next_page(&first, link);
+        let here = "https://h/p/a/catalog/request";
+        assert_eq!(next(&format!("<{here}?cursor=a%20b>; rel=\"next\"")).as_deref(), Some("?cursor=a%20b"));
+        let two = format!("<{here}?cursor=x>; rel=\"previous\", <{here}?cursor=y>; rel=\"next\"");
+        assert_eq!(next(&two).as_deref(), Some("?cursor=y"));
+        // Others call it otherwise, or put it elsewhere.
+        assert_eq!(next("</p/a/catalog/request?continuationToken=1>; rel=next").as_deref(), Some("?continuationToken=1"));
+        assert_eq!(next("<https://h/pages/2>; rel=\"next\"").as_deref(), Some("https://h/pages/2"));
+        assert_eq!(next(&format!("<{here}?cursor=x>; rel=\"previous\"")), None);
+        assert_eq!(next("garbage"), None);
+        // What comes back leads to the same place again, and nowhere else.
+        assert_eq!(page_url(&first, "?cursor=a%20b").map(String::from), Ok(format!("{here}?cursor=a%20b")));
+        assert_eq!(page_url(&first, "https://h/pages/2").map(String::from), Ok("https://h/pages/2".into()));
+        for elsewhere in ["https://evil.example/x", "//evil.example/x", "http://h/pages/2", "https://h:8443/pages/2"] {
+            assert!(page_url(&first, elsewhere).is_err(), "{elsewhere}");
+        }
     }
 }

@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Only products whose title, description or keywords match
     #[arg(long, value_name = "TEXT")]
     query: Option<String>,
+    /// Only this kind of product
+    #[arg(long)]
+    kind: Option<String>,
 }
 
 /// Runs the command.
@@ -35,6 +38,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
         let mut body = json!({"peer": args.peer});
         if let Some(query) = &args.query {
             body["query"] = query.as_str().into();
+        }
+        if let Some(kind) = &args.kind {
+            body["kind"] = kind.as_str().into();
         }
         if let Some(cursor) = &cursor {
             body["cursor"] = cursor.as_str().into();
@@ -50,7 +56,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
             let first = datasets.first().map(|d| text_of_id(d).to_owned());
             let mut answer = Answer::new(json!({"peer": peer, "datasets": datasets}), text);
             if truncated {
-                answer = answer.note("The peer has more. Narrow it down with --query.");
+                answer = answer.note("The peer has more. Narrow it down with --query or --kind.");
             }
             if let Some(id) = first {
                 answer = answer.then(context.command(&format!(

@@ -5,7 +5,9 @@ use super::{
     scenario::{DealPlan, Outcome},
     zone::DemoNode,
 };
-use crate::app::{consumer_access::AccessProfile, negotiations::Begin, product_files::table_file, views::ProcessesAsked};
+use crate::app::{
+    consumer_access::AccessProfile, negotiations::Begin, peers::CatalogAsked, product_files::table_file, views::ProcessesAsked,
+};
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
@@ -92,7 +94,7 @@ impl Sides<'_> {
         for (reader, read) in [(self.consumer, self.provider), (self.provider, self.consumer)] {
             let did = &read.participant.did;
             if reader.app().names(&reader.participant.slug, []).await?.peer(did) != read.participant.name {
-                reader.app().remote_catalog(&reader.participant, did.as_str(), None, None).await?;
+                reader.app().remote_catalog(&reader.participant, did.as_str(), CatalogAsked::default()).await?;
             }
         }
         Ok(())

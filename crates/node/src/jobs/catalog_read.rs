@@ -3,7 +3,10 @@
 //! A catalogue is as long and as odd as its owner likes. Pages, datasets, bytes and time are bounded, texts are cut, and
 //! a list that leads nowhere is left.
 
-use crate::app::{App, peers::RemoteDataset};
+use crate::app::{
+    App,
+    peers::{CatalogAsked, RemoteDataset},
+};
 use fondaco_core::{
     Code, Error, Result,
     participant::{Did, Participant},
@@ -43,27 +46,50 @@ const ERROR_MAX_CHARS: usize = 500;
 ///
 /// # Errors
 /// As [`App::remote_catalog`]; [`Code::PeerUnreachable`] when it takes too long.
-pub async fn read(app: &App, participant: &Participant, did: &Did) -> Result<u64> {
+pub async fn read(app: &App, participant: &Participant, did: &Did) -> Result<()> {
     let begun = app.now();
     let late = || Err(Error::new(Code::PeerUnreachable, "The peer's catalogue could not be read within 10 minutes."));
     let outcome = tokio::time::timeout(TIME_MAX, pages(app, participant, did, begun)).await.unwrap_or_else(|_| late());
     let (slug, did) = (participant.slug.clone(), did.clone());
     match &outcome {
-        Ok(_) => app.store.tx("catalog.read", move |tx| -> Result<_> { Ok(tx.peer_catalog_read(&slug, &did, begun)?) }).await?,
+        Ok(Read::Unchanged) => {
+            app.store.tx("catalog.unchanged", move |tx| -> Result<_> { Ok(tx.peer_catalog_unchanged(&slug, &did, begun)?) }).await?;
+        }
+        Ok(Read::Whole(etag)) => {
+            let etag = etag.clone();
+            app.store.tx("catalog.read", move |tx| -> Result<_> { Ok(tx.peer_catalog_read(&slug, &did, begun, etag.as_deref())?) }).await?;
+        }
         Err(e) => {
             let text = plain(e.message(), ERROR_MAX_CHARS);
             app.store.tx("catalog.failed", move |tx| -> Result<_> { Ok(tx.peer_catalog_failed(&slug, &did, &text)?) }).await?;
         }
     }
-    outcome
+    outcome.map(drop)
 }
 
-async fn pages(app: &App, participant: &Participant, did: &Did, begun: Timestamp) -> Result<u64> {
+/// What a reading came to.
+enum Read {
+    /// The copy holds it already.
+    Unchanged,
+    /// The copy holds it now; what the peer called it when the reading began. A change while it went on shows the next
+    /// time. `None` also where something was left out.
+    Whole(Option<String>),
+}
+
+async fn pages(app: &App, participant: &Participant, did: &Did, begun: Timestamp) -> Result<Read> {
+    let (slug, peer) = (participant.slug.clone(), did.clone());
+    let had = app.store.read("catalog.etag", move |tx| -> Result<_> { Ok(tx.peer_catalog_etag(&slug, &peer)?) }).await?;
+    let mut etag = None;
     let mut cursor: Option<String> = None;
     let (mut seen, mut combinations) = (HashSet::new(), HashSet::new());
     let (mut datasets, mut bytes) = (0, 0);
-    for _ in 0..PAGES_MAX {
-        let page = app.remote_catalog(participant, did.as_str(), None, cursor.as_deref()).await?;
+    for n in 0..PAGES_MAX {
+        let unless = had.as_deref().filter(|_| n == 0);
+        let asked = CatalogAsked { cursor: cursor.as_deref(), unless, ..CatalogAsked::default() };
+        let Some(page) = app.remote_catalog(participant, did.as_str(), asked).await? else { return Ok(Read::Unchanged) };
+        if n == 0 {
+            etag = page.etag;
+        }
         let mut rows = Vec::new();
         for dataset in page.datasets {
             let row = row(did, dataset, begun, &mut combinations);
@@ -72,19 +98,19 @@ async fn pages(app: &App, participant: &Participant, did: &Did, begun: Timestamp
             if datasets > DATASETS_MAX || bytes > BYTES_MAX {
                 write(app, participant, rows).await?;
                 tracing::warn!(peer = %did, datasets, bytes, "catalog.too_large {did}: the rest is left out");
-                return Ok(datasets as u64);
+                return Ok(Read::Whole(None));
             }
             rows.push(row);
         }
         write(app, participant, rows).await?;
-        let Some(next) = page.next else { return Ok(datasets as u64) };
+        let Some(next) = page.next else { return Ok(Read::Whole(etag)) };
         if !seen.insert(fondaco_core::canonical::sha256_hex(next.as_bytes())) {
             return Err(Error::new(Code::PeerAnsweredBadly, "The pages of the peer's catalogue lead in a circle."));
         }
         cursor = Some(next);
     }
     tracing::warn!(peer = %did, datasets, "catalog.too_many_pages {did}: the rest is left out");
-    Ok(datasets as u64)
+    Ok(Read::Whole(None))
 }
 
 async fn write(app: &App, participant: &Participant, rows: Vec<PeerDataset>) -> Result<()> {

@@ -71,7 +71,8 @@ impl Tx {
             offer.created_at,
             json(&Stored::from(offer.clone()))?
         ];
-        self.insert(INSERT, params, "the offer")
+        self.insert(INSERT, params, "the offer")?;
+        self.catalog_changed(&offer.participant)
     }
 
     /// Replaces what is stored of an offer. Its id and product stay: an offer is of one product version for good.
@@ -82,7 +83,7 @@ impl Tx {
         let params = vals![offer.participant.as_str(), offer.id.as_str(), json(&Stored::from(offer.clone()))?];
         match self.execute(UPDATE, params)? {
             0 => Err(StoreError::Conflict("the offer does not exist".into())),
-            _ => Ok(()),
+            _ => self.catalog_changed(&offer.participant),
         }
     }
 

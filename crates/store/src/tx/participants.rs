@@ -10,7 +10,9 @@ use fondaco_core::participant::{Participant, Slug};
 
 statements! {
     INSERT = Same("INSERT INTO participant (slug, did, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING");
-    UPDATE = Same("UPDATE participant SET did = $2, body = $3 WHERE slug = $1");
+    UPDATE = Same("UPDATE participant SET did = $2, body = $3, catalog_revision = catalog_revision + 1 WHERE slug = $1");
+    CATALOG_CHANGED = Same("UPDATE participant SET catalog_revision = catalog_revision + 1 WHERE slug = $1");
+    CATALOG_REVISION = Same("SELECT catalog_revision FROM participant WHERE slug = $1");
     GET = Same("SELECT body FROM participant WHERE slug = $1");
     LIST = Same("SELECT body FROM participant WHERE slug > $1 ORDER BY slug LIMIT $2");
 }
@@ -35,6 +37,16 @@ impl Tx {
             0 => Err(StoreError::Conflict("the participant does not exist".into())),
             _ => Ok(()),
         }
+    }
+
+    /// Notes that the participant's catalogue is another one now.
+    pub(super) fn catalog_changed(&mut self, slug: &Slug) -> Result<(), StoreError> {
+        self.execute(CATALOG_CHANGED, vals![slug.as_str()]).map(drop)
+    }
+
+    /// How often the participant's catalogue has changed; 0 for one that there is not.
+    pub fn catalog_revision(&mut self, slug: &Slug) -> Result<u64, StoreError> {
+        Ok(self.first(CATALOG_REVISION, vals![slug.as_str()], |row| row.count(0))?.unwrap_or(0))
     }
 
     /// By slug.

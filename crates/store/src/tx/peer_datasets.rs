@@ -93,7 +93,9 @@ statements! {
     TITLES = TITLES_OF_MANY;
     COUNTS = Same("SELECT peer_did, COUNT(*) FROM peer_dataset WHERE participant = $1 GROUP BY peer_did");
     STALE = Same("SELECT participant, did FROM peer WHERE last_ok_at IS NOT NULL AND COALESCE(catalog_read_at, 0) < $1 ORDER BY COALESCE(catalog_read_at, 0), participant, did LIMIT $2");
-    READ_OK = Same("UPDATE peer SET catalog_read_at = $3, catalog_error = NULL WHERE participant = $1 AND did = $2");
+    READ_OK = Same("UPDATE peer SET catalog_read_at = $3, catalog_error = NULL, catalog_etag = $4 WHERE participant = $1 AND did = $2");
+    UNCHANGED = Same("UPDATE peer SET catalog_read_at = $3, catalog_error = NULL WHERE participant = $1 AND did = $2");
+    ETAG = Same("SELECT catalog_etag FROM peer WHERE participant = $1 AND did = $2");
     READ_FAILED = Same("UPDATE peer SET catalog_error = $3 WHERE participant = $1 AND did = $2");
     FORGET = Same("DELETE FROM peer WHERE participant = $1 AND did = $2");
 }
@@ -132,9 +134,20 @@ impl Tx {
     }
 
     /// The catalogue of a peer was read to its end by a reading that began at `begun`: what it did not show is gone.
-    pub fn peer_catalog_read(&mut self, participant: &Slug, peer: &Did, begun: Timestamp) -> Result<(), StoreError> {
+    /// `etag` is what the peer called it then.
+    pub fn peer_catalog_read(&mut self, participant: &Slug, peer: &Did, begun: Timestamp, etag: Option<&str>) -> Result<(), StoreError> {
         self.execute(GONE, vals![participant.as_str(), peer.as_str(), begun])?;
-        self.execute(READ_OK, vals![participant.as_str(), peer.as_str(), begun]).map(drop)
+        self.execute(READ_OK, vals![participant.as_str(), peer.as_str(), begun, etag]).map(drop)
+    }
+
+    /// The catalogue of a peer is, at `at`, the one that was read last.
+    pub fn peer_catalog_unchanged(&mut self, participant: &Slug, peer: &Did, at: Timestamp) -> Result<(), StoreError> {
+        self.execute(UNCHANGED, vals![participant.as_str(), peer.as_str(), at]).map(drop)
+    }
+
+    /// What the peer called the catalogue that was read last, if it was read to its end and the peer calls it anything.
+    pub fn peer_catalog_etag(&mut self, participant: &Slug, peer: &Did) -> Result<Option<String>, StoreError> {
+        Ok(self.first(ETAG, vals![participant.as_str(), peer.as_str()], |row| row.opt_string(0))?.flatten())
     }
 
     /// The catalogue of a peer could not be read. What is known of it stays.

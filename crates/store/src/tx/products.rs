@@ -8,7 +8,7 @@ use crate::{
 };
 use fondaco_core::{
     participant::Slug,
-    product::{Product, ProductId, ProductRef, ProductState},
+    product::{Product, ProductId, ProductKind, ProductRef, ProductState},
 };
 
 /// Which products of a participant to list, by id and version.
@@ -18,6 +18,8 @@ pub struct ProductFilter {
     pub published_only: bool,
     /// Only the newest version of each (of those that pass `published_only`).
     pub latest_only: bool,
+    /// Of this kind.
+    pub kind: Option<ProductKind>,
     /// A text that id, title, description or keywords contain, in any case.
     pub query: Option<String>,
     /// Go on after this one.
@@ -34,8 +36,8 @@ statements! {
     LOCK = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3 FOR UPDATE");
     LATEST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND state = 'published' ORDER BY version DESC LIMIT 1");
     LAST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 ORDER BY version DESC LIMIT 1");
-    LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND (p.product_id > $5 OR (p.product_id = $5 AND p.version > $6)) ORDER BY p.product_id, p.version LIMIT $7");
-    COUNT = Same("SELECT COUNT(*) FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\')");
+    LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND ($5 = '' OR p.kind = $5) AND (p.product_id > $6 OR (p.product_id = $6 AND p.version > $7)) ORDER BY p.product_id, p.version LIMIT $8");
+    COUNT = Same("SELECT COUNT(*) FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND ($5 = '' OR p.kind = $5)");
     NAMES = Same("SELECT 1 FROM product WHERE participant = $1 AND body LIKE $2 ESCAPE '\\' LIMIT 1");
     SET_STATE = Same("UPDATE product SET state = $4, body = $5 WHERE participant = $1 AND product_id = $2 AND version = $3");
 }
@@ -98,7 +100,8 @@ impl Tx {
             search_text(product),
             json(product)?
         ];
-        self.insert(INSERT, params, "the product version")
+        self.insert(INSERT, params, "the product version")?;
+        self.catalog_changed(&product.participant)
     }
 
     /// One version, withdrawn or not.
@@ -124,6 +127,7 @@ impl Tx {
             filter.published_only,
             filter.latest_only,
             pattern(filter.query.as_deref()),
+            filter.kind.map_or("", ProductKind::as_str),
             after_id,
             after_version,
             page(filter.limit)
@@ -133,7 +137,13 @@ impl Tx {
 
     /// How many products the filter passes on all pages.
     pub fn product_count(&mut self, participant: &Slug, filter: &ProductFilter) -> Result<u64, StoreError> {
-        let params = vals![participant.as_str(), filter.published_only, filter.latest_only, pattern(filter.query.as_deref())];
+        let params = vals![
+            participant.as_str(),
+            filter.published_only,
+            filter.latest_only,
+            pattern(filter.query.as_deref()),
+            filter.kind.map_or("", ProductKind::as_str)
+        ];
         Ok(self.first(COUNT, params, |row| row.count(0))?.unwrap_or(0))
     }
 
@@ -143,7 +153,9 @@ impl Tx {
         let Some(mut found) = self.first(LOCK, key, |row| row.json::<Product>(0))? else { return Ok(false) };
         found.state = state;
         let params = vals![participant.as_str(), product.id.as_str(), product.version, state_name(state), json(&found)?];
-        Ok(self.execute(SET_STATE, params)? == 1)
+        self.execute(SET_STATE, params)?;
+        self.catalog_changed(participant)?;
+        Ok(true)
     }
 }
 

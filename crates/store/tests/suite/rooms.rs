@@ -155,10 +155,16 @@ async fn old_copies_are_found(world: World) {
             Ok(tx.peer_catalogs_stale(before, 10)?.into_iter().map(|(_, did)| did.to_string()).collect())
         };
         assert_eq!(stale(tx, START)?, ["did:web:a.example", "did:web:b.example"], "who never answered is left alone");
-        tx.peer_catalog_read(&acme, &did("did:web:a.example"), later(10))?;
+        tx.peer_catalog_read(&acme, &did("did:web:a.example"), later(10), Some("\"a\""))?;
         assert_eq!(stale(tx, later(10))?, ["did:web:b.example"]);
-        tx.peer_catalog_read(&acme, &did("did:web:b.example"), later(5))?;
+        tx.peer_catalog_read(&acme, &did("did:web:b.example"), later(5), None)?;
         assert_eq!(stale(tx, later(60))?, ["did:web:b.example", "did:web:a.example"], "the longest ago first");
+        let (a, b) = (did("did:web:a.example"), did("did:web:b.example"));
+        assert_eq!(tx.peer_catalog_etag(&acme, &a)?.as_deref(), Some("\"a\""));
+        assert_eq!(tx.peer_catalog_etag(&acme, &b)?, None);
+        tx.peer_catalog_unchanged(&acme, &a, later(70))?;
+        assert_eq!(stale(tx, later(60))?, ["did:web:b.example"]);
+        assert_eq!(tx.peer_catalog_etag(&acme, &a)?.as_deref(), Some("\"a\""), "it is still the same");
         Ok(())
     })
     .await;

@@ -156,7 +156,7 @@ async fn tokens(world: World) {
 }
 
 fn filter() -> ProductFilter {
-    ProductFilter { published_only: false, latest_only: false, query: None, after: None, limit: 100 }
+    ProductFilter { published_only: false, latest_only: false, kind: None, query: None, after: None, limit: 100 }
 }
 
 fn versions(tx: &mut Tx, of: &Slug, filter: &ProductFilter) -> Result<Vec<String>, StoreError> {
@@ -171,9 +171,11 @@ fn versions(tx: &mut Tx, of: &Slug, filter: &ProductFilter) -> Result<Vec<String
 async fn products(world: World) {
     within(&world, |tx| {
         let acme = slug("acme");
+        let begun = tx.catalog_revision(&acme)?;
         for (id, version) in [("b", 1), ("a", 1), ("a", 2), ("a", 10), ("B", 1)] {
             tx.product_insert(&product(id, version))?;
         }
+        assert_eq!(tx.catalog_revision(&acme)?, begun + 5);
         assert_eq!(tx.product_get(&acme, &reference("a", 2))?, Some(product("a", 2)));
         assert_eq!(tx.product_get(&slug("other"), &reference("a", 2))?, None, "not yours");
         assert_eq!(tx.product_next_version(&acme, &reference("a", 1).id)?, 11);
@@ -181,6 +183,7 @@ async fn products(world: World) {
         assert_eq!(versions(tx, &acme, &filter())?, ["B", "a", "a:2", "a:10", "b"], "by byte order, versions as numbers");
         assert_eq!(versions(tx, &acme, &ProductFilter { latest_only: true, ..filter() })?, ["B", "a:10", "b"]);
         assert!(tx.product_set_state(&acme, &reference("a", 10), ProductState::Withdrawn)?);
+        assert_eq!(tx.catalog_revision(&acme)?, begun + 6, "what is withdrawn changes the catalogue");
         assert!(!tx.product_set_state(&acme, &reference("a", 99), ProductState::Withdrawn)?);
         assert_eq!(tx.product_get(&acme, &reference("a", 10))?.map(|p| p.state), Some(ProductState::Withdrawn));
         assert_eq!(tx.product_latest(&acme, &reference("a", 1).id)?, Some(product("a", 2)));
@@ -197,6 +200,10 @@ async fn products(world: World) {
             paged.extend(found.iter().map(|p| p.reference.dataset_id()));
         }
         assert_eq!(paged, ["B", "a", "a:2", "a:10", "b"]);
+        let kind = product("a", 1).kind;
+        assert_eq!(versions(tx, &acme, &ProductFilter { kind: Some(kind), ..filter() })?.len(), 5);
+        let other = [ProductKind::Table, ProductKind::Files].into_iter().find(|k| *k != kind);
+        assert_eq!(versions(tx, &acme, &ProductFilter { kind: other, ..filter() })?.len(), 0);
         // A query is a text, in any case, in any script.
         let count = |tx: &mut Tx, query: &str| tx.product_count(&acme, &ProductFilter { query: Some(query.into()), ..filter() });
         assert_eq!(count(tx, "FLIGHTS OF b")?, 2);

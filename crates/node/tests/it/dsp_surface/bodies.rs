@@ -158,10 +158,8 @@ async fn other_spellings_of_a_message_are_understood() {
 }
 
 #[tokio::test]
-async fn a_filter_that_we_do_not_have_is_refused() {
+async fn a_dataset_that_there_is_not_is_an_error_of_the_catalogue() {
     let pair = TestPair::with_wind().await;
-    let request = wire::message("CatalogRequestMessage", json!({"filter": [{"a": 1}]}));
-    assert_error(&pair.consumer.send(&pair.provider, "/catalog/request", &request).await, 400, "CatalogError", "a filter");
     assert_error(&pair.consumer.ask(&pair.provider, "/catalog/datasets/storm").await, 404, "CatalogError", "no dataset");
     let catalog =
         pair.consumer.send(&pair.provider, "/catalog/request", &wire::message("CatalogRequestMessage", json!({}))).await.must(200);

@@ -1,6 +1,7 @@
 //! The protocol's endpoints against a peer that says anything at any time.
 
 mod bodies;
+mod catalog;
 mod negotiations;
 mod redelivery;
 mod transfers;
