@@ -11,6 +11,9 @@ use fondaco_testkit::{TestNode, TestPair, wire};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// Nobody listens there. What the subject does of its own accord afterwards (it answers who resumes) stays on its way, and
+/// no answer to it changes what is looked at.
+const AWAY: &str = "http://127.0.0.1:9/p/consumer/dsp/2025-1";
 const PATHS: [&str; 4] = ["start", "suspension", "completion", "termination"];
 /// `SUSPENDED` twice: by the consumer and by the provider.
 const STATES: [&str; 6] = ["REQUESTED", "STARTED", "SUSPENDED by consumer", "SUSPENDED by provider", "COMPLETED", "TERMINATED"];
@@ -23,7 +26,7 @@ async fn planted(subject: &TestNode, peer: &TestNode, agreement: &str, role: Rol
         participant: subject.slug.clone(),
         own_did: subject.did.clone(),
         role,
-        peer: Peer { did: peer.did.clone(), pid: Some(wire::urn()), address: peer.dsp_url() },
+        peer: Peer { did: peer.did.clone(), pid: Some(wire::urn()), address: AWAY.into() },
         agreement_id: agreement.into(),
         dataset: "wind".into(),
         format: "DeltaSharing-PULL".into(),
