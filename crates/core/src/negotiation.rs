@@ -434,6 +434,24 @@ impl Negotiation {
         }
     }
 
+    /// The steps that our side may take now: what leads to an agreement first, ending it last.
+    pub const fn steps(&self) -> &'static [Action] {
+        match (self.role, &self.state) {
+            (_, State::Finalized { .. } | State::Terminated { .. }) => &[],
+            (Role::Provider, State::Requested { .. }) => &[Action::Agree, Action::Offer, Action::Terminate],
+            (Role::Provider, State::Accepted { .. }) => &[Action::Agree, Action::Terminate],
+            (Role::Provider, State::Verified { .. }) => &[Action::Finalize, Action::Terminate],
+            (Role::Consumer, State::Offered { .. }) => &[Action::Accept, Action::Counter, Action::Terminate],
+            (Role::Consumer, State::Agreed { .. }) => &[Action::Verify, Action::Terminate],
+            _ => &[Action::Terminate],
+        }
+    }
+
+    /// Whether the next step is ours: nothing more happens until we, by a rule or a person, take it.
+    pub const fn is_our_turn(&self) -> bool {
+        self.steps().len() > 1
+    }
+
     fn check_parties(&self, agreement: &Agreement) -> Result<()> {
         let wrong = |what: &str| Err(Error::new(Code::AgreementMismatch, format!("The agreement's {what} is not the one negotiated.")));
         if agreement.target != self.dataset {
@@ -612,6 +630,19 @@ mod tests {
                         }
                         None => assert!(after.is_err(), "{role:?} {name} in {}", state.name()),
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_steps_told_are_those_that_are_possible() {
+        let actions = [Action::Offer, Action::Agree, Action::Finalize, Action::Counter, Action::Accept, Action::Verify, Action::Terminate];
+        for role in [Role::Consumer, Role::Provider] {
+            for state in states() {
+                let n = negotiation(role, state);
+                for (own, action) in steps().into_iter().zip(actions) {
+                    assert_eq!(n.clone().act(own, NOW).is_ok(), n.steps().contains(&action), "{role:?} {action:?} in {}", n.state.name());
                 }
             }
         }

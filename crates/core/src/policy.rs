@@ -4,6 +4,7 @@
 //! name. [`Policy::evaluate`] answers [`Verdict::Permit`] or [`Verdict::Deny`]; a fact that is missing denies.
 //! Follows the [ODRL Information Model 2.2](https://www.w3.org/TR/odrl-model/).
 
+pub mod compare;
 mod evaluate;
 mod odrl;
 mod words;

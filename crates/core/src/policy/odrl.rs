@@ -13,7 +13,7 @@ use crate::{
 use serde_json::{Value, json};
 
 /// Keys of a policy that say nothing about access.
-const DESCRIPTIVE: &[&str] =
+pub(super) const DESCRIPTIVE: &[&str] =
     &["@context", "@id", "@type", "uid", "target", "assigner", "assignee", "timestamp", "profile", "callbackAddress"];
 
 impl Policy {
@@ -123,7 +123,7 @@ fn permission(rule: &Value) -> Result<Permission> {
     Ok(Permission { constraints })
 }
 
-fn constraint(value: &Value) -> Result<Constraint> {
+pub(super) fn constraint(value: &Value) -> Result<Constraint> {
     let map = value.as_object().ok_or_else(|| Error::invalid("A constraint is a JSON object."))?;
     let get = |name: &str| map.iter().find(|(k, _)| strip(k) == name).map(|(_, v)| v);
     let Some(left) = get("leftOperand").and_then(name_of).map(strip) else {
@@ -208,7 +208,7 @@ fn constraint(value: &Value) -> Result<Constraint> {
     }
 }
 
-fn constraint_json(c: &Constraint) -> Value {
+pub(super) fn constraint_json(c: &Constraint) -> Value {
     let entry = |left: &str, op: Value, right: Value| json!({"leftOperand": left, "operator": op, "rightOperand": right});
     let set = |left: &str, op: &SetOperator, values: &[String]| {
         let right = match op {
@@ -233,15 +233,15 @@ fn unsupported(what: &str) -> Error {
 }
 
 /// Foreign text quoted in a message: bounded, without control characters.
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(80).collect()
 }
 
-fn strip(name: &str) -> &str {
+pub(super) fn strip(name: &str) -> &str {
     name.strip_prefix("odrl:").or_else(|| name.strip_prefix("http://www.w3.org/ns/odrl/2/")).unwrap_or(name)
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     match value {
         Value::Array(items) => items,
         Value::Null => &[],
@@ -249,7 +249,7 @@ fn list(value: &Value) -> &[Value] {
     }
 }
 
-fn name_of(value: &Value) -> Option<&str> {
+pub(super) fn name_of(value: &Value) -> Option<&str> {
     match value {
         Value::String(s) => Some(s),
         // Only a bare reference: `{"@id": "use", "refinement": …}` narrows the action, and dropping that would widen it.
