@@ -21,7 +21,7 @@
   const exchange = (fresh) => {
     const all = (selector) => [...region.querySelectorAll(selector)];
     const open = all("details[id][open]").map((it) => it.id);
-    const typed = all("input[id][type=text]").map((it) => [it.id, it.value]);
+    const typed = all("input[id][type=text], textarea[id]").filter((it) => it.value !== it.defaultValue).map((it) => [it.id, it.value]);
     const focused = region.contains(document.activeElement) && document.activeElement.id;
     region.replaceChildren(...fresh.childNodes);
     for (const id of open) byId(id)?.setAttribute("open", "");

@@ -44,6 +44,7 @@ const NAMES: &[&str] = &[
     "SPDX",
     "AWS",
     "ISO",
+    "RFC",
     "zh",
     "en",
     "Hant",

@@ -42,6 +42,8 @@ mod assets;
 #[cfg(test)]
 mod catalogue;
 mod detail;
+pub mod compared;
+pub mod decision;
 pub mod fields;
 pub mod format;
 mod locale;

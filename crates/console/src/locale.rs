@@ -79,6 +79,8 @@ areas! {
     "tokens",
     "transfer",
     "transfers",
+    "versions",
+    "waiting",
 }
 
 impl Locale {

@@ -4,6 +4,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use crate::Locale;
+use crate::format::Count;
 use crate::states::{Chip, Message, Role};
 use crate::text::{Digits, Text, filters};
 
@@ -196,6 +197,8 @@ pub struct Layout {
     pub version: String,
     /// The time the page was made.
     pub now: When,
+    /// How many negotiations wait until somebody here decides, for the menu.
+    pub waiting: Count,
 }
 
 impl Layout {
@@ -261,6 +264,8 @@ pub struct EventView {
     pub state: Option<Chip>,
     /// The reason that was given, if any.
     pub reason: Option<String>,
+    /// The number of the version of the terms that came with it, where the page compares versions.
+    pub version: Option<u64>,
     /// What it is about; `None` where the page itself is about it.
     pub subject: Option<Subject>,
 }

@@ -90,3 +90,4 @@ common-problems = { $n ->
    *[other] { $n } things need a change
 }
 common-room-people = People
+common-room-waiting = Waiting

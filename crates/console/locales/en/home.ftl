@@ -24,5 +24,6 @@ home-deal = Make a deal
 home-deal-hint = Choose an offer, press Negotiate, and watch both sides sign the agreement.
 home-waiting = Waiting for you
 home-waiting-none = Nothing waits for you. Requests that need your decision appear here.
+home-waiting-decide = Decide about all of them on one page
 home-latest = Latest events
 home-latest-none = Nothing has happened yet.

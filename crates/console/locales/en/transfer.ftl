@@ -1,5 +1,6 @@
 transfer-title = Transfer: { $product }
 transfer-control = Control access
+transfer-start = Open access
 transfer-resume = Resume
 transfer-complete = Complete
 transfer-suspend-menu = Suspend…

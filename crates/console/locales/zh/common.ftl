@@ -57,3 +57,4 @@ common-filter-off = （取消此筛选）
 common-filter-more = 另有 { $n } 项
 common-problems = 有 { $n } 处需要更正
 common-room-people = 人员
+common-room-waiting = 待处理

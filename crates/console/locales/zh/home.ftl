@@ -20,5 +20,6 @@ home-deal = 达成交易
 home-deal-hint = 选择一个要约，点击“发起协商”，即可看到双方签署合约的过程。
 home-waiting = 待您处理
 home-waiting-none = 没有待处理事项。需要您决定的请求会显示在这里。
+home-waiting-decide = 在一页内逐一处理
 home-latest = 最新动态
 home-latest-none = 还没有任何动态。

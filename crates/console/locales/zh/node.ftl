@@ -1,5 +1,6 @@
 node-well = 全部检查通过
-node-not-well = 需要关注
+node-not-well = 需要处理
+node-worth-a-look = 需要关注
 node-about = 关于本节点
 node-address = 公开地址
 node-database = 数据库
@@ -9,20 +10,67 @@ node-uptime = 已运行
 node-jobs = 任务
 node-due = 待执行
 node-retrying = 待重试
-node-failed = 已放弃
-node-oldest = 最早待执行
+node-oldest = 最早的任务
 node-checks = 检查
 node-check = 检查项
 node-found = 情况
 node-ok = 正常
+node-look = 请关注
 node-bad = 异常
 node-doctor = 命令 <code>fondaco doctor --dir DIR</code> 会做更多检查，并说明如何修复所发现的问题。
 node-check-database = 数据库
 node-check-database-ok = 应答正常。
+node-disk = 磁盘
+node-disk-free = 可用 { $free }，共 { $size }
+node-data = 已发布数据
+node-backup = 最近备份
+node-backup-unknown = 未知
+node-failing = 失败最久的任务
+node-failing-since = 自 { $when } 起，已尝试 { $n } 次
+node-failing-why = 最近一次：
+node-failing-other = 该任务属于其他参与方，原因由其人员查看。
+node-failing-open = 打开相关页面
+node-job-negotiation = 需向对等方发送一条协商消息。
+node-job-transfer = 需向对等方发送一条传输消息。
+node-job-other = 需执行类型为 { $kind } 的任务。
 node-check-address = 公开地址
 node-check-address-local = 只有本机上的节点可以访问。适合试用；如需供他人访问，请为节点配置公开地址。
 node-check-address-tls = 其他机构可通过 TLS 访问。
-node-check-address-plain = 当前为明文 http，传输内容可能被窃取。请在前端配置 TLS，并将 <code>public.url</code> 设为 https。
+node-check-address-plain = 当前为明文 http，传输内容可能被窃取。
+node-check-address-mend = 请在前端配置 TLS，并将 <code>public.url</code> 设为 https。
 node-check-jobs = 任务
 node-check-jobs-ok = 没有超时等待的任务。
-node-check-jobs-late = 有任务已等待 { $for }。可能是某个对等方停机；请打开相关协商或传输查看。
+node-check-jobs-late = 有任务已等待 { $for }，且曾经失败。
+node-check-jobs-mend = 多半是对方停机。节点会自动重试；如持续如此，请联系对方人员。
+node-check-disk = 磁盘
+node-check-disk-ok = 可用 { $free }。
+node-check-disk-low = 仅剩 { $free }。磁盘写满后将无法发布和交付。
+node-check-disk-mend = 请清理空间，或将节点数据移至更大的磁盘。
+node-check-backup = 备份
+node-check-backup-ok = 最近一次备份于{ $ago }。
+node-check-backup-old = 最近一次备份于{ $ago }：此后的内容会随磁盘损坏而丢失。
+node-check-backup-none = 此节点从未备份。
+node-check-backup-mend = 请运行 <code>fondaco backup --dir DIR --out FILE</code>，最好每晚一次并存到另一台机器。
+node-check-feeds = 跟随来源的产品
+node-check-feeds-ok = { $n ->
+    [0] 没有产品跟随来源。
+   *[other] { $n } 个产品均正常跟随其来源。
+}
+node-check-feed-failed = 最近 { $n } 次查看来源均失败：
+node-check-feed-mend = 请修复来源；节点将于 { $when } 再次查看。已发布的内容仍可使用。
+node-check-peers = 对等方
+node-check-peers-ok = { $n ->
+    [0] 还没有已知的对等方。
+   *[other] { $n } 个已知对等方最近均有应答。
+}
+node-check-peer-failed = 最近一次调用失败：
+node-check-peer-mend = 请检查其地址，并联系对方人员。节点会自动重试。
+node-check-connections = 来源连接
+node-check-connections-ok = { $n ->
+    [0] 没有连接。
+   *[other] { $n } 个连接最近一次测试均正常。
+}
+node-check-connections-untried = { $n } 个连接尚未测试。
+node-check-connection-failed = { $ago }测试时无法使用：
+node-check-connection-mend = 请检查来源一侧或更正连接，然后重新测试。
+node-check-more = 另有 { $n } 项存在同样的问题。

@@ -1,5 +1,6 @@
 transfer-title = 传输：{ $product }
 transfer-control = 访问控制
+transfer-start = 开通访问
 transfer-resume = 恢复
 transfer-complete = 完成
 transfer-suspend-menu = 暂停…

@@ -1,7 +1,7 @@
 //! `GET /p/{slug}/agreements/{id}`: the document both sides hold, and what it gives.
 //!
 //! The consumer asks for access with `POST …/transfers` and then downloads the Delta Sharing
-//! profile at `…/profile`, or is led to the list of files by `…/files`; the provider can end the agreement with `POST …/end` and `reason`.
+//! profile at `…/profile`, or is led to the list of files by `…/files`; both download the document at `…/document`; the provider can end the agreement with `POST …/end` and `reason`.
 
 use askama::Template;
 
@@ -108,6 +108,8 @@ mod tests {
         assert!(html.contains("load_as_pandas"));
         assert!(form(&html, &format!("{base}/end")).is_none());
         assert!(html.contains(&page.digest));
+        assert!(html.contains(&format!("href=\"{base}/document\"")));
+        assert!(html.contains(&format!("fetch {} --out", page.id)));
         assert!(html.contains(&format!("topic=agreement:{}", page.id)));
     }
 

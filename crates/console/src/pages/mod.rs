@@ -52,6 +52,7 @@ mod shared_files;
 mod tokens;
 mod transfer;
 mod transfers;
+mod waiting;
 
 pub use agreement::{Access, AgreementPage, Uses};
 pub use agreements::{AgreementRow, AgreementsPage};
@@ -61,9 +62,9 @@ pub use connections::{CheckResult, ConnectionRow, ConnectionsPage, LastCheck};
 pub use error::ErrorPage;
 pub use home::{Counts, HomePage};
 pub use login::{LoginPage, LoginProblem};
-pub use negotiation::{NegotiationActions, NegotiationPage};
+pub use negotiation::NegotiationPage;
 pub use negotiations::NegotiationsPage;
-pub use node::{Check, JobQueue, NodePage};
+pub use node::{Check, Disk, FailingJob, JobQueue, NodePage, Verdict};
 pub use not_found::NotFoundPage;
 pub use peer::PeerPage;
 pub use peers::{PeerRow, PeersPage};
@@ -80,6 +81,7 @@ pub use shared_files::{SharedFileRow, SharedFilesPage};
 pub use tokens::{AccessLevel, NewToken, TokenRow, TokensPage};
 pub use transfer::{TransferActions, TransferPage};
 pub use transfers::TransfersPage;
+pub use waiting::{WaitingPage, WaitingRow};
 
 /// A whole page of the console.
 pub trait Page: Template {

@@ -1,25 +1,17 @@
 //! `GET /p/{slug}/negotiations/{id}`: one negotiation, live (Dataspace Protocol 2025-1,
 //! section 7).
 //!
-//! What can be done now is a form to `POST …/{agree|accept|terminate}`; `terminate` takes
-//! `reason`.
+//! What can be done now is a form to `POST …/{step}` ([`crate::decision::NegotiationStep`]): `offer` and `counter` take
+//! `terms`, `terminate` takes `reason`; all send the `revision` that the page shows. `?from=1&to=3` compares two versions
+//! of the terms.
 
 use askama::Template;
 
+use crate::compared::Compared;
+use crate::decision::Decision;
 use crate::states::{NegotiationState, Role, Stepper};
 use crate::text::{Text, filters};
 use crate::view::{EventView, Layout, Party, ProductRef, Terms};
-
-/// What the user may do now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct NegotiationActions {
-    /// As the provider: send the agreement.
-    pub agree: bool,
-    /// As the consumer: accept the provider's offer.
-    pub accept: bool,
-    /// Either side: end it without an agreement.
-    pub terminate: bool,
-}
 
 /// The page.
 #[derive(Debug, Clone, Template)]
@@ -43,8 +35,10 @@ pub struct NegotiationPage {
     pub events: Vec<EventView>,
     /// The terms on the table.
     pub terms: Terms,
+    /// Two versions of the terms, where there are several.
+    pub compared: Option<Compared>,
     /// What the user may do now.
-    pub actions: NegotiationActions,
+    pub decision: Decision,
     /// The agreement that came of it.
     pub agreement_id: Option<String>,
     /// `providerPid` of the protocol, once known.
@@ -61,11 +55,23 @@ impl NegotiationPage {
     fn stepper(&self) -> Stepper {
         self.state.stepper(&self.visited)
     }
+
+    /// Who waits for whom.
+    fn situation(&self) -> Text {
+        Text::say(match self.state {
+            _ if !self.decision.is_ours() => "negotiation-turn",
+            NegotiationState::Offered => "negotiation-offered",
+            NegotiationState::Agreed => "negotiation-signed",
+            NegotiationState::Verified => "negotiation-verified",
+            _ => "negotiation-asked",
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::NegotiationStep;
     use crate::pages::checks::{HOSTILE, form, render, render_hostile};
 
     #[test]
@@ -77,6 +83,9 @@ mod tests {
         let end = form(&html, &format!("{base}/terminate")).expect("a form");
         assert!(end.contains("name=\"reason\""));
         assert!(form(&html, &format!("{base}/accept")).is_none());
+        let offer = form(&html, &format!("{base}/offer")).expect("another form");
+        assert!(offer.contains("name=\"terms\"") && offer.contains("leftOperand") && offer.contains("name=\"revision\" value=\"4\""));
+        assert!(html.contains("signs an agreement on exactly these terms"), "what a step will do");
         assert!(html.contains(&format!("data-live=\"/p/suzhou/events?topic=negotiation:{}\"", page.id)));
         assert!(html.contains("<noscript><meta http-equiv=\"refresh\""));
     }
@@ -99,11 +108,22 @@ mod tests {
         let mut page = NegotiationPage::sample_waiting();
         page.role = Role::Consumer;
         page.state = NegotiationState::Offered;
-        page.actions = NegotiationActions { accept: true, ..NegotiationActions::default() };
+        page.decision.steps = vec![NegotiationStep::Accept, NegotiationStep::Counter];
         let html = render(&page);
         let action = format!("/p/suzhou/negotiations/{}/accept", page.id);
         assert!(form(&html, &action).is_some());
         assert!(!html.contains("/agree\""));
+        assert!(html.contains("data-live=\"/p/suzhou/events"));
+        page.decision.problem = Some(Text::plain("No such operand."));
+        let wrong = render(&page);
+        assert!(wrong.contains("<details class=\"confirm\" id=\"counter\" open>") && wrong.contains("aria-invalid=\"true\""));
+    }
+
+    #[test]
+    fn versions_are_compared() {
+        let html = render(&NegotiationPage::sample_countered());
+        assert!(html.contains("id=\"versions\"") && html.contains("href=\"#versions\""));
+        assert!(!render(&NegotiationPage::sample()).contains("id=\"versions\""));
     }
 
     #[test]
@@ -118,6 +138,9 @@ mod tests {
         page.terms.odrl_json = HOSTILE.into();
         page.provider_pid = Some(HOSTILE.into());
         page.delivery_problem = Some(Text::plain(HOSTILE));
+        page.decision = Decision { steps: NegotiationStep::ALL.to_vec(), odrl: format!("</textarea>{HOSTILE}"), ..Decision::default() };
+        page.decision.problem = Some(Text::plain(HOSTILE));
+        page.decision.negotiation = page.id.clone();
         render_hostile(&page);
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /p/{slug}/transfers/{id}`: one transfer, live (Dataspace Protocol 2025-1, section 9).
 //!
-//! What can be done now is a form to `POST …/{suspend|resume|complete|terminate}`; `suspend`
+//! What can be done now is a form to `POST …/{start|suspend|resume|complete|terminate}`; `suspend`
 //! and `terminate` take `reason`.
 
 use askama::Template;
@@ -13,6 +13,8 @@ use crate::view::{EventView, Layout, Party, ProductRef};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one button, and any set of them can occur")]
 pub struct TransferActions {
+    /// As the provider: open access that was asked for.
+    pub start: bool,
     /// Pause access.
     pub suspend: bool,
     /// Open access again.
@@ -76,11 +78,12 @@ mod tests {
         for (actions, allowed) in [
             (TransferActions { suspend: true, terminate: true, ..TransferActions::default() }, ["suspend", "terminate"].as_slice()),
             (TransferActions { resume: true, complete: true, ..TransferActions::default() }, &["resume", "complete"]),
+            (TransferActions { start: true, ..TransferActions::default() }, &["start"]),
             (TransferActions::default(), &[]),
         ] {
             page.actions = actions;
             let html = render(&page);
-            for action in ["suspend", "resume", "complete", "terminate"] {
+            for action in ["start", "suspend", "resume", "complete", "terminate"] {
                 let url = format!("/p/suzhou/transfers/{}/{action}", page.id);
                 assert_eq!(form(&html, &url).is_some(), allowed.contains(&action));
             }

@@ -4,13 +4,16 @@ use super::{
     AGREEMENT, HEFEI, NEGOTIATION, bearings, event, hefei, layout, negotiation_events, negotiations, suzhou, terms, transfers, when, zgc,
 };
 use crate::Text;
+use crate::compared::{Change, Compared, ComparedRow, VersionSource, VersionView};
+use crate::decision::{Decision, NegotiationStep};
 use crate::format::Count;
 use crate::pages::{
-    Access, AgreementPage, AgreementRow, AgreementsPage, NegotiationActions, NegotiationPage, NegotiationsPage, TransferActions,
-    TransferPage, TransfersPage, Uses,
+    Access, AgreementPage, AgreementRow, AgreementsPage, NegotiationPage, NegotiationsPage, TransferActions, TransferPage, TransfersPage,
+    Uses, WaitingPage, WaitingRow,
 };
 use crate::states::{AgreementState, Message, NegotiationState, Role, TransferState};
-use crate::view::{ProductRef, When};
+use crate::text::Digits;
+use crate::view::{ProductRef, Span, When};
 
 impl NegotiationsPage {
     /// One of each sort.
@@ -32,7 +35,8 @@ impl NegotiationPage {
             visited: vec![NegotiationState::Requested, NegotiationState::Agreed, NegotiationState::Verified, NegotiationState::Finalized],
             events: negotiation_events(),
             terms: terms(),
-            actions: NegotiationActions::default(),
+            compared: None,
+            decision: Decision::default(),
             agreement_id: Some("agr-01jd3v6m0e".into()),
             provider_pid: Some("urn:uuid:0c7cf0c7-3e0a-4a51-8e43-6f6b2a0b9d10".into()),
             consumer_pid: Some("urn:uuid:ddb7a0b9-7a37-4a7c-a86e-1a3c8a54a5b4".into()),
@@ -57,10 +61,46 @@ impl NegotiationPage {
             state: NegotiationState::Requested,
             visited: vec![NegotiationState::Requested],
             events: vec![first],
-            actions: NegotiationActions { agree: true, accept: false, terminate: true },
+            decision: decision("neg-01jd3v9x5r", &[NegotiationStep::Agree, NegotiationStep::Offer, NegotiationStep::Terminate]),
             agreement_id: None,
             ..Self::sample()
         }
+    }
+
+    /// We asked for other terms, and were offered some in between.
+    pub fn sample_countered() -> Self {
+        let mut page = Self::sample_waiting();
+        let line = |time, who, message, state: NegotiationState, version| {
+            let mut event = event(time, who, message, Some(state.into()));
+            event.version = Some(version);
+            event
+        };
+        page.product = bearings();
+        page.peer = hefei();
+        page.role = Role::Consumer;
+        page.state = NegotiationState::Offered;
+        page.visited.push(NegotiationState::Offered);
+        page.events = vec![
+            line("13:50:01", suzhou(), Message::ContractRequest, NegotiationState::Requested, 1),
+            line("13:52:40", hefei(), Message::ContractOffer, NegotiationState::Offered, 2),
+            line("13:55:12", suzhou(), Message::ContractRequest, NegotiationState::Requested, 3),
+            line("14:01:10", hefei(), Message::ContractOffer, NegotiationState::Offered, 4),
+        ];
+        page.compared = Some(Compared::sample());
+        page.decision = decision(&page.id, &[NegotiationStep::Accept, NegotiationStep::Counter, NegotiationStep::Terminate]);
+        page
+    }
+
+    /// What was typed cannot be sent.
+    pub fn sample_refused() -> Self {
+        let mut page = Self::sample_countered();
+        page.decision.odrl = "{\"permission\": [{\"action\": \"use\", \"constraint\": [{\"leftOperand\": \"fileFormat\", \"operator\": \"eq\", \"rightOperand\": \"csv\"}]}]}".into();
+        page.decision.problem = Some(
+            Text::say("error-problem")
+                .with("title", Text::of("error", "FDC-3002"))
+                .with("message", "The policy is refused: the constraint \"fileFormat\" cannot be enforced by this node."),
+        );
+        page
     }
 
     /// Declined, after a counter-offer.
@@ -72,8 +112,84 @@ impl NegotiationPage {
         page.events.push(end);
         page.state = NegotiationState::Terminated;
         page.visited.push(NegotiationState::Offered);
-        page.actions = NegotiationActions::default();
+        page.decision = Decision::default();
         page
+    }
+}
+
+fn decision(negotiation: &str, steps: &[NegotiationStep]) -> Decision {
+    Decision {
+        negotiation: negotiation.into(),
+        steps: steps.to_vec(),
+        revision: 4,
+        odrl: terms().odrl_json,
+        problem: None,
+        prefix: String::new(),
+        back: String::new(),
+    }
+}
+
+impl Compared {
+    /// The last two of three versions.
+    pub fn sample() -> Self {
+        let version = |n, source, who: &str, time| VersionView { n, source, who: who.into(), when: when(time) };
+        let row = |change, before: Option<Text>, after: Option<Text>| ComparedRow { change, before, after };
+        let times = |n| Some(Text::say("terms-times").with("n", Digits(n)));
+        let until = || Some(Text::say("terms-before").with("at", "2027-01-01T00:00:00Z"));
+        let purpose = |what: &str| Some(Text::say("terms-only-purpose").with("what", what));
+        Self {
+            versions: vec![
+                version(1, VersionSource::Asked, &suzhou().name, "13:50:01"),
+                version(2, VersionSource::Offered, &hefei().name, "13:52:40"),
+                version(3, VersionSource::Asked, &suzhou().name, "13:55:12"),
+                version(4, VersionSource::Offered, &hefei().name, "14:01:10"),
+            ],
+            before: 2,
+            after: 3,
+            rows: vec![
+                row(Change::Same, until(), until()),
+                row(Change::Changed, times(100), times(10)),
+                row(Change::Removed, purpose("product development"), None),
+                row(Change::Added, None, Some(Text::say("terms-only-countries").with("where", "CN"))),
+            ],
+            before_odrl: terms().odrl_json,
+            after_odrl: terms().odrl_json.replace("100", "10"),
+        }
+    }
+}
+
+impl WaitingPage {
+    /// Two that wait: a request for other terms than those published, and an offer.
+    pub fn sample() -> Self {
+        let row = |product: &str, peer, role, state, seconds, prefix: &str, steps: &[NegotiationStep]| WaitingRow {
+            product: product.into(),
+            peer,
+            role,
+            state,
+            since: when("11:50:00"),
+            waited: Span { seconds },
+            rule_at: None,
+            terms: terms(),
+            differences: Vec::new(),
+            decision: Decision { prefix: prefix.into(), back: "waiting".into(), ..decision(&format!("neg-01jd3v9x5r{prefix}"), steps) },
+        };
+        use NegotiationStep::{Accept, Agree, Counter, Offer, Terminate};
+        let flights = row(
+            "Flights from New York, 2013",
+            zgc(),
+            Role::Provider,
+            NegotiationState::Requested,
+            8_000,
+            "w1-",
+            &[Agree, Offer, Terminate],
+        );
+        let differences = Compared::sample().rows.into_iter().filter(|row| row.change != Change::Same).collect();
+        let air = row("Air quality, hourly", hefei(), Role::Consumer, NegotiationState::Offered, 40, "w2-", &[Accept, Counter, Terminate]);
+        Self {
+            layout: layout("/p/suzhou/waiting"),
+            rows: vec![WaitingRow { differences, rule_at: Some(when("18:00:00")), ..flights }, air],
+            more: Count(0),
+        }
     }
 }
 
@@ -187,7 +303,7 @@ impl TransferPage {
                 event("12:01:01", suzhou(), Message::TransferStart, Some(Started.into())),
                 pause,
             ],
-            actions: TransferActions { suspend: false, resume: true, complete: true, terminate: true },
+            actions: TransferActions { start: false, suspend: false, resume: true, complete: true, terminate: true },
             provider_pid: Some("urn:uuid:7f2b7f0e-0f4b-4a43-9f1f-3a0c6a3e2a01".into()),
             consumer_pid: Some("urn:uuid:aa0d0f7c-62a5-4f2e-8a4d-1b6a5c1d9e02".into()),
             delivery_problem: Some(Text::plain("the peer did not answer within 10 seconds")),

@@ -4,6 +4,7 @@ use crate::pages::{
     AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, HomePage, LoginPage, LoginProblem,
     NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
     PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, TokensPage, TransferPage, TransfersPage,
+    WaitingPage,
 };
 use crate::view::Span;
 use crate::{Locale, Page, Text};
@@ -45,10 +46,14 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     let bare =
         PeerPage { products: Vec::new(), negotiations: Vec::new(), agreements: Vec::new(), transfers: Vec::new(), ..PeerPage::sample() };
     gallery.add("peer-bare", bare)?;
+    gallery.add("waiting", WaitingPage::sample())?;
+    gallery.add("waiting-none", WaitingPage { rows: Vec::new(), ..WaitingPage::sample() })?;
     gallery.add("negotiations", NegotiationsPage::sample())?;
     gallery.add("negotiations-empty", NegotiationsPage { negotiations: Vec::new(), ..NegotiationsPage::sample() })?;
     gallery.add("negotiation", NegotiationPage::sample())?;
     gallery.add("negotiation-waiting", NegotiationPage::sample_waiting())?;
+    gallery.add("negotiation-countered", NegotiationPage::sample_countered())?;
+    gallery.add("negotiation-refused", NegotiationPage::sample_refused())?;
     gallery.add("negotiation-terminated", NegotiationPage::sample_terminated())?;
     gallery.add("agreements", AgreementsPage::sample())?;
     gallery.add("agreements-empty", AgreementsPage { agreements: Vec::new(), ..AgreementsPage::sample() })?;
@@ -65,6 +70,7 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("tokens", TokensPage::sample_created())?;
     gallery.add("tokens-empty", TokensPage { tokens: Vec::new(), ..TokensPage::sample() })?;
     gallery.add("node", NodePage::sample())?;
+    gallery.add("node-well", NodePage::sample_well())?;
     gallery.add("publications", PublicationsPage::sample())?;
     gallery.add("publications-empty", PublicationsPage { publications: Vec::new(), ..PublicationsPage::sample() })?;
     gallery.add("publish-source", PublishSourcePage::sample())?;

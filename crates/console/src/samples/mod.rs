@@ -9,6 +9,7 @@ mod rooms;
 
 pub use gallery::gallery;
 
+use crate::format::Count;
 use crate::pages::ColumnView;
 use crate::states::{Chip, Message, NegotiationState, Role, TransferState};
 use crate::text::Digits;
@@ -42,6 +43,7 @@ pub fn layout(path: &str) -> Layout {
         request_id: "req-01jd3v8w2c".into(),
         version: "0.1.0".into(),
         now: when("14:03:27"),
+        waiting: Count(1),
     }
 }
 
@@ -64,7 +66,7 @@ fn zgc() -> Party {
 }
 
 fn event(time: &str, who: Party, message: Message, state: Option<Chip>) -> EventView {
-    EventView { when: when(time), who, message, state, reason: None, subject: None }
+    EventView { when: when(time), who, message, state, reason: None, version: None, subject: None }
 }
 
 fn about(mut event: EventView, title: &str, href: &str) -> EventView {

@@ -2,10 +2,10 @@
 
 use super::{NEGOTIATION, TRANSFER, about, bearings, event, hefei, layout, negotiations, suzhou, when};
 use crate::Text;
-use crate::format::Count;
+use crate::format::{Bytes, Count};
 use crate::pages::{
-    AccessLevel, Check, Counts, ErrorPage, HomePage, JobQueue, LoginPage, NewPassword, NewToken, NodePage, NotFoundPage, PeoplePage,
-    PersonRow, PersonTyped, TokenRow, TokensPage,
+    AccessLevel, Check, Counts, Disk, ErrorPage, FailingJob, HomePage, JobQueue, LoginPage, NewPassword, NewToken, NodePage, NotFoundPage,
+    PeoplePage, PersonRow, PersonTyped, TokenRow, TokensPage, Verdict,
 };
 use crate::states::{Message, NegotiationState, TransferState};
 use crate::view::{Flash, FlashKind, Span};
@@ -131,23 +131,64 @@ impl TokensPage {
 }
 
 impl NodePage {
-    /// A node with one thing to mend.
+    /// A node with some things to mend.
     pub fn sample() -> Self {
-        let check = |name, ok, detail| Check { name: Text::say(name), ok, detail: Text::say(detail) };
+        let check = |name, verdict, found| Check { name: Text::say(name), about: None, verdict, found, said: None, mend: None, href: None };
+        let say = Text::say;
         Self {
             layout: layout("/p/suzhou/node"),
-            public_url: "https://data.suzhou.example.cn".into(),
-            database: "SQLite 3.51, 48.2 MiB".into(),
+            public_url: "http://data.suzhou.example.cn".into(),
+            database: "SQLite".into(),
+            database_size: Some(Bytes(50_541_363)),
             started: when("06:14:00"),
             uptime: Span { seconds: 28_140 },
             participants: Count(3),
-            jobs: JobQueue { due: Count(0), retrying: Count(1), failed: Count(0), oldest: None },
+            disk: Some(Disk { free: Bytes(412_316_860_416), size: Bytes(1_099_511_627_776), data: Bytes(88_046_829_568) }),
+            backup: Some(when("02:00:11")),
+            jobs: JobQueue {
+                due: Count(0),
+                retrying: Count(1),
+                oldest: Some(when("11:20:45")),
+                failing: Some(FailingJob {
+                    what: say("node-job-negotiation"),
+                    since: when("11:20:45"),
+                    attempts: Count(17),
+                    error: Some("did:web:data.wuhan.example.cn:p:wuhan did not answer within 10 seconds".into()),
+                    href: Some(format!("/p/suzhou/negotiations/{NEGOTIATION}")),
+                }),
+            },
             checks: vec![
-                check("node-check-database", true, "node-check-database-ok"),
-                check("node-check-address", false, "node-check-address-plain"),
-                check("node-check-jobs", true, "node-check-jobs-ok"),
+                Check {
+                    mend: Some(say("node-check-address-mend")),
+                    ..check("node-check-address", Verdict::Bad, say("node-check-address-plain"))
+                },
+                Check {
+                    about: Some("合肥光伏发电量日报".into()),
+                    said: Some("The bucket answered 403: the key may not list it.".into()),
+                    mend: Some(say("node-check-feed-mend").with("when", when("15:00:00"))),
+                    href: Some("/p/suzhou/products/pv-daily".into()),
+                    ..check("node-check-feeds", Verdict::Look, say("node-check-feed-failed").with("n", 4_u64))
+                },
+                Check {
+                    about: Some("Wuhan Optics Valley".into()),
+                    said: Some("connection refused".into()),
+                    mend: Some(say("node-check-peer-mend")),
+                    href: Some("/p/suzhou/peers/did%3Aweb%3Adata.wuhan.example.cn%3Ap%3Awuhan".into()),
+                    ..check("node-check-peers", Verdict::Look, say("node-check-peer-failed"))
+                },
+                check("node-check-database", Verdict::Well, say("node-check-database-ok")),
+                check("node-check-disk", Verdict::Well, say("node-check-disk-ok").with("free", Bytes(412_316_860_416))),
+                check("node-check-backup", Verdict::Well, say("node-check-backup-ok").with("ago", Span { seconds: 43_000 }.ago())),
+                check("node-check-connections", Verdict::Well, say("node-check-connections-ok").with("n", 2_u64)),
             ],
         }
+    }
+
+    /// A node that is well.
+    pub fn sample_well() -> Self {
+        let page = Self::sample();
+        let checks = page.checks.iter().filter(|check| check.verdict == Verdict::Well).cloned().collect();
+        Self { checks, jobs: JobQueue::default(), public_url: "https://data.suzhou.example.cn".into(), ..page }
     }
 }
 
