@@ -112,13 +112,63 @@ def approve(deal: Deal) -> None:
     seller.page.locator('main a[href*="/negotiations/"]').first.click()
     seller.await_state("REQUESTED")
     seller.look("negotiation, to be decided")
-    seller.button("negotiation-agree").click()
-    seller.await_state("FINALIZED")
+    haggle(deal)
+    seller.room("/waiting")
+    seller.button("negotiation-do-agree").click()
+    seller.reads("the agreement is on its way", "notice-negotiation-agreed", within="body")
+    seller.reads("nothing waits any more", "waiting-none")
     buyer.await_state("FINALIZED")
     deal.check("the negotiation finishes before the reader's eyes", buyer.page.evaluate("window.sameVisit === true"))
     buyer.look("negotiation")
     buyer.link("label-open-agreement").click()
     buyer.page.wait_for_url("**/agreements/*")
+
+
+def counted(visitor: Visitor, step: str, reads: int) -> None:
+    """Types other terms into the form of a step: so many reads."""
+    menu = visitor.page.locator(f'details[id$="{step}"]')
+    menu.locator("summary").click()
+    field = menu.get_by_label(visitor.say("negotiation-terms"), exact=True)
+    terms = json.loads(field.input_value())
+    for constraint in terms["permission"][0]["constraint"]:
+        if constraint["leftOperand"] == "count":
+            constraint["rightOperand"] = reads
+    field.fill(json.dumps(terms, indent=2))
+    visitor.button(f"negotiation-do-{step}", within=menu).click()
+
+
+def haggle(deal: Deal) -> None:
+    """The seller offers fewer reads, from the queue; the buyer sees what changed, and asks for some more."""
+    buyer, seller = deal.buyer, deal.seller
+    seller.room("/waiting")
+    deal.check("the menu counts what waits", seller.page.locator("nav.rooms .badge").inner_text() == "1")
+    seller.look("waiting")
+    menu = seller.page.locator('details[id$="offer"]')
+    menu.locator("summary").click()
+    menu.locator("textarea").fill('{"permission": [')
+    with seller.refused():
+        seller.button("negotiation-do-offer", within=menu).click()
+        seller.page.locator("#offer-problem").wait_for()
+    seller.look("negotiation, terms that cannot be read", switch=False)
+    seller.room("/waiting")
+    counted(seller, "offer", 20)
+    seller.reads("the offer is on its way", "notice-negotiation-offered", within="body")
+    seller.look("waiting, none")
+    buyer.await_state("OFFERED")
+    deal.check("the offer arrives before the reader's eyes", buyer.page.evaluate("window.sameVisit === true"))
+    row = buyer.page.locator("tr.term-changed").inner_text()
+    deal.check("what changed is shown side by side", all(buyer.say("terms-times", n=n) in row for n in ("100", "20")), row)
+    buyer.look("negotiation, other terms offered")
+    counted(buyer, "counter", 50)
+    buyer.await_state("REQUESTED")
+    deal.check("three versions can be chosen from", buyer.page.locator("#from option").count() == 3)
+    buyer.page.locator("#from").select_option("1")
+    buyer.button("versions-show").click()
+    buyer.page.wait_for_url("**from=1*")
+    row = buyer.page.locator("tr.term-changed").inner_text()
+    deal.check("the first and the last are compared", all(buyer.say("terms-times", n=n) in row for n in ("100", "50")), row)
+    buyer.look("negotiation, versions compared")
+    buyer.page.evaluate("window.sameVisit = true")
 
 
 def access(buyer: Visitor) -> None:
@@ -174,7 +224,7 @@ def files(deal: Deal) -> None:
     buyer.page.wait_for_url("**/negotiations/*")
     buyer.await_state("OFFERED")
     buyer.look("negotiation, an offer to accept")
-    buyer.button("negotiation-accept").click()
+    buyer.button("negotiation-do-accept").click()
     buyer.await_state("FINALIZED")
     buyer.link("label-open-agreement").click()
     buyer.page.wait_for_url("**/agreements/*")

@@ -3,7 +3,7 @@
 from browser import Visitor
 
 # Those that the story has not shown yet as they are at its end.
-SELLER = ("", "/negotiations", "/agreements", "/transfers", "/node")
+SELLER = ("", "/waiting", "/negotiations", "/agreements", "/transfers", "/node")
 BUYER = ("", "/products", "/tokens", "/negotiations", "/agreements", "/transfers")
 
 

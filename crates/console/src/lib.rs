@@ -41,9 +41,9 @@
 mod assets;
 #[cfg(test)]
 mod catalogue;
-mod detail;
 pub mod compared;
 pub mod decision;
+mod detail;
 pub mod fields;
 pub mod format;
 mod locale;

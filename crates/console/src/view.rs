@@ -270,6 +270,22 @@ pub struct EventView {
     pub subject: Option<Subject>,
 }
 
+/// How a process ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(path = "parts/ending.html")]
+pub struct EndingView {
+    /// Who ended it.
+    pub who: Party,
+    /// What its code means, where it is one of ours.
+    pub cause: Option<Text>,
+    /// The code that was given.
+    pub code: Option<String>,
+    /// What was said.
+    pub reason: Option<String>,
+}
+
+impl HtmlSafe for EndingView {}
+
 /// The conditions of an offer or an agreement.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {

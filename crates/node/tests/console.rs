@@ -46,7 +46,7 @@ async fn every_page_opens_once_signed_in() {
             "/p/{slug}/events" => (format!("/p/consumer/events?topic=negotiation:{}", deal.negotiation), StatusCode::OK),
             "/p/{slug}/peers/{id}" => (format!("/p/consumer/peers/{}", deal.provider.did().replace('%', "%25")), StatusCode::OK),
             "/p/{slug}/negotiations/{id}" => (filled(route.path, "consumer", &deal.negotiation), StatusCode::OK),
-            "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" => {
+            "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" | "/p/{slug}/agreements/{id}/document" => {
                 (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
             }
             // The deal is about a table.
@@ -332,6 +332,146 @@ async fn what_waits_for_a_person_is_decided_with_a_click() {
     let seen = buyer.follow_until("consumer", &format!("negotiation:{}", id_of(&no)), &no, "TERMINATED").await;
     assert!(seen.contains("We sell to ports only."));
     deal.stop().await;
+}
+
+/// Terms of so many reads, as somebody types them.
+fn reads(n: u32) -> String {
+    format!(
+        r#"{{"permission": [{{"action": "use", "constraint": [{{"leftOperand": "count", "operator": "lteq", "rightOperand": {n}}}]}}]}}"#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terms_are_countered_by_both_sides_until_one_agrees() {
+    let deal = Deal::offered().await;
+    deal.provider.hold_requests().await;
+    deal.consumer.hold_everything().await;
+    let (buyer, seller) = (deal.consumer.signed_in().await, deal.provider.signed_in().await);
+    let page = buyer.negotiate("consumer", &deal.provider.did(), "wind").await;
+    let topic = format!("negotiation:{}", id_of(&page));
+    let asked = format!("/p/provider/negotiations/{}", deal.provider.until_asked().await);
+    let seen = seller.page(&asked).await;
+    assert!(!seen.contains("id=\"versions\""), "one version is nothing to compare");
+    let (csrf, revision) = (field(&seen, "csrf"), field(&seen, "revision"));
+    let offer = |terms: String| {
+        let (seller, asked, csrf, revision) = (&seller, &asked, &csrf, &revision);
+        async move { seller.post(&format!("{asked}/offer"), &[("csrf", csrf), ("revision", revision), ("terms", &terms)]).await }
+    };
+    for (wrong, said) in [
+        ("{\"permission\": [".to_owned(), "This is not JSON"),
+        (reads(5).replace("count", "fileFormat"), "fileFormat"),
+        (reads(100), "These are the terms on the table"),
+    ] {
+        let refused = offer(wrong.clone()).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{wrong}");
+        let text = refused.text();
+        assert!(text.contains(said) && text.contains("aria-invalid=\"true\""), "{said}: {text}");
+        assert!(text.contains(&wrong.replace('"', "&#34;")), "what was typed is kept");
+    }
+    let offered = offer(reads(5)).await;
+    assert_eq!(offered.location(), asked, "{}", offered.text());
+    let seen = buyer.follow_until("consumer", &topic, &page, "OFFERED").await;
+    for said in ["id=\"versions\"", "It may be read at most 100 times.", "It may be read at most 5 times.", ">changed<"] {
+        assert!(seen.contains(said), "{said}: {seen}");
+    }
+    let stale = offer(reads(4)).await;
+    assert!(matches!(stale.status(), StatusCode::CONFLICT | StatusCode::BAD_REQUEST), "{}", stale.status());
+
+    let own = field(&seen, "csrf");
+    let stale = buyer.post(&format!("{page}/accept"), &[("csrf", &own), ("revision", "0")]).await;
+    assert_eq!(stale.status(), StatusCode::CONFLICT, "terms that nobody looked at");
+    let waiting = buyer.page("/p/consumer/waiting").await;
+    assert!(waiting.contains("Wind at the coast") && waiting.contains("What differs from what you asked for"), "{waiting}");
+    assert!(waiting.contains("<span class=\"badge\">1</span>"), "the menu counts");
+    let fields = [("csrf", own.as_str()), ("revision", &field(&seen, "revision")), ("terms", &reads(50)), ("back", "waiting")];
+    let countered = buyer.post(&format!("{page}/counter"), &fields).await;
+    assert_eq!((countered.status(), countered.location().as_str()), (StatusCode::SEE_OTHER, "/p/consumer/waiting"));
+    let done = buyer.page("/p/consumer/waiting").await;
+    assert!(done.contains("Nothing waits for you") && done.contains("Your request for other terms is on its way"), "{done}");
+    assert!(!done.contains("class=\"badge\""));
+
+    let topic_there = asked.rsplit('/').next().map(|id| format!("negotiation:{id}")).expect("an id");
+    let back = seller.follow_until("provider", &topic_there, &asked, "REQUESTED").await;
+    assert!(back.contains("It may be read at most 50 times.") && back.contains("<select id=\"from\""), "three versions: {back}");
+    let first_and_last = seller.page(&format!("{asked}?from=1&to=3")).await;
+    assert!(first_and_last.contains("It may be read at most 100 times."), "{first_and_last}");
+    let agreed = seller.post(&format!("{asked}/agree"), &[("csrf", &csrf), ("revision", &field(&back, "revision"))]).await;
+    assert_eq!(agreed.status(), StatusCode::SEE_OTHER, "{}", agreed.text());
+    // The consumer verifies by hand; the provider's rules put it in force by themselves.
+    let seen = buyer.follow_until("consumer", &topic, &page, "AGREED").await;
+    assert!(seen.contains(&format!("action=\"{page}/verify\"")) && seen.contains("You confirm that the agreement says"), "{seen}");
+    assert_eq!(buyer.post(&format!("{page}/verify"), &[("csrf", &own)]).await.status(), StatusCode::SEE_OTHER);
+    seller.follow_until("provider", &topic_there, &asked, "FINALIZED").await;
+    let end = buyer.follow_until("consumer", &topic, &page, "FINALIZED").await;
+    assert!(end.contains("It may be read at most 50 times."), "{end}");
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_is_decided_in_chinese() {
+    let deal = Deal::offered().await;
+    deal.provider.hold_requests().await;
+    let (buyer, seller) = (deal.consumer.signed_in().await, deal.provider.signed_in().await);
+    seller.get("/language?to=zh&next=%2Fp%2Fprovider").await;
+    assert!(seller.page("/p/provider/waiting").await.contains("没有待处理事项"));
+    let page = buyer.negotiate("consumer", &deal.provider.did(), "wind").await;
+    let asked = deal.provider.until_asked().await;
+    let queue = seller.page("/p/provider/waiting").await;
+    for said in ["最多可读取 100 次。", "与您发布的条款一致。", "批准并签署", "提出其他条款…", "已等待"] {
+        assert!(queue.contains(said), "{said}: {queue}");
+    }
+    let csrf = field(&queue, "csrf");
+    let action = format!("/p/provider/negotiations/{asked}");
+    let typed = [("csrf", csrf.as_str()), ("terms", "[]"), ("back", "waiting")];
+    let refused = seller.post(&format!("{action}/offer"), &typed).await;
+    assert!(refused.status() == StatusCode::BAD_REQUEST && refused.text().contains("aria-invalid"), "{}", refused.text());
+    let fields = [("csrf", csrf.as_str()), ("reason", "仅向港口出售。"), ("back", "waiting")];
+    assert_eq!(seller.post(&format!("{action}/terminate"), &fields).await.location(), "/p/provider/waiting");
+    let seen = buyer.follow_until("consumer", &format!("negotiation:{}", id_of(&page)), &page, "TERMINATED").await;
+    assert!(seen.contains("仅向港口出售。") && seen.contains("Ended by"), "{seen}");
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agreement_is_downloaded_and_hashes_to_its_digest() {
+    let deal = Deal::make().await;
+    for (node, slug) in [(&deal.provider, "provider"), (&deal.consumer, "consumer")] {
+        let browser = node.signed_in().await;
+        let page = format!("/p/{slug}/agreements/{}", deal.agreement);
+        let html = browser.page(&page).await;
+        let document = browser.get(&format!("{page}/document")).await;
+        assert_eq!(document.header("content-disposition"), format!("attachment; filename=\"agreement-{}.json\"", deal.agreement));
+        let digest = fondaco_core::canonical::sha256_hex(document.text().as_bytes());
+        assert!(html.contains(&digest), "the file is what the digest is of");
+    }
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_node_says_what_is_wrong_and_what_to_do() {
+    let deal = Deal::make().await;
+    let browser = deal.consumer.signed_in().await;
+    let page = browser.page("/p/consumer/node").await;
+    for said in
+        ["It answers.", "SQLite", "No backup was ever made here.", "fondaco backup", "free of", "The one known peer answered last time."]
+    {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    // The other side goes away, and something is to be told to it.
+    let Deal { provider, consumer, transfer, .. } = deal;
+    provider.stop().await;
+    let own = format!("/p/consumer/transfers/{transfer}");
+    let csrf = field(&browser.page(&own).await, "csrf");
+    let ended = browser.post(&format!("{own}/complete"), &[("csrf", &csrf)]).await;
+    assert_eq!(ended.status(), StatusCode::SEE_OTHER);
+    consumer.until_a_job_fails().await;
+    let after = browser.page(&own).await;
+    assert!(after.contains("has not reached the other side yet"), "after the end, too: {after}");
+    let page = browser.page("/p/consumer/node").await;
+    assert!(page.contains("A message of a transfer is to be sent to its peer.") && page.contains(&format!("href=\"{own}\"")), "{page}");
+    browser.get("/language?to=zh&next=%2Fp%2Fconsumer").await;
+    assert!(browser.page("/p/consumer/node").await.contains("此节点从未备份。"));
+    consumer.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,6 +49,18 @@ pub(crate) const TITLES_OF_MANY: Sql = Sql::Each(
     "SELECT dataset, title FROM peer_dataset WHERE participant = $1 AND peer_did = $2 AND dataset IN (SELECT jsonb_array_elements_text(CAST(CAST($3 AS TEXT) AS JSONB)))",
 );
 
+/// Bytes of the whole database.
+pub(crate) const DATABASE_BYTES: Sql = Sql::Each(
+    "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    "SELECT CAST(COALESCE(SUM(pg_total_relation_size(c.oid)), 0) AS BIGINT) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind = 'r'",
+);
+
+/// Feeds of `$1` whose last look failed.
+pub(crate) const FEEDS_FAILING: Sql = Sql::Each(
+    "SELECT body FROM feed WHERE participant = $1 AND json_extract(body, '$.error') IS NOT NULL ORDER BY product_id LIMIT $2",
+    "SELECT body FROM feed WHERE participant = $1 AND CAST(CAST(body AS TEXT) AS JSONB) ->> 'error' IS NOT NULL ORDER BY product_id LIMIT $2",
+);
+
 /// Where processes tell each other of jobs left to them.
 pub(crate) const JOBS_CHANNEL: &str = "fondaco_jobs";
 

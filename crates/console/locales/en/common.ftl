@@ -91,3 +91,4 @@ common-problems = { $n ->
 }
 common-room-people = People
 common-room-waiting = Waiting
+common-ended-by = Ended by { $who }.

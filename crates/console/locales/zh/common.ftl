@@ -58,3 +58,4 @@ common-filter-more = 另有 { $n } 项
 common-problems = 有 { $n } 处需要更正
 common-room-people = 人员
 common-room-waiting = 待处理
+common-ended-by = 由 { $who } 终止。

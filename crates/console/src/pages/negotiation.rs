@@ -11,7 +11,7 @@ use crate::compared::Compared;
 use crate::decision::Decision;
 use crate::states::{NegotiationState, Role, Stepper};
 use crate::text::{Text, filters};
-use crate::view::{EventView, Layout, Party, ProductRef, Terms};
+use crate::view::{EndingView, EventView, Layout, Party, ProductRef, Terms, When};
 
 /// The page.
 #[derive(Debug, Clone, Template)]
@@ -41,6 +41,10 @@ pub struct NegotiationPage {
     pub decision: Decision,
     /// The agreement that came of it.
     pub agreement_id: Option<String>,
+    /// How it ended, where that was before its time.
+    pub ending: Option<EndingView>,
+    /// When a rule decides, if nobody does before.
+    pub rule_at: Option<When>,
     /// `providerPid` of the protocol, once known.
     pub provider_pid: Option<String>,
     /// `consumerPid` of the protocol, once known.

@@ -7,7 +7,7 @@ use askama::Template;
 
 use crate::states::{Role, Stepper, TransferState};
 use crate::text::{Text, filters};
-use crate::view::{EventView, Layout, Party, ProductRef};
+use crate::view::{EndingView, EventView, Layout, Party, ProductRef, When};
 
 /// What the user may do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +51,10 @@ pub struct TransferPage {
     pub events: Vec<EventView>,
     /// What the user may do now.
     pub actions: TransferActions,
+    /// How it ended, where that was before its time.
+    pub ending: Option<EndingView>,
+    /// When a rule decides, if nobody does before.
+    pub rule_at: Option<When>,
     /// `providerPid` of the protocol, once known.
     pub provider_pid: Option<String>,
     /// `consumerPid` of the protocol, once known.

@@ -13,7 +13,7 @@ use crate::pages::{
 };
 use crate::states::{AgreementState, Message, NegotiationState, Role, TransferState};
 use crate::text::Digits;
-use crate::view::{ProductRef, Span, When};
+use crate::view::{EndingView, ProductRef, Span, When};
 
 impl NegotiationsPage {
     /// One of each sort.
@@ -38,6 +38,8 @@ impl NegotiationPage {
             compared: None,
             decision: Decision::default(),
             agreement_id: Some("agr-01jd3v6m0e".into()),
+            ending: None,
+            rule_at: None,
             provider_pid: Some("urn:uuid:0c7cf0c7-3e0a-4a51-8e43-6f6b2a0b9d10".into()),
             consumer_pid: Some("urn:uuid:ddb7a0b9-7a37-4a7c-a86e-1a3c8a54a5b4".into()),
             delivery_problem: None,
@@ -113,6 +115,12 @@ impl NegotiationPage {
         page.state = NegotiationState::Terminated;
         page.visited.push(NegotiationState::Offered);
         page.decision = Decision::default();
+        page.ending = Some(EndingView {
+            who: zgc(),
+            cause: Some(Text::of("error", "FDC-3002")),
+            code: Some("FDC-3002".into()),
+            reason: Some("We found another source.".into()),
+        });
         page
     }
 }
@@ -304,6 +312,8 @@ impl TransferPage {
                 pause,
             ],
             actions: TransferActions { start: false, suspend: false, resume: true, complete: true, terminate: true },
+            ending: None,
+            rule_at: None,
             provider_pid: Some("urn:uuid:7f2b7f0e-0f4b-4a43-9f1f-3a0c6a3e2a01".into()),
             consumer_pid: Some("urn:uuid:aa0d0f7c-62a5-4f2e-8a4d-1b6a5c1d9e02".into()),
             delivery_problem: Some(Text::plain("the peer did not answer within 10 seconds")),

@@ -42,6 +42,8 @@ pub enum PartKind {
     Duty,
     /// Anything else.
     Detail,
+    /// Nothing at all has to hold: a permission without limits.
+    Open,
 }
 
 /// A part of a rule.
@@ -105,6 +107,12 @@ pub struct RulePair {
 }
 
 impl RulePair {
+    /// Whether a part is the action of a permission, which is always use.
+    pub fn goes_without_saying(&self, part: &PartPair) -> bool {
+        let is_use = |side: &Option<Part>| side.as_ref().is_none_or(Part::is_use);
+        self.kind == RuleKind::Permission && is_use(&part.before) && is_use(&part.after)
+    }
+
     /// What became of it.
     pub fn change(&self) -> Change {
         match (self.before, self.after) {
@@ -129,11 +137,13 @@ impl Comparison {
         self.rules.iter().all(|rule| rule.change() == Change::Same)
     }
 
-    /// What differs: each part that was added, removed or changed, with its rule.
+    /// What differs: each part that was added, removed or changed, with its rule. That a permission is for use goes
+    /// without saying.
     pub fn differences(&self) -> impl Iterator<Item = (&RulePair, &PartPair)> {
         self.rules.iter().flat_map(|rule| {
             let whole = matches!(rule.change(), Change::Added | Change::Removed);
-            rule.parts.iter().filter(move |part| whole || part.change() != Change::Same).map(move |part| (rule, part))
+            let said = move |part: &&PartPair| (whole || part.change() != Change::Same) && !rule.goes_without_saying(part);
+            rule.parts.iter().filter(said).map(move |part| (rule, part))
         })
     }
 }
@@ -225,7 +235,7 @@ fn rules(value: &Value) -> Option<Vec<Rule>> {
                 continue;
             }
         };
-        rules.extend(list(value).iter().take(RULES_COMPARED_MAX + 1).map(|rule| Rule::new(kind, parts(rule))));
+        rules.extend(list(value).iter().take(RULES_COMPARED_MAX + 1).map(|rule| Rule::new(kind, parts(kind, rule))));
     }
     if !others.is_empty() {
         rules.push(Rule::new(RuleKind::Other, others));
@@ -237,7 +247,7 @@ fn rules(value: &Value) -> Option<Vec<Rule>> {
 }
 
 /// The parts of a rule, its action first.
-fn parts(rule: &Value) -> Vec<Part> {
+fn parts(kind: RuleKind, rule: &Value) -> Vec<Part> {
     let Some(map) = rule.as_object() else { return vec![Part::detail("rule", plain(rule))] };
     let mut parts = Vec::new();
     for (key, value) in map {
@@ -248,6 +258,9 @@ fn parts(rule: &Value) -> Vec<Part> {
             key if is_descriptive(key) => {}
             key => parts.push(Part::detail(key, plain(value))),
         }
+    }
+    if kind == RuleKind::Permission && parts.iter().all(|part| part.kind == PartKind::Action) {
+        parts.push(Part { kind: PartKind::Open, name: String::new(), constraint: None, odrl: Value::Null });
     }
     parts.sort_by_key(|part| part.kind);
     parts
@@ -333,6 +346,7 @@ impl Part {
             (PartKind::Constraint, None) => format!("Condition: {}.", self.odrl_words()),
             (PartKind::Action, _) => format!("Action: {}.", self.odrl_words()),
             (PartKind::Duty, _) => format!("Duty: {}.", self.odrl_words()),
+            (PartKind::Open, _) => "Every participant may use it, without limits.".into(),
             (PartKind::Detail, _) => format!("{}: {}.", self.name, self.odrl_words()),
         }
     }
@@ -376,6 +390,19 @@ mod tests {
                 (Change::Added, "|Only for participants established in CN.".into()),
             ]
         );
+    }
+
+    #[test]
+    fn a_limit_on_what_had_none_is_seen_as_one() {
+        let seen = seen(&offer(&[]), &offer(&[count(3)]));
+        assert_eq!(
+            seen,
+            [
+                (Change::Removed, "Every participant may use it, without limits.|".into()),
+                (Change::Added, "|It may be read at most 3 times.".into()),
+            ]
+        );
+        assert!(!compare(&json!({"permission": [{"constraint": []}]}), &offer(&[])).is_same(), "a permission of nothing");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod tokens;
 mod transfers;
 pub mod types;
 mod users;
+mod versions;
 
 use crate::{
     app::{App, idempotency::Key},

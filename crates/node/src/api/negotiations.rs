@@ -3,13 +3,14 @@
 use super::{
     Body, KeyHeader, Query, Segments,
     auth::Acting,
-    types::{ListQuery, NegotiationBody, ReasonBody, WaitQuery},
+    types::{NegotiationBody, WaitQuery},
 };
 use crate::{
     app::{
         App,
+        negotiation_steps::Step,
         negotiations::{Begin, Wanted},
-        views::ProcessesAsked,
+        views::{ProcessesAsked, list_rows},
     },
     http::problem::{ApiResult, Problem},
 };
@@ -17,7 +18,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, Result, decision::Action, ids::NegotiationId, negotiation::State as Stage, time::Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Negotiations.
 #[derive(Serialize, ToSchema)]
@@ -56,13 +57,32 @@ fn id(path: &Segments) -> NegotiationId {
     NegotiationId::from_stored(path.get("id"))
 }
 
+/// Which negotiations to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct NegotiationsQuery {
+    /// Only in this state.
+    pub state: Option<String>,
+    /// Only those that wait for a decision of this participant, the longest wait first; there are no further pages.
+    pub waiting: bool,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+    /// Most rows, 1 to 200.
+    pub limit: Option<u32>,
+}
+
 /// List negotiations, newest first.
-#[utoipa::path(get, path = "/api/v1/participants/{slug}/negotiations", tag = "negotiations", params(("slug" = String, Path), ListQuery),
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/negotiations", tag = "negotiations", params(("slug" = String, Path), NegotiationsQuery),
     responses((status = 200, body = NegotiationsBody)))]
-pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<ListQuery>) -> ApiResult<Json<NegotiationsBody>> {
+pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<NegotiationsQuery>) -> ApiResult<Json<NegotiationsBody>> {
+    if query.waiting {
+        let (waiting, _) = app.waiting(&acting.participant.slug, list_rows(query.limit)).await?;
+        let negotiations = waiting.iter().map(|w| NegotiationBody::waiting(&w.negotiation, w.decides_at)).collect();
+        return Ok(Json(NegotiationsBody { negotiations, next: None }));
+    }
     let asked = ProcessesAsked { state: query.state, after: query.after, limit: query.limit };
     let page = app.list_negotiations(&acting.participant.slug, asked).await?;
-    let negotiations = page.items.iter().map(|n| NegotiationBody::new(n, &[], None)).collect();
+    let negotiations = page.items.iter().map(NegotiationBody::listed).collect();
     Ok(Json(NegotiationsBody { negotiations, next: page.next }))
 }
 
@@ -124,9 +144,21 @@ pub async fn initiate(
     Ok((StatusCode::CREATED, Json(BegunBody { negotiation_id: n.id.to_string(), state: n.state.name().into(), agreement_id: None })))
 }
 
+/// What comes with a step.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StepBody {
+    /// `terminate`: why, for the other side.
+    reason: Option<String>,
+    /// `offer`, `counter`: an ODRL policy (`{"permission": […]}`) in place of the terms published or first asked for.
+    terms: Option<Value>,
+    /// Take the step only while the negotiation has this revision.
+    revision: Option<u64>,
+}
+
 async fn followed(app: &App, acting: &Acting, id: &NegotiationId) -> Result<NegotiationBody> {
     let f = app.negotiation_followed(&acting.participant.slug, id).await?;
-    Ok(NegotiationBody::new(&f.process, &f.events, f.delivery_problem))
+    Ok(NegotiationBody::new(&f.process, &f.events, f.delivery_problem, f.decides_at))
 }
 
 /// Show a negotiation with its timeline; with `wait`, once it is final.
@@ -148,15 +180,12 @@ pub async fn show(
 }
 
 /// Take a step: `offer`, `agree`, `accept`, `counter`, `verify`, `finalize` or `terminate`.
+///
+/// Which are possible now is in the negotiation's `steps`.
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/negotiations/{id}/{step}", tag = "negotiations",
-    params(("slug" = String, Path), ("id" = String, Path), ("step" = String, Path)), request_body = ReasonBody,
-    responses((status = 200, body = NegotiationBody), (status = 400, body = Problem)))]
-pub async fn act(
-    State(app): State<App>,
-    acting: Acting,
-    path: Segments,
-    Body(reason): Body<ReasonBody>,
-) -> ApiResult<Json<NegotiationBody>> {
+    params(("slug" = String, Path), ("id" = String, Path), ("step" = String, Path)), request_body = StepBody,
+    responses((status = 200, body = NegotiationBody), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub async fn act(State(app): State<App>, acting: Acting, path: Segments, Body(body): Body<StepBody>) -> ApiResult<Json<NegotiationBody>> {
     let action = match path.get("step") {
         "offer" => Action::Offer,
         "agree" => Action::Agree,
@@ -168,6 +197,8 @@ pub async fn act(
         _ => return Err(Error::not_found("This step of a negotiation").into()),
     };
     let id = id(&path);
-    app.negotiation_act(&acting.participant.slug, &id, action, reason.checked()?).await?;
+    let reason = body.reason.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
+    let step = Step { action, reason, terms: body.terms, revision: body.revision };
+    app.negotiation_act(&acting.participant.slug, &id, step).await?;
     Ok(Json(followed(&app, &acting, &id).await?))
 }

@@ -1,5 +1,6 @@
 //! What the API says: one type per thing, made from the core's values.
 
+use super::versions::{VersionBody, versions};
 use crate::app::{
     agreements::{AgreementView, peer_of},
     damage::DamagedFile,
@@ -7,7 +8,7 @@ use crate::app::{
     products::{Listing, shown_content},
 };
 use fondaco_core::{
-    decision::{RuleSet, Rules},
+    decision::{Action, RuleSet, Rules},
     negotiation::{Ending, Negotiation, Role, State},
     participant::Participant,
     policy::{Constraint, Policy},
@@ -257,17 +258,53 @@ pub struct NegotiationBody {
     ending: Option<EndingBody>,
     created_at: String,
     updated_at: String,
+    /// The steps that our side may take now, as the API calls them.
+    steps: Vec<&'static str>,
+    /// Whether nothing goes on until our side takes a step.
+    waits_for_us: bool,
+    /// Grows with each step; send it along with a step to take it only while nothing moved on.
+    revision: u64,
+    /// The versions of the terms, the first first; in lists they are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    versions: Vec<VersionBody>,
     /// Why the next message has not been delivered yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_problem: Option<String>,
+    /// When a rule decides, if nobody does before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decides_at: Option<String>,
     /// The timeline; in lists it is left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     events: Vec<EventBody>,
 }
 
+/// The name of a step in addresses and commands.
+fn step_name(action: Action) -> Option<&'static str> {
+    Some(match action {
+        Action::Agree => "agree",
+        Action::Offer => "offer",
+        Action::Finalize => "finalize",
+        Action::Accept => "accept",
+        Action::Counter => "counter",
+        Action::Verify => "verify",
+        Action::Terminate => "terminate",
+        _ => return None,
+    })
+}
+
 impl NegotiationBody {
+    /// In the list of those that wait.
+    pub fn waiting(n: &Negotiation, decides_at: Option<Timestamp>) -> Self {
+        Self::new(n, &[], None, decides_at)
+    }
+
+    /// In a list, without its timeline.
+    pub fn listed(n: &Negotiation) -> Self {
+        Self::new(n, &[], None, None)
+    }
+
     /// With its timeline.
-    pub fn new(n: &Negotiation, events: &[Event], delivery_problem: Option<String>) -> Self {
+    pub fn new(n: &Negotiation, events: &[Event], delivery_problem: Option<String>, decides_at: Option<Timestamp>) -> Self {
         let offer = n.state.terms().map(|t| OfferBody {
             id: t.offer_id.clone(),
             terms: Policy::from_odrl(&t.odrl).map(|p| p.sentences()).unwrap_or_default(),
@@ -293,7 +330,12 @@ impl NegotiationBody {
             },
             created_at: n.created_at.to_rfc3339(),
             updated_at: n.updated_at.to_rfc3339(),
+            steps: n.steps().iter().copied().filter_map(step_name).collect(),
+            waits_for_us: n.is_our_turn(),
+            revision: n.revision,
+            versions: if events.is_empty() { Vec::new() } else { versions(n, events) },
             delivery_problem,
+            decides_at: decides_at.map(Timestamp::to_rfc3339),
             events: events.iter().map(EventBody::from).collect(),
         }
     }

@@ -14,7 +14,9 @@ pub mod croissant;
 pub mod damage;
 pub mod feeds;
 pub mod gate;
+pub mod health;
 pub mod idempotency;
+pub mod negotiation_steps;
 pub mod negotiations;
 pub mod participants;
 pub mod peers;
@@ -25,6 +27,7 @@ pub mod product_files;
 pub mod products;
 pub mod publish;
 pub mod received;
+pub mod terms_versions;
 pub mod transfers;
 pub mod views;
 pub mod waiting;
@@ -80,6 +83,8 @@ pub struct Inner {
     pub keys: moka::future::Cache<Slug, SigningKey>,
     /// Peers found lately.
     pub remotes: moka::future::Cache<Did, peers::Remote>,
+    /// What was found on the disk lately.
+    pub disk: moka::future::Cache<(), health::Disk>,
     /// Readings of peers' catalogues.
     pub readings: catalog_copies::Readings,
     /// Streams in flight.

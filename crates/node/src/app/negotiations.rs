@@ -7,6 +7,7 @@ use super::{
     idempotency::{Key, Once, once},
     peers::{Remote, RemoteOffer},
     process::{self, Process},
+    terms_versions,
 };
 use crate::jobs::{self, NegotiationSend};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -184,22 +185,6 @@ impl App {
             Once::Done(done) => Ok(self.finish(done)),
             Once::Before(id) => self.negotiation_wait(&participant.slug, &NegotiationId::from_stored(id), Micros(0), |_| true).await,
         }
-    }
-
-    /// Takes a step that a person (or a program) asked for.
-    ///
-    /// # Errors
-    /// [`Code::IllegalTransition`] when it is not possible now.
-    pub async fn negotiation_act(&self, slug: &Slug, id: &NegotiationId, action: Action, reason: Option<String>) -> Result<Negotiation> {
-        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
-        let done = self
-            .store
-            .tx("negotiation.act", move |tx| -> Result<_> {
-                let n = tx.negotiation_lock(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The negotiation {id}")))?;
-                process::act(&app, tx, n, action, reason.as_deref())
-            })
-            .await?;
-        Ok(self.finish(done))
     }
 
     /// A delayed decision has come due.
@@ -419,7 +404,7 @@ pub fn record(tx: &mut Tx, n: &Negotiation, by: Role, text: &str) -> Result<()> 
         kind: format!("negotiation.{}", n.state.name().to_ascii_lowercase()),
         actor: actor.to_string(),
         text: text.to_owned(),
-        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset, "reasons": reasons}),
+        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset, "reasons": reasons, "terms": terms_versions::remembered(n)}),
     })?;
     Ok(())
 }

@@ -141,12 +141,17 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
     Ok(Done { value: process, after: after_commit })
 }
 
+/// The key of the job that takes a delayed decision about a revision of a process.
+pub fn decision_key(pid: &str, revision: u64) -> String {
+    format!("{pid}:decide:{revision}")
+}
+
 fn decide_later<P: Process>(tx: &mut Tx, process: &P, decision: &Decision, now: Timestamp) -> Result<()> {
     tx.job_enqueue(&NewJob {
         participant: process.participant().clone(),
         kind: P::DECIDE.into(),
         // A line of its own: waiting for a decision must not hold up messages.
-        key: format!("{}:decide:{}", process.pid(), process.revision()),
+        key: decision_key(process.pid(), process.revision()),
         payload: json!({"id": process.pid(), "action": decision.action, "revision": process.revision()}),
         run_at: now.plus(decision.delay()),
     })?;

@@ -6,13 +6,14 @@
 use super::{
     App,
     people::{PARTICIPANTS_SHOWN, Person},
+    process,
     products::Listing,
 };
 use crate::jobs;
 use fondaco_core::{
     Error, Result,
     ids::{NegotiationId, TransferId},
-    negotiation::{Negotiation, Role, State},
+    negotiation::{Negotiation, Role},
     participant::{Did, Participant, Slug},
     product::{Offer, Product, ProductId, ProductRef, ProductState},
     time::Timestamp,
@@ -32,10 +33,10 @@ pub const LIST_ROWS_MAX: u32 = 200;
 pub const TIMELINE_MAX: u32 = 500;
 /// Events on the overview: what one reads at a glance.
 pub const LATEST_EVENTS: u32 = 12;
-/// Rows on the overview of what waits for a person; the list of negotiations has all.
+/// Negotiations shown of those that wait for a person: each comes with its terms and forms, and more come as some go.
 pub const WAITING_MAX: u32 = 20;
-/// The states in which a negotiation may wait for a person here, by our side.
-const WAITING: [(Role, &str); 3] = [(Role::Provider, "REQUESTED"), (Role::Provider, "ACCEPTED"), (Role::Consumer, "OFFERED")];
+/// How far those that wait are counted for the menu.
+pub const WAITING_COUNTED_MAX: u32 = 1_000;
 /// Product versions read at once while looking for all of one product.
 const VERSIONS_STEP: u32 = 50;
 
@@ -71,6 +72,8 @@ pub struct Acting {
     pub current: Option<Participant>,
     /// All that they may act for, at most [`PARTICIPANTS_SHOWN`].
     pub choices: Vec<Participant>,
+    /// How many negotiations of the current one wait for somebody, counted up to [`WAITING_COUNTED_MAX`].
+    pub waiting: u64,
 }
 
 /// Which products to list.
@@ -106,8 +109,10 @@ pub struct Followed<T> {
     pub process: T,
     /// Its timeline, oldest first.
     pub events: Vec<Event>,
-    /// Why the next message has not arrived yet.
+    /// Why the next message has not arrived yet; after the end, the one that tells of it.
     pub delivery_problem: Option<String>,
+    /// When a rule decides, if nobody does before.
+    pub decides_at: Option<Timestamp>,
 }
 
 /// What an event is about, as far as it still exists.
@@ -198,13 +203,13 @@ pub struct Outbox {
     pub participants: u64,
 }
 
-/// Whether nothing more happens until a person here decides. Whatever a rule decides at once is never seen in the
-/// database, so a state in which it is our turn is one that waits.
-pub const fn waits_for_us(n: &Negotiation) -> bool {
-    matches!(
-        (n.role, &n.state),
-        (Role::Provider, State::Requested { .. } | State::Accepted { .. }) | (Role::Consumer, State::Offered { .. })
-    )
+/// A negotiation that waits for somebody here.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The negotiation.
+    pub negotiation: Negotiation,
+    /// When a rule decides, if nobody does before.
+    pub decides_at: Option<Timestamp>,
 }
 
 impl App {
@@ -230,7 +235,11 @@ impl App {
                     Some(slug) if admin || member_of.contains(&slug) => tx.participant_get(&slug)?,
                     _ => None,
                 };
-                Ok(Acting { current, choices })
+                let waiting = match &current {
+                    Some(p) => tx.negotiations_waiting_count(&p.slug, WAITING_COUNTED_MAX)?,
+                    None => 0,
+                };
+                Ok(Acting { current, choices, waiting })
             })
             .await
     }
@@ -319,8 +328,9 @@ impl App {
             .read("view.negotiation", move |tx| -> Result<_> {
                 let process = tx.negotiation_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The negotiation {id:.80}")))?;
                 let events = tx.events_of(&slug, &format!("negotiation:{id}"), 0, TIMELINE_MAX)?;
-                let delivery_problem = if process.state.is_final() { None } else { delivery_problem(tx, &slug, &jobs::line(&id))? };
-                Ok(Followed { process, events, delivery_problem })
+                let delivery_problem = delivery_problem(tx, &slug, &jobs::line(&id))?;
+                let decides_at = decides_at(tx, &slug, id.as_str(), process.revision)?;
+                Ok(Followed { process, events, delivery_problem, decides_at })
             })
             .await
     }
@@ -335,8 +345,9 @@ impl App {
             .read("view.transfer", move |tx| -> Result<_> {
                 let process = tx.transfer_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The transfer {id:.80}")))?;
                 let events = tx.events_of(&slug, &format!("transfer:{id}"), 0, TIMELINE_MAX)?;
-                let delivery_problem = if process.state.is_final() { None } else { delivery_problem(tx, &slug, &jobs::line(&id))? };
-                Ok(Followed { process, events, delivery_problem })
+                let delivery_problem = delivery_problem(tx, &slug, &jobs::line(&id))?;
+                let decides_at = decides_at(tx, &slug, id.as_str(), process.revision)?;
+                Ok(Followed { process, events, delivery_problem, decides_at })
             })
             .await
     }
@@ -450,16 +461,8 @@ impl App {
                 };
                 let agreements: u64 = counts.agreements.values().sum();
                 let any = AgreementFilter { role: None, dataset: None, in_force_only: false, after: None, limit: 1 };
-                let mut waiting = Vec::new();
-                for (role, state) in WAITING {
-                    // What there is none of need not be looked for.
-                    if counts.negotiations.contains_key(&(role.as_str().to_owned(), state.to_owned())) {
-                        let filter = ProcessFilter { role: Some(role), state: Some(state.into()), after: None, limit: WAITING_MAX };
-                        waiting.extend(tx.negotiation_list(&slug, &filter)?.into_iter().filter(waits_for_us));
-                    }
-                }
+                let mut waiting = tx.negotiations_waiting(&slug, WAITING_MAX)?;
                 waiting.sort_by(|a, b| b.id.cmp(&a.id));
-                waiting.truncate(WAITING_MAX as usize);
                 let mut events = Vec::new();
                 for event in tx.events_latest(&slug, LATEST_EVENTS)? {
                     let subject = subject(tx, &slug, &event)?;
@@ -475,6 +478,25 @@ impl App {
                     waiting,
                     events,
                 })
+            })
+            .await
+    }
+
+    /// Negotiations that wait for somebody here, the longest wait first, and how many there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn waiting(&self, slug: &Slug, limit: u32) -> Result<(Vec<Waiting>, u64)> {
+        let slug = slug.clone();
+        self.store
+            .read("view.waiting", move |tx| -> Result<_> {
+                let mut rows = Vec::new();
+                for negotiation in tx.negotiations_waiting(&slug, limit)? {
+                    let decides_at = decides_at(tx, &slug, negotiation.id.as_str(), negotiation.revision)?;
+                    rows.push(Waiting { negotiation, decides_at });
+                }
+                rows.sort_by_key(|row| row.negotiation.updated_at);
+                Ok((rows, tx.negotiations_waiting_count(&slug, WAITING_COUNTED_MAX)?))
             })
             .await
     }
@@ -531,6 +553,11 @@ fn all_versions(tx: &mut Tx, slug: &Slug, id: &ProductId) -> Result<Vec<(u32, Pr
 /// Why the message at the head of a line has not arrived.
 fn delivery_problem(tx: &mut Tx, slug: &Slug, line: &str) -> Result<Option<String>, StoreError> {
     Ok(tx.job_of_key(slug, line)?.filter(|j| j.attempts > 0).and_then(|j| j.last_error))
+}
+
+/// When a delayed decision about a revision of a process is taken.
+fn decides_at(tx: &mut Tx, slug: &Slug, id: &str, revision: u64) -> Result<Option<Timestamp>, StoreError> {
+    Ok(tx.job_of_key(slug, &process::decision_key(id, revision))?.map(|job| job.run_at))
 }
 
 fn subject(tx: &mut Tx, slug: &Slug, event: &Event) -> Result<Option<EventSubject>, StoreError> {

@@ -4,8 +4,7 @@ use std::{io, path::Path};
 
 /// Bytes that we may still write where `path` is.
 pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
-    let stat = rustix::fs::statvfs(path)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    crate::app::health::space(path).map(|(free, _)| free)
 }
 
 #[cfg(test)]

@@ -8,14 +8,19 @@ use super::{
     show::{Fields, Table, list, text, texts, when},
 };
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 /// Negotiations, and what a person decides in them
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// List negotiations, newest first
-    #[command(after_long_help = "Example:
-  fondaco --dir mynode negotiation list --state REQUESTED")]
+    #[command(after_long_help = "Examples:
+  fondaco --dir mynode negotiation list --state REQUESTED
+  fondaco --dir mynode negotiation list --waiting")]
     List {
+        /// Only those that wait for a decision here, the longest wait first
+        #[arg(long, conflicts_with = "state")]
+        waiting: bool,
         /// Only those in this state, as in REQUESTED or FINALIZED
         #[arg(long, value_name = "STATE")]
         state: Option<String>,
@@ -27,17 +32,53 @@ pub(super) enum Command {
         /// The negotiation's id
         id: String,
     },
-    /// As provider: agree to a request that waits for a person
+    /// As provider: sign the agreement on the terms that were asked for or accepted
     #[command(after_long_help = "Example:
   fondaco --dir mynode negotiation agree neg_0190f6c2")]
     Agree {
         /// The negotiation's id
         id: String,
     },
+    /// As provider: offer terms in place of those asked for
+    #[command(after_long_help = "Examples:
+  fondaco --dir mynode negotiation offer neg_0190f6c2                       the published terms
+  fondaco --dir mynode negotiation offer neg_0190f6c2 --offer terms.json    other ones")]
+    Offer {
+        /// The negotiation's id
+        id: String,
+        /// An ODRL offer in a file [default: the published terms]
+        #[arg(long, value_name = "FILE")]
+        offer: Option<PathBuf>,
+    },
+    /// As consumer: ask again, for other terms than those offered
+    #[command(after_long_help = "Examples:
+  fondaco --dir mynode negotiation counter neg_0190f6c2                       the terms first asked for
+  fondaco --dir mynode negotiation counter neg_0190f6c2 --offer terms.json    other ones")]
+    Counter {
+        /// The negotiation's id
+        id: String,
+        /// An ODRL offer in a file [default: the terms first asked for]
+        #[arg(long, value_name = "FILE")]
+        offer: Option<PathBuf>,
+    },
     /// As consumer: accept the provider's offer
     #[command(after_long_help = "Example:
   fondaco --dir mynode negotiation accept neg_0190f6c2")]
     Accept {
+        /// The negotiation's id
+        id: String,
+    },
+    /// As consumer: verify the agreement that the provider sent
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode negotiation verify neg_0190f6c2")]
+    Verify {
+        /// The negotiation's id
+        id: String,
+    },
+    /// As provider: put the verified agreement in force
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode negotiation finalize neg_0190f6c2")]
+    Finalize {
         /// The negotiation's id
         id: String,
     },
@@ -56,9 +97,10 @@ pub(super) enum Command {
 /// Runs the command.
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
     let us = context.participant().await?;
-    let (id, action, reason) = match command {
-        Command::List { state } => {
-            let query: Vec<(&str, &str)> = state.iter().map(|s| ("state", s.as_str())).collect();
+    let (id, action, body) = match command {
+        Command::List { waiting, state } => {
+            let mut query: Vec<(&str, &str)> = state.iter().map(|s| ("state", s.as_str())).collect();
+            query.extend(waiting.then_some(("waiting", "true")));
             let found = us.list("negotiations", &query).await?;
             let mut table = Table::new(&["ID", "ROLE", "STATE", "PRODUCT", "PEER", "UPDATED"], &[]);
             for n in &found.items {
@@ -79,13 +121,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let text = one(&now);
             return Ok(Answer::new(now, text));
         }
-        Command::Agree { id } => (id, "agree", None),
-        Command::Accept { id } => (id, "accept", None),
-        Command::Terminate { id, reason } => (id, "terminate", reason),
+        Command::Agree { id } => (id, "agree", json!({})),
+        Command::Offer { id, offer } => (id, "offer", terms_body(offer.as_deref())?),
+        Command::Counter { id, offer } => (id, "counter", terms_body(offer.as_deref())?),
+        Command::Accept { id } => (id, "accept", json!({})),
+        Command::Verify { id } => (id, "verify", json!({})),
+        Command::Finalize { id } => (id, "finalize", json!({})),
+        Command::Terminate { id, reason } => (id, "terminate", reason_body(reason)),
     };
-    let now = us.act(&["negotiations", &id, action], &reason_body(reason)).await?;
+    let now = us.act(&["negotiations", &id, action], &body).await?;
     let text = one(&now);
     Ok(Answer::new(now, text))
+}
+
+/// `{}`, or the terms of an offer file.
+fn terms_body(offer: Option<&Path>) -> Result<Value> {
+    offer.map_or_else(|| Ok(json!({})), |path| Ok(json!({"terms": super::product::offer(path, &mut std::io::stdin())?})))
 }
 
 /// `{}` or `{"reason": …}`.
@@ -137,7 +188,36 @@ fn one(n: &Value) -> String {
     if n.get("ending").is_some_and(Value::is_object) {
         fields.add("Ended", ending(n));
     }
+    let steps = texts(n, "steps");
+    if steps.iter().any(|step| *step != "terminate") {
+        fields.add("Your turn", steps.join(", "));
+    }
+    fields.add("By rule", when(text(n, "decidesAt")));
+    let versions = list(n, "versions");
+    if versions.len() > 1 {
+        fields.add_lines("Versions", versions.iter().zip(1..).flat_map(|(version, place)| version_lines(place, version)));
+    }
     fields.add("Not delivered", text(n, "deliveryProblem")).add_lines("History", events(n)).render()
+}
+
+/// A version of the terms: whose it is, and what differs from the one before.
+fn version_lines(place: usize, version: &Value) -> Vec<String> {
+    let mut lines = vec![format!("{place}. {} by the {}, {}", text(version, "origin"), text(version, "by"), when(text(version, "at")))];
+    for change in list(version, "changes") {
+        let rule = match text(change, "rule") {
+            "prohibition" => "forbidden: ",
+            "obligation" => "obligation: ",
+            _ => "",
+        };
+        let sides = [("-", "before"), ("+", "after")];
+        lines.extend(
+            sides
+                .iter()
+                .filter(|(_, side)| change.get(side).is_some())
+                .map(|(mark, side)| format!("   {mark} {rule}{}", text(change, side))),
+        );
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -155,6 +235,16 @@ mod tests {
             "Negotiation  neg_1\nState        TERMINATED\nRole         consumer\nPeer         did:web:x\nProduct      flights\n\
              Offer        off_1\nTerms        Until 2027.\n             For research.\n\
              Ended        By the provider. No. (declined)\nHistory      2026-11-21 20:24:17 UTC  peer: Terminated it\n"
+        );
+        let countered = json!({"id": "neg_1", "state": "OFFERED", "steps": ["accept", "counter", "terminate"], "versions": [
+            {"at": "2026-11-21T20:00:00Z", "origin": "asked", "by": "consumer", "changes": []},
+            {"at": "2026-11-21T20:01:00Z", "origin": "offered", "by": "provider", "changes": [
+                {"change": "changed", "rule": "permission", "before": "9 times.", "after": "3 times."}]}]});
+        assert_eq!(
+            one(&countered),
+            "Negotiation  neg_1\nState        OFFERED\nYour turn    accept, counter, terminate\n\
+             Versions     1. asked by the consumer, 2026-11-21 20:00:00 UTC\n             2. offered by the provider, 2026-11-21 20:01:00 UTC\n\
+             \u{20}               - 9 times.\n                + 3 times.\n"
         );
         assert_eq!(ending(&json!({"ending": null})), "No reason was given.");
         assert!(is_final(&n) && !is_final(&json!({"state": "AGREED"})));

@@ -293,7 +293,7 @@ fn personal_data(product: &Value) -> Vec<String> {
 }
 
 /// Reads an offer file. What its policy may say is the node's to check.
-fn offer(path: &Path, stdin: &mut dyn Read) -> Result<Value> {
+pub(super) fn offer(path: &Path, stdin: &mut dyn Read) -> Result<Value> {
     let name = path.display();
     let mut text = Vec::new();
     let read = if path.as_os_str() == "-" {

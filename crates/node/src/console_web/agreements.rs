@@ -1,5 +1,5 @@
 //! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `POST …/{id}/end`, `GET …/{id}/profile`,
-//! `GET …/{id}/files`.
+//! `GET …/{id}/files`, `GET …/{id}/document`.
 
 use super::{
     answer::{self, Answer},
@@ -25,7 +25,7 @@ use fondaco_console::{
     states::AgreementState,
 };
 use fondaco_core::{
-    Code, Error,
+    Code, Error, canonical,
     negotiation::Role,
     participant::Did,
     policy::{Permit, Verdict},
@@ -117,10 +117,23 @@ pub async fn profile(State(app): State<App>, room: Room, Path((_, id)): Path<(St
     }
     let access = app.access_profile(&room.participant, &id, Micros(0)).await?;
     let body = serde_json::to_string_pretty(&access.profile).map_err(Error::internal_failure)?;
-    let disposition = format!("attachment; filename=\"{}\"", file_name(&view.row.dataset));
-    let disposition = HeaderValue::from_str(&disposition).map_err(Error::internal_failure)?;
+    download(&file_name(&view.row.dataset), body)
+}
+
+/// JSON to be saved under a name that is safe.
+fn download(name: &str, body: String) -> Answer {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Error::internal_failure)?;
     let kind = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
+}
+
+/// The agreement's document in its canonical form: whoever hashes the file finds the digest.
+pub async fn document(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    let view = app.agreement(&room.participant.slug, &id).await?;
+    let body = canonical::to_canonical_json(&view.row.agreement.document)
+        .ok_or_else(|| Error::internal_failure("a stored agreement is no canonical JSON"))?;
+    let name = safe_name(&view.row.agreement.id);
+    download(&format!("agreement-{name}.json"), body)
 }
 
 /// Leads to the list of files of the transfer that is open. It stands at the provider; its address is signed, and good
@@ -220,9 +233,14 @@ async fn table(app: &App, room: &Room, view: &AgreementView) -> String {
 
 /// The profile's file name: of the dataset's id what is safe in one everywhere.
 fn file_name(dataset: &str) -> String {
+    format!("{}.share", safe_name(dataset))
+}
+
+/// Of an id what is safe in the name of a file everywhere.
+fn safe_name(id: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
-    let name: String = dataset.chars().take(FILE_NAME_MAX_CHARS).map(safe).collect();
-    format!("{}.share", name.trim_matches('-'))
+    let name: String = id.chars().take(FILE_NAME_MAX_CHARS).map(safe).collect();
+    name.trim_matches('-').to_owned()
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use axum::{
 };
 use fondaco_console::{
     Page,
+    format::Count,
     pages::{ErrorPage, NotFoundPage},
     view::Layout,
 };
@@ -111,6 +112,7 @@ pub fn bare_layout(app: &App, request: &Request) -> Layout {
         request_id: request_id(request),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now: words::when(app.now()),
+        waiting: Count(0),
     }
 }
 

@@ -42,12 +42,22 @@ notices! {
     NegotiationAgreed = "negotiation-agreed", Success;
     /// After accepting an offer.
     OfferAccepted = "offer-accepted", Success;
+    /// After offering other terms.
+    NegotiationOffered = "negotiation-offered", Success;
+    /// After asking for other terms.
+    NegotiationCountered = "negotiation-countered", Success;
+    /// After verifying an agreement.
+    NegotiationVerified = "negotiation-verified", Success;
+    /// After putting one in force.
+    NegotiationFinalized = "negotiation-finalized", Success;
     /// After ending a negotiation.
     NegotiationTerminated = "negotiation-terminated", Info;
     /// After asking for access.
     AccessRequested = "access-requested", Success;
     /// After ending an agreement.
     AgreementEnded = "agreement-ended", Info;
+    /// After opening access.
+    TransferStarted = "transfer-started", Success;
     /// After pausing a transfer.
     TransferSuspended = "transfer-suspended", Info;
     /// After resuming one.

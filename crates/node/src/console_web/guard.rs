@@ -22,7 +22,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use fondaco_console::view::{Layout, ParticipantView, UserView};
+use fondaco_console::{
+    format::Count,
+    view::{Layout, ParticipantView, UserView},
+};
 use fondaco_core::{Code, Error, Result, participant::Participant};
 use url::form_urlencoded;
 
@@ -291,7 +294,13 @@ fn layout(app: &App, request: &Request, person: &Person, acting: &Acting) -> Lay
         participants.insert(0, view(current));
     }
     let name = if person.user.name.is_empty() { &person.user.login } else { &person.user.name };
-    Layout { user: Some(UserView { name: name.clone() }), participants, csrf: person.csrf.clone(), ..answer::bare_layout(app, request) }
+    Layout {
+        user: Some(UserView { name: name.clone() }),
+        participants,
+        csrf: person.csrf.clone(),
+        waiting: Count(acting.waiting),
+        ..answer::bare_layout(app, request)
+    }
 }
 
 #[cfg(test)]

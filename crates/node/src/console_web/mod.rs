@@ -8,6 +8,7 @@ mod agreements;
 mod answer;
 mod assets;
 mod catalog;
+mod compare;
 mod connections;
 mod cookies;
 mod events;
@@ -29,6 +30,7 @@ mod sentences;
 mod shape;
 mod tokens;
 mod transfers;
+mod waiting;
 mod words;
 
 use crate::app::App;
@@ -88,6 +90,7 @@ pub fn room_routes() -> Vec<Route> {
         page("/", home::start),
         action("/logout", login::sign_out),
         page("/p/{slug}", home::overview),
+        page("/p/{slug}/waiting", waiting::list),
         page("/p/{slug}/publish", publish::list),
         action("/p/{slug}/publish", publish::begin),
         page("/p/{slug}/publish/{id}", publish::open),
@@ -118,16 +121,22 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/negotiations", negotiations::begin),
         page("/p/{slug}/negotiations/{id}", negotiations::show),
         action("/p/{slug}/negotiations/{id}/agree", negotiations::agree),
+        action("/p/{slug}/negotiations/{id}/offer", negotiations::offer),
+        action("/p/{slug}/negotiations/{id}/finalize", negotiations::finalize),
         action("/p/{slug}/negotiations/{id}/accept", negotiations::accept),
+        action("/p/{slug}/negotiations/{id}/counter", negotiations::counter),
+        action("/p/{slug}/negotiations/{id}/verify", negotiations::verify),
         action("/p/{slug}/negotiations/{id}/terminate", negotiations::terminate),
         page("/p/{slug}/agreements", agreements::list),
         page("/p/{slug}/agreements/{id}", agreements::show),
         action("/p/{slug}/agreements/{id}/transfers", agreements::request_access),
         action("/p/{slug}/agreements/{id}/end", agreements::end),
+        page("/p/{slug}/agreements/{id}/document", agreements::document),
         page("/p/{slug}/agreements/{id}/profile", agreements::profile),
         page("/p/{slug}/agreements/{id}/files", agreements::files),
         page("/p/{slug}/transfers", transfers::list),
         page("/p/{slug}/transfers/{id}", transfers::show),
+        action("/p/{slug}/transfers/{id}/start", transfers::start),
         action("/p/{slug}/transfers/{id}/suspend", transfers::suspend),
         action("/p/{slug}/transfers/{id}/resume", transfers::resume),
         action("/p/{slug}/transfers/{id}/complete", transfers::complete),

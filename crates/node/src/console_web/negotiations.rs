@@ -1,24 +1,41 @@
-//! `GET /p/{slug}/negotiations`, `POST` to begin one, `GET …/{id}`, `POST …/{id}/{agree|accept|terminate}`.
+//! `GET /p/{slug}/negotiations`, `POST` to begin one, `GET …/{id}`, and `POST …/{id}/{step}` for each step that a
+//! negotiation allows ([`NegotiationStep`]).
 
 use super::{
     answer::{self, Answer},
+    compare,
     flash::Notice,
     guard::{Form, Room},
     products::After,
-    shape,
+    shape, waiting, words,
 };
-use crate::app::{App, negotiations::Begin, views::ProcessesAsked};
-use axum::extract::{Path, Query, State};
+use crate::app::{
+    App,
+    negotiation_steps::Step,
+    negotiations::Begin,
+    terms_versions::{Version, versions},
+    views::{Followed, Names, ProcessesAsked},
+};
+use axum::{
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
 use fondaco_console::{
     Text,
-    pages::{NegotiationActions, NegotiationPage, NegotiationsPage},
+    compared::{Compared, VersionView},
+    decision::{Decision, NegotiationStep},
+    pages::{NegotiationPage, NegotiationsPage},
     states::NegotiationState,
 };
 use fondaco_core::{
+    Result,
     decision::Action,
     ids::NegotiationId,
-    negotiation::{Negotiation, Role, State as S},
+    negotiation::{Negotiation, State as S},
+    policy::Policy,
 };
+use serde::Deserialize;
+use serde_json::Value;
 
 /// All negotiations.
 pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>) -> Answer {
@@ -41,64 +58,182 @@ pub async fn begin(State(app): State<App>, room: Room, form: Form) -> Answer {
     answer::see_other(&app, &format!("{}/negotiations/{}", room.base(), begun.id), Some(Notice::NegotiationBegun))
 }
 
+/// The versions of the terms to compare, by their numbers; what is none chooses nothing.
+#[derive(Debug, Default, Deserialize)]
+pub struct Sides {
+    from: Option<String>,
+    to: Option<String>,
+}
+
 /// One negotiation.
-pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, Query(sides): Query<Sides>) -> Answer {
     let followed = app.negotiation_followed(&room.participant.slug, &NegotiationId::from_stored(id)).await?;
+    let names = names(&app, &room, &followed.process).await?;
+    let decision = decision(&followed.process);
+    answer::html(&page(&room, &names, &followed, &sides, decision))
+}
+
+async fn names(app: &App, room: &Room, n: &Negotiation) -> Result<Names> {
+    app.names(&room.participant.slug, [(n.role, Some(&n.peer.did), n.dataset.as_str())]).await
+}
+
+fn page(room: &Room, names: &Names, followed: &Followed<Negotiation>, sides: &Sides, decision: Decision) -> NegotiationPage {
     let n = &followed.process;
-    let names = app.names(&room.participant.slug, [(n.role, Some(&n.peer.did), n.dataset.as_str())]).await?;
-    let (events, note) = shape::timeline(&room, &names, &followed.events);
+    let versions = versions(n, &followed.events);
+    // One version alone is the terms beside the timeline.
+    let several = versions.len() > 1;
+    let version = |event: i64| versions.iter().zip(1..).find(|(v, _)| several && v.events.contains(&event)).map(|(_, n)| n);
+    let (events, note) = shape::timeline(room, names, &followed.events, version);
     let (provider_pid, consumer_pid) = shape::pids(n.role, n.id.as_str(), n.peer.pid.as_ref());
-    let odrl = match (&n.state.agreement(), n.state.terms()) {
-        (Some(agreement), _) => &agreement.document,
-        (None, Some(terms)) => &terms.odrl,
-        (None, None) => &n.reference_terms.odrl,
-    };
-    answer::html(&NegotiationPage {
+    NegotiationPage {
         id: n.id.to_string(),
-        product: shape::product_of_deal(&room, &names, n.role, &n.peer.did, &n.dataset),
-        peer: shape::party(&room, &names, &n.peer.did),
+        product: shape::product_of_deal(room, names, n.role, &n.peer.did, &n.dataset),
+        peer: shape::party(room, names, &n.peer.did),
         role: shape::role(n.role),
         state: shape::negotiation_state(&n.state),
         visited: shape::visited(&followed.events, NegotiationState::from_code),
         events,
-        terms: shape::terms(odrl),
-        actions: actions(n),
+        terms: shape::terms(terms(n)),
+        compared: compared(room, names, n, &versions, sides),
+        rule_at: followed.decides_at.map(words::when),
+        ending: match &n.state {
+            S::Terminated { by, ending } => Some(shape::ending(room, names, *by == n.role, &n.peer.did, ending)),
+            _ => None,
+        },
+        decision,
         agreement_id: n.state.agreement().filter(|_| matches!(n.state, S::Finalized { .. })).map(|a| a.id.clone()),
         provider_pid,
         consumer_pid,
-        delivery_problem: followed.delivery_problem.or(note.filter(|_| !n.state.is_final())).map(Text::plain),
+        delivery_problem: followed.delivery_problem.clone().or(note.filter(|_| !n.state.is_final())).map(Text::plain),
         layout: room.layout.clone(),
-    })
-}
-
-/// What the user may do now.
-fn actions(n: &Negotiation) -> NegotiationActions {
-    NegotiationActions {
-        agree: n.role == Role::Provider && matches!(n.state, S::Requested { .. } | S::Accepted { .. }),
-        accept: n.role == Role::Consumer && matches!(n.state, S::Offered { .. }),
-        terminate: !n.state.is_final(),
     }
 }
 
-/// As the provider: sends the agreement.
-pub async fn agree(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
-    act(&app, &room, id, Action::Agree, None, Notice::NegotiationAgreed).await
+/// The terms on the table; after the end, the agreement's or those it began with.
+pub fn terms(n: &Negotiation) -> &Value {
+    match (n.state.agreement(), n.state.terms()) {
+        (Some(agreement), _) => &agreement.document,
+        (None, Some(terms)) => &terms.odrl,
+        (None, None) => &n.reference_terms.odrl,
+    }
 }
 
-/// As the consumer: accepts the provider's offer.
-pub async fn accept(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
-    act(&app, &room, id, Action::Accept, None, Notice::OfferAccepted).await
+/// What a person can do now.
+pub fn decision(n: &Negotiation) -> Decision {
+    let odrl = terms(n);
+    // The terms alone, in one spelling; what cannot be read is shown as it is.
+    let odrl = Policy::from_odrl(odrl).map_or_else(|_| odrl.clone(), |policy| policy.to_odrl());
+    Decision {
+        negotiation: n.id.to_string(),
+        steps: n.steps().iter().copied().filter_map(step_of).collect(),
+        revision: n.revision,
+        odrl: shape::pretty(&odrl),
+        problem: None,
+        prefix: String::new(),
+        back: String::new(),
+    }
 }
 
-/// Ends it without an agreement.
-pub async fn terminate(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
-    act(&app, &room, id, Action::Terminate, form.get("reason"), Notice::NegotiationTerminated).await
+const fn step_of(action: Action) -> Option<NegotiationStep> {
+    Some(match action {
+        Action::Agree => NegotiationStep::Agree,
+        Action::Offer => NegotiationStep::Offer,
+        Action::Finalize => NegotiationStep::Finalize,
+        Action::Accept => NegotiationStep::Accept,
+        Action::Counter => NegotiationStep::Counter,
+        Action::Verify => NegotiationStep::Verify,
+        Action::Terminate => NegotiationStep::Terminate,
+        _ => return None,
+    })
 }
 
-async fn act(app: &App, room: &Room, id: String, action: Action, reason: Option<&str>, notice: Notice) -> Answer {
-    let id = NegotiationId::from_stored(id);
-    let after = app.negotiation_act(&room.participant.slug, &id, action, reason.map(str::to_owned)).await?;
+/// Two versions of the terms side by side.
+fn compared(room: &Room, names: &Names, n: &Negotiation, versions: &[Version], sides: &Sides) -> Option<Compared> {
+    let number = |text: &Option<String>| text.as_deref().and_then(|t| t.parse().ok());
+    let (before, after) = compare::chosen(versions, number(&sides.from), number(&sides.to))?;
+    let view = |(version, n_th): (&Version, u64)| {
+        let whose = if version.origin.by() == n.role { &n.own_did } else { &n.peer.did };
+        VersionView {
+            n: n_th,
+            source: compare::source(version.origin),
+            who: shape::party(room, names, whose).name,
+            when: words::when(version.at),
+        }
+    };
+    let (old, new) = (&versions.get(before)?.odrl, &versions.get(after)?.odrl);
+    Some(Compared {
+        versions: versions.iter().zip(1..).map(view).collect(),
+        before,
+        after,
+        rows: compare::rows(old, new),
+        before_odrl: shape::pretty(old),
+        after_odrl: shape::pretty(new),
+    })
+}
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $name:ident: $action:ident, $notice:ident;)+) => {$(
+        $(#[$doc])*
+        pub async fn $name(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
+            act(&app, &room, id, &form, Action::$action, Notice::$notice).await
+        }
+    )+};
+}
+
+steps! {
+    /// As the provider: sends the agreement.
+    agree: Agree, NegotiationAgreed;
+    /// As the provider: offers other terms.
+    offer: Offer, NegotiationOffered;
+    /// As the provider: puts the agreement in force.
+    finalize: Finalize, NegotiationFinalized;
+    /// As the consumer: accepts the provider's offer.
+    accept: Accept, OfferAccepted;
+    /// As the consumer: asks for other terms.
+    counter: Counter, NegotiationCountered;
+    /// As the consumer: verifies the agreement.
+    verify: Verify, NegotiationVerified;
+    /// Ends it without an agreement.
+    terminate: Terminate, NegotiationTerminated;
+}
+
+async fn act(app: &App, room: &Room, id: String, form: &Form, action: Action, notice: Notice) -> Answer {
+    let (slug, id) = (&room.participant.slug, NegotiationId::from_stored(id));
+    let mut step = Step { reason: form.get("reason").map(str::to_owned), ..Step::plain(action) };
+    step.revision = form.get("revision").and_then(|n| n.parse().ok());
+    if matches!(action, Action::Offer | Action::Counter) {
+        let followed = app.negotiation_followed(slug, &id).await?;
+        let typed = form.required("terms")?;
+        match edited(typed, &followed.process) {
+            Ok(terms) => step.terms = Some(terms),
+            Err(problem) => {
+                let names = names(app, room, &followed.process).await?;
+                let mut decision = Decision { odrl: typed.to_owned(), problem: Some(problem), ..decision(&followed.process) };
+                if let Some(seen) = step.revision {
+                    // What was decided about stays what was decided about.
+                    decision.revision = seen;
+                }
+                let page = page(room, &names, &followed, &Sides::default(), decision);
+                return answer::with_status(StatusCode::BAD_REQUEST, &page);
+            }
+        }
+    }
+    let after = app.negotiation_act(slug, &id, step).await?;
     // The policy may say no when it is asked again: then agreeing has ended it.
     let notice = if matches!(after.state, S::Terminated { .. }) { Notice::NegotiationTerminated } else { notice };
-    answer::see_other(app, &format!("{}/negotiations/{}", room.base(), after.id), Some(notice))
+    let page = match form.get("back") {
+        Some(waiting::BACK) => format!("{}/{}", room.base(), waiting::BACK),
+        _ => format!("{}/negotiations/{}", room.base(), after.id),
+    };
+    answer::see_other(app, &page, Some(notice))
+}
+
+/// The terms that were typed, checked as at publication; else what is wrong with them.
+fn edited(typed: &str, n: &Negotiation) -> Result<Value, Text> {
+    let terms: Value = serde_json::from_str(typed).map_err(|e| Text::say("negotiation-terms-json").with("detail", e.to_string()))?;
+    let policy = Policy::from_odrl(&terms).map_err(|e| words::problem(&e))?;
+    if n.state.terms().is_some_and(|now| Policy::same_terms(&now.odrl, &policy.to_odrl())) {
+        return Err(Text::say("negotiation-terms-same"));
+    }
+    Ok(terms)
 }

@@ -1,41 +1,60 @@
-//! `GET /p/{slug}/node`: whether the node is well.
+//! `GET /p/{slug}/node`: whether the node is well, and what to do where it is not.
 
 use super::{
     answer::{self, Answer},
-    guard::Room,
+    guard::{Room, SignedIn},
+    shape::segment,
     words,
 };
-use crate::app::{App, views::Outbox};
+use crate::{
+    app::{
+        App,
+        health::{ATTEMPTS_WORTH_A_WORD, Grade, Health, NAMED_MAX, WAITING_TOO_LONG, grade_backup, grade_free},
+    },
+    jobs,
+};
 use axum::extract::State;
 use fondaco_console::{
     Text,
-    format::Count,
-    pages::{Check, JobQueue, NodePage},
+    format::{Bytes, Count},
+    pages::{self, Check, Disk, JobQueue, NodePage, Verdict},
 };
-use fondaco_core::time::{Micros, Timestamp};
-
-/// A job that waits longer than this has a reason somebody should look at: back-off ends at five minutes.
-const WAITING_TOO_LONG: Micros = Micros::from_secs(15 * 60);
+use fondaco_core::time::Timestamp;
+use fondaco_store::inspect::FailingJob;
 
 /// The page.
-pub async fn show(State(app): State<App>, room: Room) -> Answer {
-    let (outbox, now) = (app.outbox().await?, app.now());
+pub async fn show(State(app): State<App>, room: Room, signed_in: SignedIn) -> Answer {
+    let (health, now) = (app.health(&room.participant.slug).await?, app.now());
     let url = app.config.public.url.as_str().trim_end_matches('/').to_owned();
+    let mut checks = vec![
+        check("node-check-database", Verdict::Well, Text::say("node-check-database-ok")),
+        address_check(&url, app.config.is_loopback()),
+        jobs_check(&health, now),
+    ];
+    checks.extend(disk_check(&health));
+    checks.push(backup_check(&health, now));
+    checks.extend(feed_checks(&health, &room.base()));
+    checks.extend(peer_checks(&health, &room.base()));
+    checks.extend(connection_checks(&health, &room.base(), now));
+    // The worst first; within one verdict as they are listed here.
+    checks.sort_by_key(|check| match check.verdict {
+        Verdict::Bad => 0,
+        Verdict::Look => 1,
+        Verdict::Well => 2,
+    });
+    let failing = health.failing.as_ref().map(|job| failing(job, &room, signed_in.person.user.admin));
     answer::html(&NodePage {
         layout: room.layout,
-        checks: vec![database_check(), address_check(&url, app.config.is_loopback()), jobs_check(&outbox, now)],
+        checks,
         public_url: url,
         database: database(&app.config.database.url).to_owned(),
+        database_size: Some(Bytes(health.database_bytes)),
         started: words::when(app.started_at),
         uptime: words::span(now.since(app.started_at)),
-        participants: Count(outbox.participants),
-        jobs: JobQueue {
-            due: Count(outbox.due),
-            retrying: Count(outbox.retrying),
-            // Nothing is given up in silence: a message that cannot be sent ends its negotiation or transfer.
-            failed: Count(0),
-            oldest: outbox.oldest.map(words::when),
-        },
+        participants: Count(health.participants),
+        disk: health.disk.map(|disk| Disk { free: Bytes(disk.free), size: Bytes(disk.size), data: Bytes(disk.data) }),
+        backup: health.last_backup.map(words::when),
+        jobs: JobQueue { due: Count(health.due), retrying: Count(health.retrying), oldest: health.oldest.map(words::when), failing },
     })
 }
 
@@ -44,35 +63,190 @@ fn database(url: &str) -> &'static str {
     if url.starts_with("postgres") { "PostgreSQL" } else { "SQLite" }
 }
 
-fn check(name: &'static str, ok: bool, detail: Text) -> Check {
-    Check { name: Text::say(name), ok, detail }
+fn check(name: &'static str, verdict: Verdict, found: Text) -> Check {
+    Check { name: Text::say(name), about: None, verdict, found, said: None, mend: None, href: None }
 }
 
-/// This page was just read from it.
-fn database_check() -> Check {
-    check("node-check-database", true, Text::say("node-check-database-ok"))
+const fn verdict(grade: Grade) -> Verdict {
+    match grade {
+        Grade::Well => Verdict::Well,
+        Grade::Look => Verdict::Look,
+        Grade::Bad => Verdict::Bad,
+    }
 }
 
 fn address_check(url: &str, loopback: bool) -> Check {
-    let detail = match (loopback, url.starts_with("https://")) {
-        (true, _) => "node-check-address-local",
-        (false, true) => "node-check-address-tls",
-        (false, false) => "node-check-address-plain",
+    let (verdict, found) = match (loopback, url.starts_with("https://")) {
+        (true, _) => (Verdict::Well, "node-check-address-local"),
+        (false, true) => (Verdict::Well, "node-check-address-tls"),
+        (false, false) => (Verdict::Bad, "node-check-address-plain"),
     };
-    check("node-check-address", loopback || url.starts_with("https://"), Text::say(detail))
+    let mend = (verdict == Verdict::Bad).then(|| Text::say("node-check-address-mend"));
+    Check { mend, ..check("node-check-address", verdict, Text::say(found)) }
 }
 
-fn jobs_check(outbox: &Outbox, now: Timestamp) -> Check {
-    let late = outbox.oldest.map(|at| now.since(at)).filter(|waited| *waited > WAITING_TOO_LONG && outbox.retrying > 0);
-    match late {
-        Some(waited) => check("node-check-jobs", false, Text::say("node-check-jobs-late").with("for", words::span(waited).text())),
-        None => check("node-check-jobs", true, Text::say("node-check-jobs-ok")),
+fn jobs_check(health: &Health, now: Timestamp) -> Check {
+    let stuck = |job: &&FailingJob| now.since(job.created_at) > WAITING_TOO_LONG || job.attempts >= ATTEMPTS_WORTH_A_WORD;
+    match health.failing.as_ref().filter(stuck) {
+        Some(job) => Check {
+            mend: Some(Text::say("node-check-jobs-mend")),
+            ..check(
+                "node-check-jobs",
+                Verdict::Look,
+                Text::say("node-check-jobs-late").with("for", words::span(now.since(job.created_at)).text()),
+            )
+        },
+        None => check("node-check-jobs", Verdict::Well, Text::say("node-check-jobs-ok")),
+    }
+}
+
+fn disk_check(health: &Health) -> Option<Check> {
+    let free = health.disk?.free;
+    let (grade, amount) = (grade_free(free), Bytes(free));
+    Some(if grade == Grade::Well {
+        check("node-check-disk", Verdict::Well, Text::say("node-check-disk-ok").with("free", amount))
+    } else {
+        Check {
+            mend: Some(Text::say("node-check-disk-mend")),
+            ..check("node-check-disk", verdict(grade), Text::say("node-check-disk-low").with("free", amount))
+        }
+    })
+}
+
+fn backup_check(health: &Health, now: Timestamp) -> Check {
+    let ago = |key, at: Timestamp| Text::say(key).with("ago", words::span(now.since(at)).ago());
+    let grade = grade_backup(health.last_backup, now);
+    let found = match (health.last_backup, grade) {
+        (Some(at), Grade::Well) => ago("node-check-backup-ok", at),
+        (Some(at), _) => ago("node-check-backup-old", at),
+        (None, _) => Text::say("node-check-backup-none"),
+    };
+    let mend = (grade != Grade::Well).then(|| Text::say("node-check-backup-mend"));
+    Check { mend, ..check("node-check-backup", verdict(grade), found) }
+}
+
+/// The first problems by name and the rest by number; one line that all is well where there are none.
+fn named(mut problems: Vec<Check>, well: impl FnOnce() -> Check) -> Vec<Check> {
+    if problems.is_empty() {
+        return vec![well()];
+    }
+    let more = problems.len().saturating_sub(NAMED_MAX as usize);
+    problems.truncate(NAMED_MAX as usize);
+    if let Some(last) = problems.last().filter(|_| more > 0) {
+        let rest =
+            Check { found: Text::say("node-check-more").with("n", more), about: None, said: None, mend: None, href: None, ..last.clone() };
+        problems.push(rest);
+    }
+    problems
+}
+
+fn feed_checks(health: &Health, base: &str) -> Vec<Check> {
+    let problem = |feed: &fondaco_core::feed::Feed| Check {
+        about: Some(feed.product.to_string()),
+        said: feed.error.clone(),
+        mend: Some(Text::say("node-check-feed-mend").with("when", words::when(feed.next_at))),
+        href: Some(format!("{base}/products/{}", segment(feed.product.as_str()))),
+        ..check("node-check-feeds", Verdict::Look, Text::say("node-check-feed-failed").with("n", feed.failures))
+    };
+    named(health.feeds_failing.iter().map(problem).collect(), || {
+        check("node-check-feeds", Verdict::Well, Text::say("node-check-feeds-ok").with("n", health.feeds))
+    })
+}
+
+fn peer_checks(health: &Health, base: &str) -> Vec<Check> {
+    let problem = |peer: &fondaco_store::PeerRow| {
+        let said = peer.last_error.clone().or_else(|| peer.catalog_error.clone())?;
+        Some(Check {
+            about: Some(peer.name.clone().unwrap_or_else(|| peer.did.to_string())),
+            said: Some(said),
+            mend: Some(Text::say("node-check-peer-mend")),
+            href: Some(format!("{base}/peers/{}", segment(peer.did.as_str()))),
+            ..check("node-check-peers", Verdict::Look, Text::say("node-check-peer-failed"))
+        })
+    };
+    named(health.peers.iter().filter_map(problem).collect(), || {
+        check("node-check-peers", Verdict::Well, Text::say("node-check-peers-ok").with("n", health.peers.len()))
+    })
+}
+
+fn connection_checks(health: &Health, base: &str, now: Timestamp) -> Vec<Check> {
+    let problem = |connection: &fondaco_core::connection::Connection| {
+        let last = connection.last_check.as_ref()?;
+        let error = last.outcome.as_ref().err()?;
+        let ago = words::span(now.since(last.at)).ago();
+        Some(Check {
+            about: Some(connection.name.clone()),
+            said: Some(error.message().to_owned()),
+            mend: Some(Text::say("node-check-connection-mend")),
+            href: Some(format!("{base}/connections/{}", segment(&connection.name))),
+            ..check("node-check-connections", Verdict::Look, Text::say("node-check-connection-failed").with("ago", ago))
+        })
+    };
+    let untried = health.connections.iter().filter(|c| c.last_check.is_none()).count();
+    named(health.connections.iter().filter_map(problem).collect(), || {
+        let found = match untried {
+            0 => Text::say("node-check-connections-ok").with("n", health.connections.len()),
+            n => Text::say("node-check-connections-untried").with("n", n),
+        };
+        check("node-check-connections", Verdict::Well, found)
+    })
+}
+
+/// The job that has failed longest. What it is about, and what the other side said, is for its participant and for who
+/// runs the node.
+fn failing(job: &FailingJob, room: &Room, admin: bool) -> pages::FailingJob {
+    let ours = job.participant == room.participant.slug.as_str();
+    let of = |kind: &str| job.key.strip_suffix(":send").filter(|_| ours).map(|id| format!("{}/{kind}/{}", room.base(), segment(id)));
+    let (what, href) = match job.kind.as_str() {
+        jobs::NEGOTIATION_SEND => (Text::say("node-job-negotiation"), of("negotiations")),
+        jobs::TRANSFER_SEND => (Text::say("node-job-transfer"), of("transfers")),
+        kind => (Text::say("node-job-other").with("kind", kind), None),
+    };
+    pages::FailingJob {
+        what,
+        since: words::when(job.created_at),
+        attempts: Count(job.attempts),
+        error: Some(job.error.clone()).filter(|_| ours || admin),
+        href,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fondaco_core::{
+        participant::{Did, Slug},
+        time::Micros,
+    };
+    use fondaco_store::PeerRow;
+
+    fn health() -> Health {
+        Health {
+            participants: 1,
+            database_bytes: 1,
+            disk: None,
+            last_backup: None,
+            due: 0,
+            retrying: 0,
+            oldest: None,
+            failing: None,
+            feeds: 0,
+            feeds_failing: Vec::new(),
+            peers: Vec::new(),
+            connections: Vec::new(),
+        }
+    }
+
+    fn job(now: Timestamp, seconds: i64, attempts: u64) -> Option<FailingJob> {
+        Some(FailingJob {
+            participant: "acme".into(),
+            kind: jobs::NEGOTIATION_SEND.into(),
+            key: "neg_1:send".into(),
+            attempts,
+            error: "away".into(),
+            created_at: now.plus(Micros::from_secs(-seconds)),
+        })
+    }
 
     #[test]
     fn the_database_is_named_without_its_address() {
@@ -81,14 +255,44 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_well_says_so() {
-        assert!(address_check("http://127.0.0.1:7400", true).ok && address_check("https://zone.example", false).ok);
-        assert!(!address_check("http://zone.example", false).ok);
-        let now = Timestamp::from_micros(1_000_000_000_000);
-        let waits = |seconds: i64, retrying| Outbox { retrying, oldest: Some(now.plus(Micros::from_secs(-seconds))), ..Outbox::default() };
-        assert!(jobs_check(&Outbox::default(), now).ok);
-        assert!(jobs_check(&waits(60, 3), now).ok);
-        assert!(jobs_check(&waits(3_600, 0), now).ok, "a decision that is meant to be late");
-        assert!(!jobs_check(&waits(3_600, 1), now).ok);
+    fn what_is_not_well_says_so_and_what_to_do() {
+        assert_eq!(address_check("http://127.0.0.1:7400", true).verdict, Verdict::Well);
+        assert_eq!(address_check("https://zone.example", false).verdict, Verdict::Well);
+        let plain = address_check("http://zone.example", false);
+        assert!(plain.verdict == Verdict::Bad && plain.mend.is_some());
+        let now = Timestamp::from_micros(1_000_000_000_000_000);
+        let jobs = |failing| jobs_check(&Health { failing, ..health() }, now).verdict;
+        assert_eq!(jobs(None), Verdict::Well);
+        assert_eq!(jobs(job(now, 60, 2)), Verdict::Well, "it will be tried again");
+        assert_eq!(jobs(job(now, 60, ATTEMPTS_WORTH_A_WORD)), Verdict::Look);
+        assert_eq!(jobs(job(now, 3_600, 1)), Verdict::Look);
+        assert_eq!(backup_check(&health(), now).verdict, Verdict::Look);
+        let backup = Health { last_backup: Some(now.plus(Micros::from_secs(-60))), ..health() };
+        assert_eq!(backup_check(&backup, now).verdict, Verdict::Well);
+        let disk = |free| Health { disk: Some(crate::app::health::Disk { free, size: 1 << 40, data: 0 }), ..health() };
+        assert_eq!(
+            [0, 100 << 20, 100 << 30].map(|free| disk_check(&disk(free)).map(|c| c.verdict)),
+            [Some(Verdict::Bad), Some(Verdict::Look), Some(Verdict::Well)]
+        );
+    }
+
+    #[test]
+    fn many_problems_of_one_sort_are_counted() {
+        let peer = |i: u32| PeerRow {
+            participant: Slug::parse("acme").expect("slug"),
+            did: Did::parse(&format!("did:web:p{i}.example")).expect("did"),
+            name: None,
+            address: None,
+            last_ok_at: None,
+            last_error: Some("away".into()),
+            catalog_read_at: None,
+            catalog_error: None,
+        };
+        let checks = peer_checks(&Health { peers: (0..NAMED_MAX + 3).map(peer).collect(), ..health() }, "/p/acme");
+        assert_eq!(checks.len(), NAMED_MAX as usize + 1);
+        assert_eq!(checks.last().map(|c| c.found.to_string()).as_deref(), Some("3 more have the same trouble."));
+        assert_eq!(checks[0].href.as_deref(), Some("/p/acme/peers/did%3Aweb%3Ap0.example"));
+        let well = peer_checks(&health(), "/p/acme");
+        assert_eq!((well.len(), well[0].verdict), (1, Verdict::Well));
     }
 }

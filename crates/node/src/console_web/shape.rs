@@ -1,7 +1,7 @@
 //! From what the node knows to what pages show.
 
 use super::{guard::Room, sentences, words};
-use crate::app::views::{Names, waits_for_us};
+use crate::app::views::Names;
 use fondaco_console::{
     Text,
     states::{self, Message, NegotiationState, ProductState, Role, TransferState},
@@ -136,7 +136,7 @@ pub fn negotiation_row(room: &Room, names: &Names, n: &Negotiation) -> Negotiati
         peer: party(room, names, &n.peer.did),
         role: role(n.role),
         state: negotiation_state(&n.state),
-        waiting_for_us: waits_for_us(n),
+        waiting_for_us: n.is_our_turn(),
         updated: words::when(n.updated_at),
     }
 }
@@ -201,6 +201,7 @@ pub fn event(room: &Room, names: &Names, event: &Event, subject: Option<Subject>
         message: message(&event.kind)?,
         state: chip(&event.kind),
         reason: reason(&event.detail),
+        version: None,
         subject,
     })
 }
@@ -208,7 +209,9 @@ pub fn event(room: &Room, names: &Names, event: &Event, subject: Option<Subject>
 /// The lines of one process, oldest first, and what a rule that could not be followed said last.
 ///
 /// An event that leaves the state where it was is such a note, and not a message.
-pub fn timeline(room: &Room, names: &Names, events: &[Event]) -> (Vec<EventView>, Option<String>) {
+///
+/// `version` tells which version of the terms an event brought, by the event's id.
+pub fn timeline(room: &Room, names: &Names, events: &[Event], version: impl Fn(i64) -> Option<u64>) -> (Vec<EventView>, Option<String>) {
     let mut lines = Vec::new();
     let mut note = None;
     let mut before = "";
@@ -216,7 +219,7 @@ pub fn timeline(room: &Room, names: &Names, events: &[Event]) -> (Vec<EventView>
         if e.kind == before {
             note = Some(e.text.clone());
         } else {
-            lines.extend(event(room, names, e, None));
+            lines.extend(event(room, names, e, None).map(|line| EventView { version: version(e.id), ..line }));
             note = None;
         }
         before = &e.kind;
@@ -241,6 +244,18 @@ pub fn without_notes<T>(events: Vec<(Event, T)>) -> Vec<(Event, T)> {
 /// The states a process has been in, by its events.
 pub fn visited<T>(events: &[Event], from_code: impl Fn(&str) -> Option<T>) -> Vec<T> {
     events.iter().filter_map(|e| e.kind.split_once('.')).filter_map(|(_, state)| from_code(&state.to_ascii_uppercase())).collect()
+}
+
+/// How a process ended.
+pub fn ending(room: &Room, names: &Names, ours: bool, peer: &Did, ending: &negotiation::Ending) -> view::EndingView {
+    let said: Vec<&str> = ending.reasons.iter().map(|r| r.trim()).filter(|r| !r.is_empty()).collect();
+    let cause = ending.code.as_deref().map(|code| Text::of("error", code)).filter(Text::exists);
+    view::EndingView {
+        who: party(room, names, if ours { &room.participant.did } else { peer }),
+        cause,
+        code: ending.code.clone(),
+        reason: Some(said.join(" ")).filter(|r| !r.is_empty()),
+    }
 }
 
 /// Our pid and the peer's, as (provider's, consumer's).

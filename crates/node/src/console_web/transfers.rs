@@ -1,11 +1,11 @@
-//! `GET /p/{slug}/transfers`, `GET …/{id}`, `POST …/{id}/{suspend|resume|complete|terminate}`.
+//! `GET /p/{slug}/transfers`, `GET …/{id}`, `POST …/{id}/{start|suspend|resume|complete|terminate}`.
 
 use super::{
     answer::{self, Answer},
     flash::Notice,
     guard::{Form, Room},
     products::After,
-    shape,
+    shape, words,
 };
 use crate::app::{App, views::ProcessesAsked};
 use axum::extract::{Path, Query, State};
@@ -17,6 +17,7 @@ use fondaco_console::{
 use fondaco_core::{
     decision::Action,
     ids::TransferId,
+    negotiation::Role,
     transfer::{State as S, Transfer},
 };
 
@@ -34,7 +35,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
     let followed = app.transfer_followed(&room.participant.slug, &TransferId::from_stored(id)).await?;
     let t = &followed.process;
     let names = app.names(&room.participant.slug, [(t.role, Some(&t.peer.did), t.dataset.as_str())]).await?;
-    let (events, note) = shape::timeline(&room, &names, &followed.events);
+    let (events, note) = shape::timeline(&room, &names, &followed.events, |_| None);
     let (provider_pid, consumer_pid) = shape::pids(t.role, t.id.as_str(), t.peer.pid.as_ref());
     answer::html(&TransferPage {
         id: t.id.to_string(),
@@ -47,6 +48,11 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         agreement_id: t.agreement_id.clone(),
         events,
         actions: actions(t),
+        rule_at: followed.decides_at.map(words::when),
+        ending: match &t.state {
+            S::Terminated { by, ending } => Some(shape::ending(&room, &names, *by == t.role, &t.peer.did, ending)),
+            _ => None,
+        },
         provider_pid,
         consumer_pid,
         delivery_problem: followed.delivery_problem.or(note.filter(|_| !t.state.is_final())).map(Text::plain),
@@ -57,12 +63,18 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
 /// What the user may do now.
 fn actions(t: &Transfer) -> TransferActions {
     TransferActions {
+        start: t.role == Role::Provider && matches!(t.state, S::Requested),
         suspend: t.state.is_open(),
         // Only who suspended it can resume it.
         resume: matches!(&t.state, S::Suspended { by, .. } if *by == t.role),
         complete: t.state.is_open(),
         terminate: !t.state.is_final(),
     }
+}
+
+/// Opens access, as the provider.
+pub async fn start(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    act(&app, &room, id, Action::Start, None, Notice::TransferStarted).await
 }
 
 /// Pauses access.

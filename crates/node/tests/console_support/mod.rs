@@ -110,6 +110,26 @@ impl Node {
         app.offer_set_rules(&slug, &offer.id, rules).await.expect("the offer");
     }
 
+    /// Lets a person decide about each offer and each agreement, as a consumer.
+    pub async fn hold_everything(&self) {
+        let app = &self.running.app;
+        let participant = self.participant().await;
+        let hold = json!({"default": {"offered": [{"do": "hold"}], "agreed": [{"do": "hold"}]}});
+        app.participant_set_rules(&participant, serde_json::from_value(hold).expect("rules")).await.expect("the participant");
+    }
+
+    /// Waits until a job has failed.
+    pub async fn until_a_job_fails(&self) {
+        let app = &self.running.app;
+        let slug = self.participant().await.slug;
+        let failed = async {
+            while app.health(&slug).await.expect("health").failing.is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE.to_std(), failed).await.expect("a failure");
+    }
+
     /// Waits for a request that nobody has decided about; its id.
     pub async fn until_asked(&self) -> String {
         let app = &self.running.app;

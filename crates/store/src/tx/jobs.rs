@@ -86,6 +86,7 @@ statements! {
     PENDING = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job ORDER BY run_at, seq LIMIT $1");
     OF_KEY = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job WHERE participant = $1 AND key = $2 ORDER BY seq LIMIT 1");
     FAILING = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job WHERE attempts > 0 ORDER BY created_at, seq LIMIT 1");
+    FAILING_OF = Same("SELECT seq, id, participant, kind, key, payload, run_at, attempts, last_error, created_at FROM job WHERE participant = $1 AND attempts > 0 ORDER BY created_at, seq LIMIT 1");
     STATS = Same("SELECT COUNT(*), MIN(created_at), COALESCE(SUM(CASE WHEN attempts = 0 AND run_at <= $1 THEN 1 ELSE 0 END), 0), COALESCE(SUM(CASE WHEN attempts > 0 THEN 1 ELSE 0 END), 0) FROM job");
     LOCK = LEASES_LOCK;
     LEASE = Same("UPDATE job_owner SET lease_until = $2 WHERE owner = $1");
@@ -200,6 +201,11 @@ impl Tx {
     /// The oldest job that failed before.
     pub fn job_failing(&mut self) -> Result<Option<Job>, StoreError> {
         self.first(FAILING, vals![], read)
+    }
+
+    /// The oldest job of one participant that failed before.
+    pub fn job_failing_of(&mut self, participant: &Slug) -> Result<Option<Job>, StoreError> {
+        self.first(FAILING_OF, vals![participant.as_str()], read)
     }
 
     /// Begins this process's lease; what is its own, or nobody's any more.

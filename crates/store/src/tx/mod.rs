@@ -8,6 +8,7 @@ pub mod api_tokens;
 pub mod connections;
 pub mod events;
 pub mod feeds;
+pub mod health;
 pub mod idempotency;
 pub mod inbox;
 pub mod jobs;
@@ -31,6 +32,7 @@ pub mod token_use;
 pub mod transfers;
 pub mod usage;
 pub mod users;
+pub mod waiting;
 
 use crate::{
     conn::Conn,
@@ -172,6 +174,8 @@ impl Tx {
             peer_deals::ALL,
             peers::ALL,
             process_counts::ALL,
+            health::ALL,
+            waiting::ALL,
             product_files::ALL,
             product_search::ALL,
             products::ALL,

@@ -2,20 +2,30 @@
 
 use crate::{
     on_both,
-    samples::{did, product, slug},
+    samples::{did, negotiation, product, slug},
     world::{START, World},
 };
 use fondaco_core::{
     Code, Error,
+    agreement::Agreement,
     connection::{Check, Connection},
     ids::UserId,
+    negotiation::{Ending, Negotiation, Role, State},
     product::{ProductKind, ProductRef, ProductState},
     time::Micros,
 };
-use fondaco_store::{PeerDataset, PeerDatasetFilter, PeerRow, ProductSearch, SessionRow, StoreError, Tx, UserRow};
+use fondaco_store::{NewJob, PeerDataset, PeerDatasetFilter, PeerRow, ProductSearch, SessionRow, StoreError, Tx, UserRow};
 use serde_json::json;
 
-on_both![our_products_are_narrowed, copies_are_searched, old_copies_are_found, people_go, trials_of_connections_are_kept];
+on_both![
+    our_products_are_narrowed,
+    copies_are_searched,
+    old_copies_are_found,
+    people_go,
+    trials_of_connections_are_kept,
+    what_waits_is_found,
+    health_is_told
+];
 
 async fn within(world: &World, body: impl FnOnce(&mut Tx) -> Result<(), StoreError> + Send + 'static) {
     world.store.tx("rooms", body).await.expect("the transaction commits");
@@ -47,6 +57,70 @@ async fn our_products_are_narrowed(world: World) {
         assert_eq!(counts, [("files", true, 1), ("table", false, 1), ("table", true, 1)]);
         assert_eq!(tx.product_search_counts(&acme, Some("of c"))?.len(), 1);
         assert_eq!(tx.products_published(&acme)?, 2);
+        Ok(())
+    })
+    .await;
+}
+
+async fn what_waits_is_found(world: World) {
+    within(&world, |tx| {
+        let acme = slug("acme");
+        let terms = negotiation("x", None).reference_terms;
+        let agreement = Agreement::make("agr", "flights", &did("did:web:a"), &did("did:web:b"), START, &terms.odrl).expect("agreement");
+        let states = [
+            State::Requested { terms: terms.clone() },
+            State::Offered { terms: terms.clone(), asked: terms.clone() },
+            State::Accepted { terms: terms.clone() },
+            State::Agreed { agreement: agreement.clone(), terms },
+            State::Verified { agreement: agreement.clone() },
+            State::Finalized { agreement },
+            State::Terminated { by: Role::Provider, ending: Ending::default() },
+        ];
+        let mut ours = Vec::new();
+        for (i, state) in states.iter().enumerate() {
+            for role in [Role::Provider, Role::Consumer] {
+                let id = format!("neg_{i}_{}", role.as_str());
+                let n = Negotiation { role, state: state.clone(), ..negotiation(&id, Some(&id)) };
+                tx.negotiation_insert(&n)?;
+                if n.is_our_turn() {
+                    ours.push(id);
+                }
+            }
+        }
+        ours.sort();
+        let found: Vec<String> = tx.negotiations_waiting(&acme, 100)?.iter().map(|n| n.id.to_string()).collect();
+        assert_eq!(found, ours, "the same as the machine says, the oldest first");
+        assert_eq!(tx.negotiations_waiting(&acme, 2)?.len(), 2);
+        assert_eq!((tx.negotiations_waiting_count(&acme, 100)?, tx.negotiations_waiting_count(&acme, 3)?), (ours.len() as u64, 3));
+        assert_eq!(tx.negotiations_waiting_count(&slug("rival"), 100)?, 0);
+        Ok(())
+    })
+    .await;
+}
+
+async fn health_is_told(world: World) {
+    within(&world, |tx| {
+        let acme = slug("acme");
+        assert!(tx.database_bytes()? > 0);
+        assert_eq!(tx.last_backup()?, None);
+        tx.setting_put("backup", &json!({"at": "2026-11-21T02:00:00Z"}))?;
+        assert_eq!(tx.last_backup()?.map(|at| at.to_rfc3339()).as_deref(), Some("2026-11-21T02:00:00Z"));
+        for (product, error) in [("a", None), ("b", Some("The bucket is gone."))] {
+            let feed = json!({
+                "participant": "acme", "product": product, "source": {"type": "upload"}, "read": {}, "every": "PT1H", "error": error,
+                "nextAt": START, "revision": 1
+            });
+            tx.feed_put(&serde_json::from_value(feed).expect("a feed"))?;
+        }
+        let failing = tx.feeds_failing(&acme, 10)?;
+        assert_eq!((tx.feed_count(&acme)?, failing.len()), (2, 1));
+        assert_eq!(failing[0].error.as_deref(), Some("The bucket is gone."));
+        let job = NewJob { participant: acme.clone(), kind: "x".into(), key: "k".into(), payload: json!({}), run_at: START };
+        let id = tx.job_enqueue(&job)?;
+        assert_eq!(tx.job_failing_of(&acme)?, None);
+        tx.job_retry(&id, START.plus(Micros(9)), "away")?;
+        assert_eq!(tx.job_failing_of(&acme)?.and_then(|j| j.last_error).as_deref(), Some("away"));
+        assert_eq!(tx.job_failing_of(&slug("rival"))?, None);
         Ok(())
     })
     .await;

@@ -2,16 +2,12 @@
 
 use super::{super::disk::free_bytes, super::show, Finding};
 use crate::{
+    app::health::{Grade, grade_free},
     config::{Config, FILE_NAME},
     init::{PASSWORD_FILE, TOKEN_FILE},
     secrets::{Sealer, seal::KEY_FILE},
 };
 use std::path::Path;
-
-/// Below this a database commit may fail at any moment.
-const FREE_FAIL_BYTES: u64 = 64 * 1024 * 1024;
-/// Below this a publication of ordinary size will not fit.
-const FREE_WARN_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The folder itself.
 pub(super) fn there(dir: &Path) -> Finding {
@@ -89,12 +85,10 @@ pub(super) fn space(dir: &Path) -> Finding {
 
 fn room(free: u64) -> Finding {
     let found = format!("{} free.", show::bytes(Some(free)));
-    match free {
-        f if f < FREE_FAIL_BYTES => {
-            Finding::fail("disk", format!("Only {found} The database may fail to write."), "Make room, or move the folder.")
-        }
-        f if f < FREE_WARN_BYTES => Finding::warn("disk", format!("Only {found}"), "Make room before publishing large tables."),
-        _ => Finding::ok("disk", found),
+    match grade_free(free) {
+        Grade::Bad => Finding::fail("disk", format!("Only {found} The database may fail to write."), "Make room, or move the folder."),
+        Grade::Look => Finding::warn("disk", format!("Only {found}"), "Make room before publishing large tables."),
+        Grade::Well => Finding::ok("disk", found),
     }
 }
 
@@ -138,9 +132,10 @@ mod tests {
 
     #[test]
     fn room_has_two_limits() {
-        assert_eq!(room(FREE_FAIL_BYTES - 1).status, Status::Fail);
-        assert_eq!(room(FREE_WARN_BYTES - 1).status, Status::Warn);
-        assert_eq!(room(FREE_WARN_BYTES).status, Status::Ok);
+        use crate::app::health::{FREE_BYTES_LEAST, FREE_BYTES_LITTLE};
+        assert_eq!(room(FREE_BYTES_LEAST - 1).status, Status::Fail);
+        assert_eq!(room(FREE_BYTES_LITTLE - 1).status, Status::Warn);
+        assert_eq!(room(FREE_BYTES_LITTLE).status, Status::Ok);
     }
 
     #[cfg(unix)]

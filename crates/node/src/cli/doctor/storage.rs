@@ -4,8 +4,12 @@ use super::{
     super::{backup::age, show},
     Finding,
 };
-use crate::{backup::Hashing, config::Config};
-use fondaco_core::time::{Micros, Timestamp};
+use crate::{
+    app::health::{ATTEMPTS_WORTH_A_WORD, Grade, grade_backup},
+    backup::Hashing,
+    config::Config,
+};
+use fondaco_core::time::Timestamp;
 use fondaco_store::{
     StoreError,
     backup::{StoredFile, schema_version},
@@ -13,12 +17,8 @@ use fondaco_store::{
 };
 use std::{fs::File, io, path::Path};
 
-/// A backup older than this is worth a word: a week of deals would be lost with the disk.
-const BACKUP_WARN: Micros = Micros::from_secs(7 * 86_400);
 /// Most data files named in one finding.
 const FILES_NAMED_MAX: usize = 5;
-/// A job that failed this often will not mend itself.
-const ATTEMPTS_WARN: u64 = 5;
 
 /// Looks at the database and the data files. `told`: another check says already that the database cannot be opened.
 pub(super) async fn check(config: &Config, deep: bool, told: bool, now: Timestamp) -> Vec<Finding> {
@@ -118,7 +118,9 @@ fn backup(last: Option<Timestamp>, now: Timestamp) -> Finding {
     const MEND: &str = "fondaco backup --dir DIR --out FILE, best every night and to another machine.";
     match last {
         None => Finding::warn("backup", "No backup was ever made.", MEND),
-        Some(at) if now.since(at).0 > BACKUP_WARN.0 => Finding::warn("backup", format!("The last backup was made {}.", age(at, now)), MEND),
+        Some(at) if grade_backup(last, now) != Grade::Well => {
+            Finding::warn("backup", format!("The last backup was made {}.", age(at, now)), MEND)
+        }
         Some(at) => Finding::ok("backup", format!("The last one was made {}.", age(at, now))),
     }
 }
@@ -134,7 +136,7 @@ fn jobs(state: &DatabaseState, now: Timestamp) -> Finding {
                 age(*created_at, now),
                 if error.is_empty() { "no reason was kept." } else { error }
             );
-            if *attempts < ATTEMPTS_WARN {
+            if *attempts < ATTEMPTS_WORTH_A_WORD {
                 return Finding::ok("jobs", found);
             }
             Finding::warn(
@@ -149,6 +151,7 @@ fn jobs(state: &DatabaseState, now: Timestamp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::{super::Status, *};
+    use fondaco_core::time::Micros;
     use sha2::{Digest, Sha256};
 
     #[test]
