@@ -58,6 +58,7 @@ detail-named-negotiation = The negotiation { $id } does not exist here.
 detail-named-offer = The offer "{ $id }" does not exist here.
 detail-named-product = The product "{ $id }" does not exist here.
 detail-named-transfer = The transfer { $id } does not exist here.
+detail-negotiation-moved = The negotiation moved on meanwhile; nothing was done.
 detail-negotiation-rounds = This negotiation has had { $max } rounds; start a new one.
 detail-negotiation-state = { $what } is not possible while the negotiation is { $state }.
 detail-negotiation-terms = There are no terms to agree to.

@@ -4,7 +4,6 @@ waiting-none = Nothing waits for you
 waiting-none-hint = Where a rule of an offer says <code>hold</code>, or a peer asks for other terms than those you published, the negotiation appears here until you decide.
 waiting-since = For { $span }, since { $when }
 waiting-rule = A rule decides by itself { $when }, unless you do before.
-waiting-open = Open the negotiation
 waiting-differs = What differs from the offer you published
 waiting-differs-asked = What differs from what you asked for
 waiting-as-published = These are the terms you published.

@@ -57,6 +57,7 @@ detail-named-negotiation = 协商“{ $id }”在此不存在。
 detail-named-offer = 要约“{ $id }”在此不存在。
 detail-named-product = 产品“{ $id }”在此不存在。
 detail-named-transfer = 传输“{ $id }”在此不存在。
+detail-negotiation-moved = 协商状态已发生变化，未执行任何操作。
 detail-negotiation-rounds = 此协商已进行 { $max } 轮，请重新开始。
 detail-negotiation-state = 协商处于 { $state } 状态时，不能执行{ $what }。
 detail-negotiation-terms = 没有可同意的条款。

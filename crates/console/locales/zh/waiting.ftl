@@ -4,7 +4,6 @@ waiting-none = 没有待处理事项
 waiting-none-hint = 当要约的规则设为 <code>hold</code>，或对等方请求的条款与您发布的不同时，相应的协商会显示在这里，直到您作出决定。
 waiting-since = 已等待 { $span }（自 { $when }）
 waiting-rule = 如您未先作出决定，规则将于 { $when } 自动处理。
-waiting-open = 打开协商
 waiting-differs = 与您发布的要约的不同之处
 waiting-differs-asked = 与您所请求条款的不同之处
 waiting-as-published = 与您发布的条款一致。

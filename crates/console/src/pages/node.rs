@@ -47,7 +47,7 @@ pub struct Check {
     /// What was found.
     pub found: Text,
     /// What others said about it: an error, as it came.
-    pub said: Option<String>,
+    pub said: Option<Text>,
     /// What to do about it.
     pub mend: Option<Text>,
     /// The page of this console where that is done.
@@ -64,7 +64,7 @@ pub struct FailingJob {
     /// How often it failed.
     pub attempts: Count,
     /// Why the last time; `None` where it is another participant's business.
-    pub error: Option<String>,
+    pub error: Option<Text>,
     /// The page of what it is about.
     pub href: Option<String>,
 }
@@ -165,18 +165,18 @@ mod tests {
         assert_eq!(html.matches("→ ").count(), wrong.len(), "what to do about each");
         assert!(html.contains("Put TLS in front"));
         let failing = page.jobs.failing.expect("a failing job");
-        assert!(html.contains(failing.error.as_deref().expect("its error")));
+        assert!(html.contains(&failing.error.expect("its error").to_string()));
     }
 
     #[test]
     fn hostile_text_stays_text() {
         let mut page = NodePage::sample();
         page.public_url = HOSTILE.into();
-        page.checks[0].said = Some(HOSTILE.into());
+        page.checks[0].said = Some(Text::plain(HOSTILE));
         page.checks[0].about = Some(HOSTILE.into());
         page.checks[0].found = Text::plain(HOSTILE);
         if let Some(job) = &mut page.jobs.failing {
-            job.error = Some(HOSTILE.into());
+            job.error = Some(Text::plain(HOSTILE));
         }
         render_hostile(&page);
     }

@@ -153,7 +153,7 @@ impl NodePage {
                     what: say("node-job-negotiation"),
                     since: when("11:20:45"),
                     attempts: Count(17),
-                    error: Some("did:web:data.wuhan.example.cn:p:wuhan did not answer within 10 seconds".into()),
+                    error: Some(Text::plain("did:web:data.wuhan.example.cn:p:wuhan did not answer within 10 seconds")),
                     href: Some(format!("/p/suzhou/negotiations/{NEGOTIATION}")),
                 }),
             },
@@ -164,14 +164,14 @@ impl NodePage {
                 },
                 Check {
                     about: Some("合肥光伏发电量日报".into()),
-                    said: Some("The bucket answered 403: the key may not list it.".into()),
+                    said: Some(Text::plain("The bucket answered 403: the key may not list it.")),
                     mend: Some(say("node-check-feed-mend").with("when", when("15:00:00"))),
                     href: Some("/p/suzhou/products/pv-daily".into()),
                     ..check("node-check-feeds", Verdict::Look, say("node-check-feed-failed").with("n", 4_u64))
                 },
                 Check {
                     about: Some("Wuhan Optics Valley".into()),
-                    said: Some("connection refused".into()),
+                    said: Some(Text::plain("connection refused")),
                     mend: Some(say("node-check-peer-mend")),
                     href: Some("/p/suzhou/peers/did%3Aweb%3Adata.wuhan.example.cn%3Ap%3Awuhan".into()),
                     ..check("node-check-peers", Verdict::Look, say("node-check-peer-failed"))

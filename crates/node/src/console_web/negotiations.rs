@@ -104,7 +104,7 @@ fn page(room: &Room, names: &Names, followed: &Followed<Negotiation>, sides: &Si
         agreement_id: n.state.agreement().filter(|_| matches!(n.state, S::Finalized { .. })).map(|a| a.id.clone()),
         provider_pid,
         consumer_pid,
-        delivery_problem: followed.delivery_problem.clone().or(note.filter(|_| !n.state.is_final())).map(Text::plain),
+        delivery_problem: followed.delivery_problem.clone().or(note.filter(|_| !n.state.is_final())).map(|said| Text::detail(&said)),
         layout: room.layout.clone(),
     }
 }

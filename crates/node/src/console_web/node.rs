@@ -143,7 +143,7 @@ fn named(mut problems: Vec<Check>, well: impl FnOnce() -> Check) -> Vec<Check> {
 fn feed_checks(health: &Health, base: &str) -> Vec<Check> {
     let problem = |feed: &fondaco_core::feed::Feed| Check {
         about: Some(feed.product.to_string()),
-        said: feed.error.clone(),
+        said: feed.error.as_deref().map(Text::detail),
         mend: Some(Text::say("node-check-feed-mend").with("when", words::when(feed.next_at))),
         href: Some(format!("{base}/products/{}", segment(feed.product.as_str()))),
         ..check("node-check-feeds", Verdict::Look, Text::say("node-check-feed-failed").with("n", feed.failures))
@@ -158,7 +158,7 @@ fn peer_checks(health: &Health, base: &str) -> Vec<Check> {
         let said = peer.last_error.clone().or_else(|| peer.catalog_error.clone())?;
         Some(Check {
             about: Some(peer.name.clone().unwrap_or_else(|| peer.did.to_string())),
-            said: Some(said),
+            said: Some(Text::detail(&said)),
             mend: Some(Text::say("node-check-peer-mend")),
             href: Some(format!("{base}/peers/{}", segment(peer.did.as_str()))),
             ..check("node-check-peers", Verdict::Look, Text::say("node-check-peer-failed"))
@@ -176,7 +176,7 @@ fn connection_checks(health: &Health, base: &str, now: Timestamp) -> Vec<Check> 
         let ago = words::span(now.since(last.at)).ago();
         Some(Check {
             about: Some(connection.name.clone()),
-            said: Some(error.message().to_owned()),
+            said: Some(Text::detail(error.message())),
             mend: Some(Text::say("node-check-connection-mend")),
             href: Some(format!("{base}/connections/{}", segment(&connection.name))),
             ..check("node-check-connections", Verdict::Look, Text::say("node-check-connection-failed").with("ago", ago))
@@ -206,7 +206,7 @@ fn failing(job: &FailingJob, room: &Room, admin: bool) -> pages::FailingJob {
         what,
         since: words::when(job.created_at),
         attempts: Count(job.attempts),
-        error: Some(job.error.clone()).filter(|_| ours || admin),
+        error: (ours || admin).then(|| Text::detail(&job.error)),
         href,
     }
 }

@@ -55,7 +55,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         },
         provider_pid,
         consumer_pid,
-        delivery_problem: followed.delivery_problem.or(note.filter(|_| !t.state.is_final())).map(Text::plain),
+        delivery_problem: followed.delivery_problem.or(note.filter(|_| !t.state.is_final())).map(|said| Text::detail(&said)),
         layout: room.layout.clone(),
     })
 }
