@@ -47,12 +47,8 @@ const EDGES: [(&str, &[&str]); 11] = [
 /// What only some crates may link, and why that matters. Tests of others may use it.
 const RESERVED: [(&str, &[&str], &str); 11] = [
     ("rusqlite", &["fondaco-store"], "only store knows SQL"),
-    (
-        "postgres",
-        &["fondaco-store", "fondaco-tables", "fondaco-testkit"],
-        "only store knows our SQL; tables reads others'; tests make schemas",
-    ),
-    ("tokio-postgres", &["fondaco-store"], "only store knows SQL"),
+    ("postgres", &["fondaco-store", "fondaco-testkit"], "only store knows our SQL; tests make schemas"),
+    ("tokio-postgres", &["fondaco-store", "fondaco-tables"], "only store knows our SQL; tables reads others'"),
     ("arrow", &["fondaco-tables", "xtask"], "only tables knows Arrow; it takes minutes to compile"),
     ("parquet", &["fondaco-tables", "xtask"], "only tables knows Arrow; it takes minutes to compile"),
     ("axum", &["fondaco-node", "fondaco-testkit"], "only node has HTTP surfaces"),
