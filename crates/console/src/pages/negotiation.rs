@@ -91,7 +91,9 @@ mod tests {
         assert!(offer.contains("name=\"terms\"") && offer.contains("leftOperand") && offer.contains("name=\"revision\" value=\"4\""));
         assert!(html.contains("signs an agreement on exactly these terms"), "what a step will do");
         assert!(html.contains(&format!("data-live=\"/p/suzhou/events?topic=negotiation:{}\"", page.id)));
-        assert!(html.contains("<noscript><meta http-equiv=\"refresh\""));
+        assert!(!html.contains("http-equiv=\"refresh\""), "what is typed stays");
+        let theirs = NegotiationPage { decision: Decision { steps: vec![NegotiationStep::Terminate], ..page.decision.clone() }, ..page };
+        assert!(render(&theirs).contains("<noscript><meta http-equiv=\"refresh\""));
     }
 
     #[test]
@@ -120,6 +122,7 @@ mod tests {
         assert!(html.contains("data-live=\"/p/suzhou/events"));
         page.decision.problem = Some(Text::plain("No such operand."));
         let wrong = render(&page);
+        assert!(!wrong.contains("data-live=\"/"), "it is no page that can be read again");
         assert!(wrong.contains("<details class=\"confirm\" id=\"counter\" open>") && wrong.contains("aria-invalid=\"true\""));
     }
 

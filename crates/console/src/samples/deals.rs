@@ -169,6 +169,7 @@ impl Compared {
 impl WaitingPage {
     /// Two that wait: a request for other terms than those published, and an offer.
     pub fn sample() -> Self {
+        use NegotiationStep::{Accept, Agree, Counter, Offer, Terminate};
         let row = |product: &str, peer, role, state, seconds, prefix: &str, steps: &[NegotiationStep]| WaitingRow {
             product: product.into(),
             peer,
@@ -181,7 +182,6 @@ impl WaitingPage {
             differences: Vec::new(),
             decision: Decision { prefix: prefix.into(), back: "waiting".into(), ..decision(&format!("neg-01jd3v9x5r{prefix}"), steps) },
         };
-        use NegotiationStep::{Accept, Agree, Counter, Offer, Terminate};
         let flights = row(
             "Flights from New York, 2013",
             zgc(),

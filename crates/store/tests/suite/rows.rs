@@ -10,7 +10,7 @@ use fondaco_core::{
     ids::{NegotiationId, OfferId, TokenId, TransferId, UserId},
     negotiation::Role,
     participant::Slug,
-    product::{Offer, ProductState},
+    product::{Offer, ProductKind, ProductState},
     time::Micros,
 };
 use fondaco_store::{
