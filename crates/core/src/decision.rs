@@ -7,9 +7,11 @@
 use crate::{
     error::{Code, Error, Result},
     participant::Did,
+    policy::Policy,
     time::Micros,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Longest delay before a decision: a day. Longer waiting is what `hold` is for.
@@ -18,6 +20,12 @@ pub const DELAY_MAX: Micros = Micros::from_secs(86_400);
 pub const DECISIONS_MAX: usize = 20;
 /// Most providers, datasets and agreements one participant writes rules for: they are read with the participant.
 pub const RULES_MAX: usize = 1_000;
+/// How long a webhook has to decide, unless the rule says otherwise: a program needs less, and the peer waits.
+pub const WEBHOOK_WAIT: Micros = Micros::from_secs(30);
+/// The longest a webhook may have: whoever needs longer is a person, and that is what `hold` is for.
+pub const WEBHOOK_WAIT_MAX: Micros = Micros::from_secs(3_600);
+/// Longest address of a webhook.
+const URL_MAX_BYTES: usize = 2_048;
 
 /// A point at which something may be decided. `Requested`… name the state just reached, by either side's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +77,8 @@ pub enum Action {
     Terminate,
     /// Nothing: a person, or the other side, acts next.
     Hold,
+    /// Ask a program of ours, and do what it answers.
+    Webhook,
 }
 
 /// An action, after a delay.
@@ -81,6 +91,20 @@ pub struct Decision {
     /// How long to wait first, in milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub after_ms: u32,
+    /// `agree`: the widest terms that are agreed to without a person, as ODRL; `accept`: the narrowest that are accepted.
+    /// Left out: the published terms, and those asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Value>,
+    /// `agree`, `accept`: what to do about other terms (left out: `offer` and `hold`). `webhook`: what to do when it gives
+    /// no decision in time (left out: `hold`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Action>,
+    /// `webhook`: whom to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `webhook`: how long to wait for a decision, in milliseconds (left out: [`WEBHOOK_WAIT`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u32>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -91,14 +115,40 @@ const fn is_zero(n: &u32) -> bool {
 impl Decision {
     /// An action at once.
     pub const fn now(action: Action) -> Self {
-        Self { action, after_ms: 0 }
+        Self { action, after_ms: 0, within: None, otherwise: None, url: None, wait_ms: None }
     }
-    /// Checks the delay.
+    /// How long a webhook has.
+    pub fn wait(&self) -> Micros {
+        self.wait_ms.map_or(WEBHOOK_WAIT, |ms| Micros::from_millis(i64::from(ms))).min(WEBHOOK_WAIT_MAX)
+    }
+    /// Checks that delays are bounded, terms can be enforced, and what is written belongs to the action.
     fn check(&self) -> Result<()> {
-        if Micros::from_millis(i64::from(self.after_ms)) > DELAY_MAX {
+        let millis = |ms: u32| Micros::from_millis(i64::from(ms));
+        if millis(self.after_ms) > DELAY_MAX {
             return Err(Error::invalid("A decision waits at most a day; to wait for a person write \"hold\"."));
         }
-        Ok(())
+        let bargains = matches!(self.action, Action::Agree | Action::Accept);
+        let asks = self.action == Action::Webhook;
+        if let Some(within) = &self.within {
+            Policy::from_odrl(within)?;
+        }
+        if (self.within.is_some() && !bargains) || (self.otherwise.is_some() && !bargains && !asks) {
+            return Err(Error::invalid("\"within\" belongs to \"agree\" and \"accept\", \"otherwise\" to these and to \"webhook\"."));
+        }
+        if self.otherwise.is_some_and(|o| !matches!(o, Action::Offer | Action::Counter | Action::Hold | Action::Terminate)) {
+            return Err(Error::invalid("\"otherwise\" is \"offer\", \"counter\", \"hold\" or \"terminate\"."));
+        }
+        match (&self.url, asks) {
+            (None, false) => {}
+            (Some(url), true) if url.len() <= URL_MAX_BYTES => {}
+            (_, true) => return Err(Error::invalid(format!("A \"webhook\" needs a \"url\" of at most {URL_MAX_BYTES} bytes."))),
+            (Some(_), false) => return Err(Error::invalid("A \"url\" belongs to \"webhook\".")),
+        }
+        match self.wait_ms {
+            Some(_) if !asks => Err(Error::invalid("\"wait_ms\" belongs to \"webhook\".")),
+            Some(ms) if millis(ms) > WEBHOOK_WAIT_MAX => Err(Error::invalid("A webhook has at most an hour.")),
+            _ => Ok(()),
+        }
     }
     /// The delay.
     pub fn delay(&self) -> Micros {
@@ -134,6 +184,11 @@ impl Rules {
         Ok(())
     }
 
+    /// The addresses of webhooks.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().filter_map(|d| d.url.as_deref())
+    }
+
     /// The decision written for the `occurrence`-th time (from 0) this point is reached, if any is written.
     pub fn at(&self, trigger: Trigger, occurrence: u32) -> Option<&Decision> {
         let list = self.0.get(&trigger)?;
@@ -165,6 +220,11 @@ impl RuleSet {
         self.about.get(id).or_else(|| self.with.get(provider.as_str())).unwrap_or(&self.default)
     }
 
+    /// Every set of rules.
+    pub fn all(&self) -> impl Iterator<Item = &Rules> {
+        self.with.values().chain(self.about.values()).chain([&self.default])
+    }
+
     /// Checks every list.
     ///
     /// # Errors
@@ -176,7 +236,7 @@ impl RuleSet {
                 format!("A participant has rules for at most {RULES_MAX} providers, datasets and agreements."),
             ));
         }
-        self.with.values().chain(self.about.values()).chain([&self.default]).try_for_each(Rules::check)
+        self.all().try_for_each(Rules::check)
     }
 }
 
@@ -219,6 +279,26 @@ mod tests {
         assert!(rules(json!([{"do": "accept", "after_ms": 86_400_001}])).is_err());
         assert!(rules(json!([])).is_err());
         assert!(rules(json!(vec![json!({"do": "accept"}); DECISIONS_MAX + 1])).is_err());
+        let open = json!({"permission": [{"action": "use"}]});
+        for good in [
+            json!({"do": "agree", "within": open, "otherwise": "terminate"}),
+            json!({"do": "webhook", "url": "https://decide.example/", "wait_ms": 3_600_000, "otherwise": "terminate"}),
+        ] {
+            assert!(rules(json!([good])).is_ok(), "{good}");
+        }
+        for bad in [
+            json!({"do": "agree", "within": {"permission": []}}),
+            json!({"do": "agree", "within": {"permission": [{"action": "sing"}]}}),
+            json!({"do": "verify", "within": open}),
+            json!({"do": "hold", "otherwise": "terminate"}),
+            json!({"do": "agree", "otherwise": "agree"}),
+            json!({"do": "agree", "url": "https://decide.example/"}),
+            json!({"do": "webhook"}),
+            json!({"do": "webhook", "url": "https://decide.example/", "wait_ms": 3_600_001}),
+            json!({"do": "agree", "wait_ms": 1}),
+        ] {
+            assert!(rules(json!([bad])).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -452,6 +452,29 @@ impl Negotiation {
         self.steps().len() > 1
     }
 
+    /// What a decision means for the terms on the table. A rule never agrees to, accepts or verifies what its owner has not
+    /// written down: a person may, by taking the step.
+    pub fn choose(&self, decision: &Decision) -> Action {
+        let read = |odrl: &Value| Policy::from_odrl(odrl).ok();
+        let same = |terms: &Terms| Policy::same_terms(&terms.odrl, &self.reference_terms.odrl);
+        let written = || read(decision.within.as_ref().unwrap_or(&self.reference_terms.odrl));
+        match (decision.action, &self.state) {
+            (Action::Agree, State::Requested { terms }) => {
+                // Less than what is on offer is no harm; more only within what was written.
+                let fits = same(terms) || matches!((written(), read(&terms.odrl)), (Some(most), Some(asked)) if most.covers(&asked));
+                if fits { Action::Agree } else { decision.otherwise.unwrap_or(Action::Offer) }
+            }
+            (Action::Accept, State::Offered { terms, .. }) => {
+                let fits = same(terms) || matches!((written(), read(&terms.odrl)), (Some(least), Some(offered)) if offered.covers(&least));
+                if fits { Action::Accept } else { decision.otherwise.unwrap_or(Action::Hold) }
+            }
+            (Action::Verify, State::Agreed { agreement, terms }) if !Policy::same_terms(&agreement.document, &terms.odrl) => {
+                Action::Terminate
+            }
+            (action, _) => action,
+        }
+    }
+
     fn check_parties(&self, agreement: &Agreement) -> Result<()> {
         let wrong = |what: &str| Err(Error::new(Code::AgreementMismatch, format!("The agreement's {what} is not the one negotiated.")));
         if agreement.target != self.dataset {
@@ -673,6 +696,38 @@ mod tests {
         let agreed = |n| State::Agreed { agreement: agreement(&terms(n).odrl), terms: terms(1) };
         assert_eq!(decide(Role::Consumer, agreed(1), Trigger::Agreed), Action::Verify);
         assert_eq!(decide(Role::Consumer, agreed(2), Trigger::Agreed), Action::Terminate);
+    }
+
+    #[test]
+    fn rules_agree_within_limits_only() {
+        let rule = |json: Value| serde_json::from_value::<Decision>(json).expect("decision");
+        let choose = |role, state, json| negotiation(role, state).choose(&rule(json));
+        let requested = |n| State::Requested { terms: terms(n) };
+        let limit = terms(5).odrl;
+        // On offer is count 1.
+        assert_eq!(choose(Role::Provider, requested(1), json!({"do": "agree"})), Action::Agree);
+        assert_eq!(choose(Role::Provider, requested(0), json!({"do": "agree"})), Action::Agree, "less than offered");
+        assert_eq!(choose(Role::Provider, requested(2), json!({"do": "agree"})), Action::Offer);
+        assert_eq!(choose(Role::Provider, requested(5), json!({"do": "agree", "within": limit})), Action::Agree);
+        assert_eq!(choose(Role::Provider, requested(6), json!({"do": "agree", "within": limit})), Action::Offer);
+        assert_eq!(
+            choose(Role::Provider, requested(6), json!({"do": "agree", "within": limit, "otherwise": "terminate"})),
+            Action::Terminate
+        );
+        let strange = State::Requested { terms: Terms { offer_id: "o".into(), odrl: json!({"permission": [{"action": "sing"}]}) } };
+        assert_eq!(choose(Role::Provider, strange, json!({"do": "agree"})), Action::Offer);
+        let accepted = State::Accepted { terms: terms(9) };
+        assert_eq!(choose(Role::Provider, accepted, json!({"do": "agree"})), Action::Agree, "our own offer");
+        // Asked for is count 1.
+        let offered = |n| State::Offered { terms: terms(n), asked: terms(1) };
+        assert_eq!(choose(Role::Consumer, offered(1), json!({"do": "accept"})), Action::Accept);
+        assert_eq!(choose(Role::Consumer, offered(3), json!({"do": "accept"})), Action::Accept, "more than asked for");
+        assert_eq!(choose(Role::Consumer, offered(0), json!({"do": "accept"})), Action::Hold);
+        assert_eq!(choose(Role::Consumer, offered(0), json!({"do": "accept", "within": terms(0).odrl})), Action::Accept);
+        assert_eq!(choose(Role::Consumer, offered(4), json!({"do": "accept", "within": limit, "otherwise": "counter"})), Action::Counter);
+        let agreed = |n| State::Agreed { agreement: agreement(&terms(n).odrl), terms: terms(1) };
+        assert_eq!(choose(Role::Consumer, agreed(1), json!({"do": "verify"})), Action::Verify);
+        assert_eq!(choose(Role::Consumer, agreed(2), json!({"do": "verify"})), Action::Terminate, "not what was accepted");
     }
 
     #[test]

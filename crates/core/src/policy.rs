@@ -5,6 +5,7 @@
 //! Follows the [ODRL Information Model 2.2](https://www.w3.org/TR/odrl-model/).
 
 pub mod compare;
+mod cover;
 mod evaluate;
 mod odrl;
 mod words;
@@ -102,6 +103,20 @@ impl Period {
     /// The text as written.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// Its shortest and longest length in seconds, whichever day it is counted from; `None` when it has no end in sight.
+    fn seconds(&self) -> Option<(i64, i64)> {
+        const DAY: i64 = 86_400;
+        let span: jiff::Span = self.0.parse().ok()?;
+        let days = |year: i64, month: i64| {
+            i64::from(span.get_years()).checked_mul(year)?.checked_add(i64::from(span.get_months()).checked_mul(month)?)?.checked_mul(DAY)
+        };
+        // Weeks, days and smaller units have one length in UTC.
+        let fixed = i64::from(span.get_weeks()).checked_mul(7)?.checked_add(i64::from(span.get_days()))?.checked_mul(DAY)?;
+        let clock = i64::from(span.get_hours()).checked_mul(3_600)?.checked_add(span.get_minutes().checked_mul(60)?)?;
+        let fixed = fixed.checked_add(clock)?.checked_add(span.get_seconds())?;
+        let part = i64::from(span.get_milliseconds() != 0 || span.get_microseconds() != 0 || span.get_nanoseconds() != 0);
+        Some((days(365, 28)?.checked_add(fixed)?, days(366, 31)?.checked_add(fixed)?.checked_add(part)?))
     }
     /// The instant this long after `from`, in UTC; `None` past the end of time.
     pub fn after(&self, from: Timestamp) -> Option<Timestamp> {

@@ -52,6 +52,7 @@ impl App {
     /// has its id.
     pub async fn agreement_import(&self, participant: &Participant, import: Import) -> Result<Imported> {
         import.rules.check()?;
+        self.check_webhooks(&import.rules)?;
         if import.formats.len() > FORMATS_MAX {
             return Err(Error::invalid(format!("An agreement names at most {FORMATS_MAX} formats.")));
         }

@@ -17,7 +17,7 @@ use fondaco_core::{
     decision::{Action, Decision, Rules, Trigger},
     ids::{AgreementId, FOREIGN_ID_MAX_CHARS, NegotiationId, OfferId},
     negotiation::{Effect, Ending, Message, Negotiation, Own, Peer, Role, State, Terms},
-    participant::{Declarations, Participant, Slug},
+    participant::{Declarations, Did, Participant, Slug},
     policy::{Policy, Verdict},
     product::{ProductRef, ProductState},
     time::{Micros, Timestamp},
@@ -202,7 +202,7 @@ impl App {
                     // The process moved on meanwhile: the decision was about a state that is gone.
                     return Ok(Done::just(()));
                 }
-                let done = process::act(&app, tx, n, due.action, None)?;
+                let done = process::take(&app, tx, n, &due.decision())?;
                 Ok(Done { value: (), after: done.after })
             })
             .await?;
@@ -226,6 +226,7 @@ impl App {
                 let (before, text) = (n.revision, ending.reasons.join(" "));
                 let failed = n.fail(ending, app.now());
                 tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
+                tx.jobs_drop(&slug, &jobs::waiting_line(&failed.id))?;
                 record(tx, &failed, failed.role, &text)?;
                 tx.negotiation_update(&failed, before)?;
                 Ok(())
@@ -238,6 +239,38 @@ impl Process for Negotiation {
     type Own = Own;
     type Effect = Effect;
     const DECIDE: &'static str = jobs::NEGOTIATION_DECIDE;
+    const ASK: &'static str = jobs::NEGOTIATION_ASK;
+
+    fn get(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Self>> {
+        Ok(tx.negotiation_get(slug, &NegotiationId::from_stored(id))?)
+    }
+    fn lock(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Self>> {
+        Ok(tx.negotiation_lock(slug, &NegotiationId::from_stored(id))?)
+    }
+    fn own_did(&self) -> &Did {
+        &self.own_did
+    }
+    fn told(&self) -> (&'static str, Value) {
+        let agreement = self.state.agreement().map(|a| &a.document);
+        let told = json!({
+            "id": self.id, "role": self.role, "state": self.state.name(), "rounds": self.rounds, "peer": self.peer.did,
+            "dataset": self.dataset, "terms": self.state.terms(), "reference": self.reference_terms, "agreement": agreement,
+            "declared": self.declared,
+        });
+        ("negotiation", told)
+    }
+    fn with_terms(&self, action: Action, odrl: Value) -> Result<(Own, String)> {
+        // What we put on the table we must be able to enforce, or at least to understand.
+        let policy = Policy::from_odrl(&odrl)?;
+        let terms = Terms { offer_id: self.reference_terms.offer_id.clone(), odrl: policy.to_odrl() };
+        let own = match action {
+            Action::Offer => Own::Offer(terms),
+            Action::Counter => Own::Counter(terms),
+            _ => return Err(Error::invalid("Terms come with an offer or with another request.")),
+        };
+        let words = step_words(&own);
+        Ok((own, words))
+    }
 
     fn participant(&self) -> &Slug {
         &self.participant
@@ -255,6 +288,12 @@ impl Process for Negotiation {
     }
     fn decide(&mut self, trigger: Trigger) -> Decision {
         Self::decide(self, trigger)
+    }
+    fn may_wait(&self) -> bool {
+        !self.rules.is_empty()
+    }
+    fn choose(&self, decision: &Decision) -> Action {
+        Self::choose(self, decision)
     }
     fn decision(effect: Effect) -> std::result::Result<Trigger, Effect> {
         match effect {
@@ -324,7 +363,7 @@ fn own_step(app: &App, tx: &mut Tx, n: &Negotiation, action: Action, reason: Opt
             State::Agreed { .. } if n.role == Role::Consumer => ending("The agreement's terms are not the ones negotiated."),
             _ => ending("Ended by this participant."),
         }),
-        Action::Hold | Action::Start | Action::Suspend | Action::Complete => {
+        Action::Hold | Action::Webhook | Action::Start | Action::Suspend | Action::Complete => {
             return Err(Error::invalid("This action is not one of a negotiation's."));
         }
     })

@@ -7,7 +7,7 @@ use super::{
 use crate::identity::keys::SigningKey;
 use fondaco_core::{
     Code, Error, Result,
-    decision::RuleSet,
+    decision::{RuleSet, Rules},
     participant::{Did, NAME_MAX_CHARS, Participant, Slug},
 };
 use fondaco_store::{KeyRow, Tx};
@@ -114,12 +114,21 @@ impl App {
         }
     }
 
+    /// Checks that the webhooks of rules are addresses we may call.
+    ///
+    /// # Errors
+    /// [`Code::AddressRefused`].
+    pub fn check_webhooks(&self, rules: &Rules) -> Result<()> {
+        rules.urls().try_for_each(|url| self.url(url).map(drop))
+    }
+
     /// Sets what a participant does of its own accord as a consumer. Processes that run keep the rules they began with.
     ///
     /// # Errors
     /// [`Code::Invalid`] for a list that is too long.
     pub async fn participant_set_rules(&self, participant: &Participant, rules: RuleSet) -> Result<Participant> {
         rules.check()?;
+        rules.all().try_for_each(|rules| self.check_webhooks(rules))?;
         let updated = Participant { rules, ..participant.clone() };
         let stored = updated.clone();
         self.store.tx("participant.rules", move |tx| -> Result<_> { Ok(tx.participant_update(&stored)?) }).await?;

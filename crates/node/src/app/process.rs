@@ -8,11 +8,12 @@ use crate::jobs;
 use fondaco_core::{
     Code, Error, Result,
     decision::{Action, Decision, Trigger},
-    participant::Slug,
+    ids::JobId,
+    participant::{Did, Slug},
     time::Timestamp,
 };
 use fondaco_store::{NewJob, Tx};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 
 /// Most automatic steps that may follow one message: a machine has seven states, so more is a rule that loops.
@@ -26,9 +27,30 @@ pub trait Process: Clone {
     type Effect;
     /// The kind of job that takes a delayed decision.
     const DECIDE: &'static str;
+    /// The kind of job that asks a webhook.
+    const ASK: &'static str;
 
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn get(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Self>>;
+    /// Reads one to change it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn lock(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Self>>;
     /// Whose it is here.
     fn participant(&self) -> &Slug;
+    /// Our participant id in it.
+    fn own_did(&self) -> &Did;
+    /// What a program that decides for us is told, with its name.
+    fn told(&self) -> (&'static str, Value);
+    /// The step that puts these terms on the table.
+    ///
+    /// # Errors
+    /// When the action takes no terms, or they cannot be enforced.
+    fn with_terms(&self, action: Action, odrl: Value) -> Result<(Self::Own, String)>;
     /// Our pid.
     fn pid(&self) -> &str;
     /// Grows with each step.
@@ -37,6 +59,10 @@ pub trait Process: Clone {
     fn is_void(&self) -> bool;
     /// The decision for a point just reached.
     fn decide(&mut self, trigger: Trigger) -> Decision;
+    /// Whether its rules may wait for something.
+    fn may_wait(&self) -> bool;
+    /// What a decision means now.
+    fn choose(&self, decision: &Decision) -> Action;
     /// The point an effect leaves to the rules; any other effect is given back.
     ///
     /// # Errors
@@ -89,6 +115,87 @@ pub fn act_own<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, word
     follow(app, tx, after, effects, Some(before))
 }
 
+/// A decision has come due: does what it means now.
+///
+/// # Errors
+/// [`Code::IllegalTransition`] when it is not possible now.
+pub fn take<P: Process>(app: &App, tx: &mut Tx, process: P, decision: &Decision) -> Result<Done<P>> {
+    match process.choose(decision) {
+        Action::Hold => Ok(Done::just(process)),
+        Action::Webhook => {
+            wait_for(tx, &process, P::ASK, decision, app.now())?;
+            Ok(Done::just(process))
+        }
+        action => act(app, tx, process, action, None),
+    }
+}
+
+/// What came of asking a program what to do.
+#[derive(Debug)]
+pub struct Settled {
+    /// What to do.
+    pub action: Action,
+    /// Why, for the peer.
+    pub reason: Option<String>,
+    /// The terms to offer or to ask for.
+    pub terms: Option<Value>,
+    /// What to do when that is not possible.
+    pub otherwise: Action,
+    /// Why nobody decided, for our own people.
+    pub why: Option<String>,
+}
+
+/// Does what a program decided about a process, if it still is where it was asked about.
+///
+/// # Errors
+/// When the database fails.
+pub async fn settle<P: Process + Send + 'static>(
+    app: &App,
+    slug: &Slug,
+    id: String,
+    revision: u64,
+    settled: Settled,
+    job: JobId,
+) -> Result<()> {
+    let (of, slug) = (app.clone(), slug.clone());
+    let done = app
+        .store
+        .tx("process.settle", move |tx| -> Result<_> {
+            tx.job_finish(&job)?;
+            let Some(process) = P::lock(tx, &slug, &id)?.filter(|p| p.revision() == revision) else { return Ok(Vec::new()) };
+            if let Some(why) = &settled.why {
+                process.note(tx, why)?;
+            }
+            if settled.action == Action::Hold {
+                return Ok(Vec::new());
+            }
+            let reason = settled.reason.as_deref();
+            let step = match settled.terms.clone() {
+                Some(odrl) => process.with_terms(settled.action, odrl),
+                None => process.own_step(&of, tx, settled.action, reason),
+            };
+            let step = step.and_then(|(own, words)| process.clone().act(own, of.now()).map(|(after, effects)| (after, effects, words)));
+            let (after, effects, words) = match step {
+                Ok(step) => step,
+                Err(e) if matches!(e.code(), Code::Internal | Code::Unavailable) => return Err(e),
+                Err(e) => {
+                    process.note(tx, &format!("The decision cannot be followed. {e}"))?;
+                    if settled.otherwise == Action::Hold {
+                        return Ok(Vec::new());
+                    }
+                    let (own, words) = process.own_step(&of, tx, settled.otherwise, None)?;
+                    let (after, effects) = process.act(own, of.now())?;
+                    (after, effects, words)
+                }
+            };
+            after.note(tx, &words)?;
+            Ok(follow(&of, tx, after, effects, Some(revision))?.after)
+        })
+        .await?;
+    app.after_commit(done);
+    Ok(())
+}
+
 /// Turns the effects of a step into rows, takes the decisions that are due now, and stores where that leads.
 ///
 /// `before` is the revision in the database; `None` for a process that is not stored yet.
@@ -101,6 +208,9 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
     let mut after_commit = Vec::new();
     let mut steps = 0;
     drop_void_messages(tx, &process)?;
+    if before.is_some() {
+        cancel_waiting(tx, &process)?;
+    }
     while let Some(effect) = queue.pop_front() {
         let trigger = match P::decision(effect) {
             Ok(trigger) => trigger,
@@ -110,24 +220,33 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
             }
         };
         let decision = process.decide(trigger);
-        if decision.action == Action::Hold {
-            continue;
-        }
         if decision.delay().0 > 0 {
-            decide_later(tx, &process, &decision, now)?;
+            // What it means is seen when it is due; but nobody need be woken to do nothing.
+            if decision.action != Action::Hold {
+                wait_for(tx, &process, P::DECIDE, &decision, now.plus(decision.delay()))?;
+            }
             continue;
         }
+        let action = match process.choose(&decision) {
+            Action::Hold => continue,
+            Action::Webhook => {
+                wait_for(tx, &process, P::ASK, &decision, now)?;
+                continue;
+            }
+            action => action,
+        };
         steps += 1;
         if steps > STEPS_MAX {
             return Err(Error::new(Code::IllegalTransition, "The decision rules of this process loop."));
         }
-        let step = process.own_step(app, tx, decision.action, None).and_then(|(own, words)| {
+        let step = process.own_step(app, tx, action, None).and_then(|(own, words)| {
             let (after, more) = process.clone().act(own, now)?;
             Ok((after, more, words))
         });
         match step {
             Ok((after, more, words)) => {
                 after.note(tx, &words)?;
+                cancel_waiting(tx, &process)?;
                 process = after;
                 drop_void_messages(tx, &process)?;
                 queue.extend(more);
@@ -141,20 +260,24 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
     Ok(Done { value: process, after: after_commit })
 }
 
-/// The key of the job that takes a delayed decision about a revision of a process.
-pub fn decision_key(pid: &str, revision: u64) -> String {
-    format!("{pid}:decide:{revision}")
-}
-
-fn decide_later<P: Process>(tx: &mut Tx, process: &P, decision: &Decision, now: Timestamp) -> Result<()> {
+fn wait_for<P: Process>(tx: &mut Tx, process: &P, kind: &str, decision: &Decision, run_at: Timestamp) -> Result<()> {
     tx.job_enqueue(&NewJob {
         participant: process.participant().clone(),
-        kind: P::DECIDE.into(),
+        kind: kind.into(),
         // A line of its own: waiting for a decision must not hold up messages.
-        key: decision_key(process.pid(), process.revision()),
-        payload: json!({"id": process.pid(), "action": decision.action, "revision": process.revision()}),
-        run_at: now.plus(decision.delay()),
+        key: jobs::waiting_line(process.pid()),
+        payload: json!({"id": process.pid(), "action": decision.action, "decision": decision, "revision": process.revision()}),
+        run_at,
     })?;
+    Ok(())
+}
+
+/// A step was taken: whatever was to be decided about the state before is void. (It would be found void when it is due;
+/// but that may be tomorrow.)
+fn cancel_waiting(tx: &mut Tx, process: &impl Process) -> Result<()> {
+    if process.may_wait() {
+        tx.jobs_drop(process.participant(), &jobs::waiting_line(process.pid()))?;
+    }
     Ok(())
 }
 

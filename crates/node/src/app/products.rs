@@ -38,6 +38,7 @@ impl App {
     /// [`Code::NotFound`]; [`Code::Invalid`] for a list that is too long.
     pub async fn offer_set_rules(&self, slug: &Slug, id: &OfferId, rules: Rules) -> Result<Offer> {
         rules.check()?;
+        self.check_webhooks(&rules)?;
         let (slug, id) = (slug.clone(), id.clone());
         self.store
             .tx("offer.rules", move |tx| -> Result<Offer> {

@@ -131,6 +131,12 @@ impl App {
                 if let Err(e) = learn_pid(&mut n.peer, envelope.sender_pid.as_ref(), "The negotiation") {
                     return Ok(Done::just(Err(e)));
                 }
+                if let (negotiation::State::Offered { .. }, Role::Provider, negotiation::Received::Request(terms)) = (&n.state, n.role, &message)
+                    && let Err(e) = Policy::from_odrl(&terms.odrl)
+                {
+                    // As with the first request: a wish we must at least be able to enforce.
+                    return Ok(Done::just(Err(e)));
+                }
                 let words = received_words(&message);
                 let (n, effects) = match n.receive(message, app.now()) {
                     Ok(next) => next,

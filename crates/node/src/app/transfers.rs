@@ -13,14 +13,14 @@ use fondaco_core::{
     decision::{Action, Decision, Rules, Trigger},
     ids::{JobId, TransferId},
     negotiation::{Ending, Peer, Role},
-    participant::{Participant, Slug},
+    participant::{Did, Participant, Slug},
     policy::Verdict,
     product::{FORMAT_DELTA_SHARING, FORMAT_HTTP_PULL, ProductRef},
     time::{Micros, Timestamp},
     transfer::{Effect, Message, Own, State, Transfer},
 };
 use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The formats this node reads as a consumer, best first.
@@ -130,7 +130,7 @@ impl App {
                 let Some(t) = tx.transfer_lock(&slug, &due.id)?.filter(|t| t.revision == due.revision) else {
                     return Ok(Done::just(()));
                 };
-                let done = process::act(&app, tx, t, due.action, None)?;
+                let done = process::take(&app, tx, t, &due.decision())?;
                 Ok(Done { value: (), after: done.after })
             })
             .await?;
@@ -172,6 +172,7 @@ impl App {
                 let (before, words) = (t.revision, ending.reasons.join(" "));
                 let (failed, effects) = t.fail(ending, app.now());
                 tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
+                tx.jobs_drop(&slug, &jobs::waiting_line(&failed.id))?;
                 record(tx, &failed, failed.role, &words)?;
                 let done = process::follow(&app, tx, failed, effects, Some(before))?;
                 Ok(Done { value: (), after: done.after })
@@ -193,7 +194,14 @@ fn own_step(app: &App, tx: &mut Tx, t: &Transfer, action: Action, reason: Option
         Action::Suspend => Own::Suspend(ending("Suspended by this participant.")),
         Action::Complete => Own::Complete,
         Action::Terminate => Own::Terminate(ending("Ended by this participant.")),
-        Action::Offer | Action::Agree | Action::Finalize | Action::Counter | Action::Accept | Action::Verify | Action::Hold => {
+        Action::Offer
+        | Action::Agree
+        | Action::Finalize
+        | Action::Counter
+        | Action::Accept
+        | Action::Verify
+        | Action::Hold
+        | Action::Webhook => {
             return Err(Error::invalid("This action is not one of a transfer's."));
         }
     })
@@ -203,6 +211,27 @@ impl Process for Transfer {
     type Own = Own;
     type Effect = Effect;
     const DECIDE: &'static str = jobs::TRANSFER_DECIDE;
+    const ASK: &'static str = jobs::TRANSFER_ASK;
+
+    fn get(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Self>> {
+        Ok(tx.transfer_get(slug, &TransferId::from_stored(id))?)
+    }
+    fn lock(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Self>> {
+        Ok(tx.transfer_lock(slug, &TransferId::from_stored(id))?)
+    }
+    fn own_did(&self) -> &Did {
+        &self.own_did
+    }
+    fn told(&self) -> (&'static str, Value) {
+        let told = json!({
+            "id": self.id, "role": self.role, "state": self.state.name(), "peer": self.peer.did, "dataset": self.dataset,
+            "agreement": self.agreement_id, "format": self.format,
+        });
+        ("transfer", told)
+    }
+    fn with_terms(&self, _: Action, _: Value) -> Result<(Own, String)> {
+        Err(Error::invalid("A transfer has no terms of its own."))
+    }
 
     fn participant(&self) -> &Slug {
         &self.participant
@@ -218,6 +247,12 @@ impl Process for Transfer {
     }
     fn decide(&mut self, trigger: Trigger) -> Decision {
         Self::decide(self, trigger)
+    }
+    fn may_wait(&self) -> bool {
+        !self.rules.is_empty()
+    }
+    fn choose(&self, decision: &Decision) -> Action {
+        decision.action
     }
     fn decision(effect: Effect) -> std::result::Result<Trigger, Effect> {
         match effect {

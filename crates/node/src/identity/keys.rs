@@ -130,6 +130,18 @@ impl SigningKey {
         header.kid = Some(self.verification_method(owner));
         jsonwebtoken::encode(&header, claims, &self.encoding).map_err(Error::internal_failure)
     }
+
+    /// Signs bytes that travel beside the signature: a JWS with detached content (RFC 7515, appendix F).
+    ///
+    /// # Errors
+    /// An internal failure when signing fails.
+    pub fn sign_detached(&self, owner: &Did, content: &[u8]) -> Result<String> {
+        let header = serde_json::json!({"alg": "ES256", "kid": self.verification_method(owner)}).to_string();
+        let header = URL_SAFE_NO_PAD.encode(header);
+        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(content));
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.encoding, Algorithm::ES256).map_err(Error::internal_failure)?;
+        Ok(format!("{header}..{signature}"))
+    }
 }
 
 /// The JWT library picks its cryptography by the features any crate in the build turned on, and panics when they

@@ -7,22 +7,30 @@ mod negotiation_send;
 pub mod runner;
 mod send;
 mod transfer_send;
+pub mod webhook;
 
 pub use negotiation_send::NegotiationSend;
 pub use transfer_send::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP, TransferSend};
 
 use crate::app::App;
-use fondaco_core::{decision::Action, participant::Slug};
+use fondaco_core::{
+    decision::{Action, Decision},
+    participant::Slug,
+};
 use serde::{Deserialize, Serialize};
 
 /// Sends a negotiation message.
 pub const NEGOTIATION_SEND: &str = "negotiation.send";
 /// Takes a delayed decision of a negotiation.
 pub const NEGOTIATION_DECIDE: &str = "negotiation.decide";
+/// Asks a webhook what a negotiation is to do.
+pub const NEGOTIATION_ASK: &str = "negotiation.ask";
 /// Sends a transfer message.
 pub const TRANSFER_SEND: &str = "transfer.send";
 /// Takes a delayed decision of a transfer.
 pub const TRANSFER_DECIDE: &str = "transfer.decide";
+/// Asks a webhook what a transfer is to do.
+pub const TRANSFER_ASK: &str = "transfer.ask";
 /// Reads the source of a publication.
 pub const PUBLICATION_PREPARE: &str = "publication.prepare";
 /// Looks at the source of a product that follows it.
@@ -35,6 +43,11 @@ pub fn line(id: impl std::fmt::Display) -> String {
     format!("{id}:send")
 }
 
+/// The line in which a process waits for a decision: a delay, a webhook.
+pub fn waiting_line(id: impl std::fmt::Display) -> String {
+    format!("{id}:decide")
+}
+
 /// The base of a participant's DSP endpoints, where peers also call back; without a trailing slash.
 pub fn dsp_base(app: &App, slug: &Slug) -> String {
     format!("{}/dsp/{}", app.config.participant_base(slug), fondaco_dsp::VERSION)
@@ -45,10 +58,20 @@ pub fn dsp_base(app: &App, slug: &Slug) -> String {
 pub struct Decide<Id> {
     /// The process.
     pub id: Id,
-    /// What to do.
+    /// What to do, in jobs of earlier versions.
     pub action: Action,
+    /// What to do.
+    #[serde(default)]
+    pub decision: Option<Decision>,
     /// The revision it was decided for.
     pub revision: u64,
+}
+
+impl<Id> Decide<Id> {
+    /// The decision.
+    pub fn decision(&self) -> Decision {
+        self.decision.clone().unwrap_or_else(|| Decision::now(self.action))
+    }
 }
 
 /// The publication whose source is to be read.

@@ -1,14 +1,16 @@
 //! The runner: takes due jobs from the store and carries them out, a bounded number at a time.
 
 use super::{
-    Decide, Expire, FEED_LOOK, Look, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, PUBLICATION_PREPARE, Prepare, TRANSFER_DECIDE,
-    TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend,
+    Decide, Expire, FEED_LOOK, Look, NEGOTIATION_ASK, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, PUBLICATION_PREPARE, Prepare,
+    TRANSFER_ASK, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend, webhook,
 };
 use crate::app::App;
 use fondaco_core::{
     Code, Error, Result,
     ids::{JobId, NegotiationId, TransferId},
+    negotiation::Negotiation,
     time::Micros,
+    transfer::Transfer,
 };
 use fondaco_store::{Job, JobFeed};
 use futures::FutureExt;
@@ -85,6 +87,8 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
                 other => other,
             }
         }
+        NEGOTIATION_ASK => webhook::perform::<Negotiation>(app, job, read(job)?).await,
+        TRANSFER_ASK => webhook::perform::<Transfer>(app, job, read(job)?).await,
         PUBLICATION_PREPARE => {
             let participant = app.participant(slug.as_str()).await?;
             app.publication_prepare_now(&participant, &read::<Prepare>(job)?, job.id.clone()).await

@@ -59,7 +59,10 @@ fn odrl() -> Value {
 }
 
 fn rules() -> Rules {
-    Rules(BTreeMap::from([(Trigger::Started, vec![Decision { action: Action::Suspend, after_ms: 300 }, Decision::now(Action::Complete)])]))
+    Rules(BTreeMap::from([(
+        Trigger::Started,
+        vec![Decision { after_ms: 300, ..Decision::now(Action::Suspend) }, Decision::now(Action::Complete)],
+    )]))
 }
 
 pub(crate) fn offer(id: &str, product: ProductRef) -> Offer {

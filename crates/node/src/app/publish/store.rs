@@ -82,6 +82,7 @@ impl App {
         // A feed lets nothing out but what was accepted with its first version.
         let confirmed = if draft.personal_data_accepted || follows.is_some() { found } else { Vec::new() };
         let (id, now) = (draft.check()?, self.now());
+        offers.iter().try_for_each(|offer| self.check_webhooks(&offer.rules))?;
         let mut content = ready.prepared.content.clone();
         content[FOLDER] = json!(ready.prepared.folder);
         let mut product = Product {
