@@ -6,6 +6,7 @@
 
 mod database;
 pub mod http;
+pub mod log;
 mod node;
 mod pair;
 mod patience;

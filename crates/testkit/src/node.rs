@@ -266,6 +266,17 @@ impl TestNode {
         (pid, answer)
     }
 
+    /// How many jobs there are, those of later included.
+    pub async fn outbox(&self) -> u64 {
+        let stats = self.app.store.read("test.outbox", |tx| -> fondaco_core::Result<_> { Ok(tx.job_stats()?) }).await;
+        stats.expect("readable").count
+    }
+
+    /// Waits until there is no job, not even a later one.
+    pub async fn idle(&self) {
+        crate::eventually("the outbox to be empty", async || (self.outbox().await == 0).then_some(())).await;
+    }
+
     /// A negotiation, once it is final.
     pub async fn settled(&self, negotiation: &str) -> Value {
         self.get(&format!("/negotiations/{negotiation}?wait=30")).await.must(200)

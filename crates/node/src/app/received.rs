@@ -131,7 +131,8 @@ impl App {
                 if let Err(e) = learn_pid(&mut n.peer, envelope.sender_pid.as_ref(), "The negotiation") {
                     return Ok(Done::just(Err(e)));
                 }
-                if let (negotiation::State::Offered { .. }, Role::Provider, negotiation::Received::Request(terms)) = (&n.state, n.role, &message)
+                if let (negotiation::State::Offered { .. }, Role::Provider, negotiation::Received::Request(terms)) =
+                    (&n.state, n.role, &message)
                     && let Err(e) = Policy::from_odrl(&terms.odrl)
                 {
                     // As with the first request: a wish we must at least be able to enforce.

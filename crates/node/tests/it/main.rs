@@ -2,10 +2,12 @@
 
 mod api;
 mod deal;
+mod dsp_scenarios;
 mod dsp_surface;
 mod feeds;
 mod files;
 mod identity;
 mod peer_faults;
 mod publications;
+mod rules;
 mod share;

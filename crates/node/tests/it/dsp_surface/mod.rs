@@ -31,6 +31,12 @@ fn assert_error(answer: &Answer, status: u16, kind: &str, told: &str) {
     }
 }
 
+/// A refusal leaves one line in the log, with the id that the caller was told.
+#[track_caller]
+fn assert_logged_once(answer: &Answer, told: &str) {
+    assert_eq!(fondaco_testkit::log::refusals(answer.header("x-request-id")), 1, "{told}");
+}
+
 /// Sends a message as another participant of the caller's node.
 async fn send_as(who: &Participant, of: &TestNode, to: &TestNode, path: &str, message: &Value) -> Answer {
     let authorization = of.app.authorization(&who.slug, &who.did, &to.did, &fondaco_core::participant::Declarations::default()).await;

@@ -1,6 +1,6 @@
 //! Every message of the contract negotiation protocol in every state, for both roles.
 
-use super::{NEGOTIATION_PATHS, assert_error, send_as};
+use super::{NEGOTIATION_PATHS, assert_error, assert_logged_once, send_as};
 use fondaco_core::{
     agreement::Agreement,
     decision::{Action, Decision, Rules, Trigger},
@@ -116,6 +116,7 @@ fn leads_to(own: Role, state: &str, message: usize) -> Option<&'static str> {
 
 #[tokio::test]
 async fn every_message_in_every_state_for_both_roles() {
+    fondaco_testkit::log::watch();
     let pair = TestPair::start().await;
     let (subject, peer) = (&pair.provider, &pair.consumer);
     for role in [Role::Provider, Role::Consumer] {
@@ -134,6 +135,7 @@ async fn every_message_in_every_state_for_both_roles() {
                     assert_eq!((after.state.name(), after.revision), (next, n.revision + 1), "{told}");
                 } else {
                     assert_error(&answer, 400, "ContractNegotiationError", &told);
+                    assert_logged_once(&answer, &told);
                     let error = answer.json();
                     assert_eq!(error["code"], "FDC-3001", "{told}");
                     assert_eq!((&error["providerPid"], &error["consumerPid"]), (&json!(provider), &json!(consumer)), "{told}");

@@ -1,6 +1,6 @@
 //! Every message of the transfer process protocol in every state, for both roles.
 
-use super::assert_error;
+use super::{assert_error, assert_logged_once};
 use fondaco_core::{
     decision::Rules,
     ids::TransferId,
@@ -85,6 +85,7 @@ fn leads_to(own: Role, state: &str, path: &str) -> Option<&'static str> {
 
 #[tokio::test]
 async fn every_message_in_every_state_for_both_roles() {
+    fondaco_testkit::log::watch();
     let pair = TestPair::with_wind().await;
     let agreement = pair.agree("wind").await;
     let (subject, peer) = (&pair.provider, &pair.consumer);
@@ -110,6 +111,7 @@ async fn every_message_in_every_state_for_both_roles() {
                     assert_eq!(stored(subject, &t).await, after, "{told}");
                 } else {
                     assert_error(&answer, 400, "TransferError", &told);
+                    assert_logged_once(&answer, &told);
                     assert_eq!(after, t, "{told}");
                 }
                 let seen = peer.ask(subject, &format!("/transfers/{}", t.id)).await.must(200);
