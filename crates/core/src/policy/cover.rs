@@ -34,9 +34,9 @@ fn implies(asked: &Constraint, given: &Constraint) -> bool {
     use Constraint as C;
     match (asked, given) {
         (C::DateTime { op: a, at: x }, C::DateTime { op: g, at: y }) => match (g, a) {
-            (Op::Lt, Op::Lt) | (Op::Lteq, Op::Lt | Op::Lteq | Op::Eq) | (Op::Neq, Op::Lt) => x <= y,
+            (Op::Lt | Op::Neq, Op::Lt) | (Op::Lteq, Op::Lt | Op::Lteq | Op::Eq) => x <= y,
             (Op::Lt, Op::Lteq | Op::Eq) | (Op::Neq, Op::Lteq) => x < y,
-            (Op::Gt, Op::Gt) | (Op::Gteq, Op::Gt | Op::Gteq | Op::Eq) | (Op::Neq, Op::Gt) => x >= y,
+            (Op::Gt | Op::Neq, Op::Gt) | (Op::Gteq, Op::Gt | Op::Gteq | Op::Eq) => x >= y,
             (Op::Gt, Op::Gteq | Op::Eq) | (Op::Neq, Op::Gteq) => x > y,
             (Op::Eq, Op::Eq) | (Op::Neq, Op::Neq) => x == y,
             (Op::Neq, Op::Eq) => x != y,

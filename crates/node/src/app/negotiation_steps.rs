@@ -51,7 +51,7 @@ impl Step {
 }
 
 /// The terms to send: in one spelling and without what names parties, under the id of the offer they began with.
-fn edited(n: &Negotiation, odrl: &Value) -> Result<Terms> {
+pub(super) fn edited(n: &Negotiation, odrl: &Value) -> Result<Terms> {
     let policy = Policy::from_odrl(odrl)?;
     let offer_id = n.state.terms().map_or(&n.reference_terms.offer_id, |terms| &terms.offer_id).clone();
     Ok(Terms { offer_id, odrl: policy.to_odrl() })

@@ -3,8 +3,9 @@
 //! The machine is `fondaco_core::negotiation`; how its effects become rows is [`super::process`].
 
 use super::{
-    After, App, Done, access,
+    After, App, access,
     idempotency::{Key, Once, once},
+    negotiation_steps::edited,
     peers::{Remote, RemoteOffer},
     process::{self, Process},
     terms_versions,
@@ -187,29 +188,6 @@ impl App {
         }
     }
 
-    /// A delayed decision has come due.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn negotiation_decide(&self, slug: &Slug, due: jobs::Decide<NegotiationId>, job: fondaco_core::ids::JobId) -> Result<()> {
-        let (app, slug) = (self.clone(), slug.clone());
-        let done = self
-            .store
-            .tx("negotiation.decide", move |tx| -> Result<_> {
-                tx.job_finish(&job)?;
-                let Some(n) = tx.negotiation_lock(&slug, &due.id)? else { return Ok(Done::just(())) };
-                if n.revision != due.revision {
-                    // The process moved on meanwhile: the decision was about a state that is gone.
-                    return Ok(Done::just(()));
-                }
-                let done = process::take(&app, tx, n, &due.decision())?;
-                Ok(Done { value: (), after: done.after })
-            })
-            .await?;
-        self.after_commit(done.after);
-        Ok(())
-    }
-
     /// Ends a negotiation whose peer cannot be told or refuses what we say.
     ///
     /// # Errors
@@ -260,9 +238,7 @@ impl Process for Negotiation {
         ("negotiation", told)
     }
     fn with_terms(&self, action: Action, odrl: Value) -> Result<(Own, String)> {
-        // What we put on the table we must be able to enforce, or at least to understand.
-        let policy = Policy::from_odrl(&odrl)?;
-        let terms = Terms { offer_id: self.reference_terms.offer_id.clone(), odrl: policy.to_odrl() };
+        let terms = edited(self, &odrl)?;
         let own = match action {
             Action::Offer => Own::Offer(terms),
             Action::Counter => Own::Counter(terms),

@@ -115,11 +115,36 @@ pub fn act_own<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, word
     follow(app, tx, after, effects, Some(before))
 }
 
-/// A decision has come due: does what it means now.
+/// A delayed decision has come due.
 ///
 /// # Errors
-/// [`Code::IllegalTransition`] when it is not possible now.
-pub fn take<P: Process>(app: &App, tx: &mut Tx, process: P, decision: &Decision) -> Result<Done<P>> {
+/// When the database fails.
+pub async fn due<P: Process + Send + 'static>(app: &App, slug: &Slug, due: jobs::Decide<String>, job: JobId) -> Result<()> {
+    let (of, slug) = (app.clone(), slug.clone());
+    let after = app
+        .store
+        .tx("process.due", move |tx| -> Result<_> {
+            tx.job_finish(&job)?;
+            // When it moved on meanwhile, the decision was about a state that is gone.
+            let Some(process) = P::lock(tx, &slug, &due.id)?.filter(|p| p.revision() == due.revision) else { return Ok(Vec::new()) };
+            match tx.savepoint(|tx| take(&of, tx, process.clone(), &due.decision())) {
+                Ok(done) => Ok(done.after),
+                Err(e) if matches!(e.code(), Code::Internal | Code::Unavailable) => Err(e),
+                Err(e) => cannot_follow(tx, &process, &e).map(|()| Vec::new()),
+            }
+        })
+        .await?;
+    app.after_commit(after);
+    Ok(())
+}
+
+/// A rule that asks for the impossible: a person decides.
+fn cannot_follow(tx: &mut Tx, process: &impl Process, e: &Error) -> Result<()> {
+    process.note(tx, &format!("A rule could not be followed; a person must decide. {e}"))
+}
+
+/// Does what a decision means now.
+fn take<P: Process>(app: &App, tx: &mut Tx, process: P, decision: &Decision) -> Result<Done<P>> {
     match process.choose(decision) {
         Action::Hold => Ok(Done::just(process)),
         Action::Webhook => {
@@ -252,8 +277,8 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
                 queue.extend(more);
             }
             Err(e) if matches!(e.code(), Code::Internal | Code::Unavailable) => return Err(e),
-            // A rule that asks for the impossible must not undo the peer's message: a person decides.
-            Err(e) => process.note(tx, &format!("A rule could not be followed; a person must decide. {e}"))?,
+            // It must not undo the peer's message.
+            Err(e) => cannot_follow(tx, &process, &e)?,
         }
     }
     process.store(tx, before)?;

@@ -117,27 +117,6 @@ impl App {
         Ok(self.finish(done))
     }
 
-    /// A delayed decision has come due.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn transfer_decide(&self, slug: &Slug, due: jobs::Decide<TransferId>, job: JobId) -> Result<()> {
-        let (app, slug) = (self.clone(), slug.clone());
-        let done = self
-            .store
-            .tx("transfer.decide", move |tx| -> Result<_> {
-                tx.job_finish(&job)?;
-                let Some(t) = tx.transfer_lock(&slug, &due.id)?.filter(|t| t.revision == due.revision) else {
-                    return Ok(Done::just(()));
-                };
-                let done = process::take(&app, tx, t, &due.decision())?;
-                Ok(Done { value: (), after: done.after })
-            })
-            .await?;
-        self.after_commit(done.after);
-        Ok(())
-    }
-
     /// The agreed time of an open transfer is over.
     ///
     /// # Errors

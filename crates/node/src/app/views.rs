@@ -6,7 +6,6 @@
 use super::{
     App,
     people::{PARTICIPANTS_SHOWN, Person},
-    process,
     products::Listing,
 };
 use crate::jobs;
@@ -555,9 +554,10 @@ fn delivery_problem(tx: &mut Tx, slug: &Slug, line: &str) -> Result<Option<Strin
     Ok(tx.job_of_key(slug, line)?.filter(|j| j.attempts > 0).and_then(|j| j.last_error))
 }
 
-/// When a delayed decision about a revision of a process is taken.
+/// When a decision about a revision of a process is taken that waits for its time, or for a program.
 fn decides_at(tx: &mut Tx, slug: &Slug, id: &str, revision: u64) -> Result<Option<Timestamp>, StoreError> {
-    Ok(tx.job_of_key(slug, &process::decision_key(id, revision))?.map(|job| job.run_at))
+    let waits = tx.job_of_key(slug, &jobs::waiting_line(id))?;
+    Ok(waits.filter(|job| job.payload["revision"] == revision).map(|job| job.run_at))
 }
 
 fn subject(tx: &mut Tx, slug: &Slug, event: &Event) -> Result<Option<EventSubject>, StoreError> {

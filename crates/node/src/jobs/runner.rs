@@ -1,17 +1,11 @@
 //! The runner: takes due jobs from the store and carries them out, a bounded number at a time.
 
 use super::{
-    Decide, Expire, FEED_LOOK, Look, NEGOTIATION_ASK, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, PUBLICATION_PREPARE, Prepare,
+    Expire, FEED_LOOK, Look, NEGOTIATION_ASK, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, PUBLICATION_PREPARE, Prepare,
     TRANSFER_ASK, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend, webhook,
 };
-use crate::app::App;
-use fondaco_core::{
-    Code, Error, Result,
-    ids::{JobId, NegotiationId, TransferId},
-    negotiation::Negotiation,
-    time::Micros,
-    transfer::Transfer,
-};
+use crate::app::{App, process};
+use fondaco_core::{Error, Result, negotiation::Negotiation, time::Micros, transfer::Transfer};
 use fondaco_store::{Job, JobFeed};
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
@@ -71,22 +65,8 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
     match job.kind.as_str() {
         NEGOTIATION_SEND => read::<NegotiationSend>(job)?.perform(app, job).await,
         TRANSFER_SEND => read::<TransferSend>(job)?.perform(app, job).await,
-        NEGOTIATION_DECIDE => {
-            let due: Decide<NegotiationId> = read(job)?;
-            let id = due.id.clone();
-            match app.negotiation_decide(slug, due, job.id.clone()).await {
-                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), id.as_ref(), &e).await,
-                other => other,
-            }
-        }
-        TRANSFER_DECIDE => {
-            let due: Decide<TransferId> = read(job)?;
-            let id = due.id.clone();
-            match app.transfer_decide(slug, due, job.id.clone()).await {
-                Err(e) if e.code() != Code::Internal => give_up(app, job.id.clone(), id.as_ref(), &e).await,
-                other => other,
-            }
-        }
+        NEGOTIATION_DECIDE => process::due::<Negotiation>(app, slug, read(job)?, job.id.clone()).await,
+        TRANSFER_DECIDE => process::due::<Transfer>(app, slug, read(job)?, job.id.clone()).await,
         NEGOTIATION_ASK => webhook::perform::<Negotiation>(app, job, read(job)?).await,
         TRANSFER_ASK => webhook::perform::<Transfer>(app, job, read(job)?).await,
         PUBLICATION_PREPARE => {
@@ -101,12 +81,6 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
         TRANSFER_EXPIRE => app.transfer_expire(slug, read::<Expire>(job)?.id, job.id.clone()).await,
         other => Err(Error::internal_failure(format!("unknown job kind {other}"))),
     }
-}
-
-/// A decision that is not possible (a rule that does not fit the state): the process waits for a person instead.
-async fn give_up(app: &App, job: JobId, process: &str, error: &Error) -> Result<()> {
-    tracing::warn!(process, "job.decision_not_possible {process}: {error}");
-    app.store.tx("job.give_up", move |tx| -> Result<_> { Ok(tx.job_finish(&job)?) }).await.map(drop)
 }
 
 fn read<T: DeserializeOwned>(job: &Job) -> Result<T> {

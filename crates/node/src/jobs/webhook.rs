@@ -5,7 +5,7 @@
 //! whom it was meant for and when. The answer names an action. Whatever else comes of it, in time or not, is the rule's
 //! `otherwise`.
 
-use super::{Decide, send::Delivery};
+use super::Decide;
 use crate::{
     app::{
         App,
@@ -14,6 +14,7 @@ use crate::{
     net::client::{CALL_TIMEOUT, OutRequest},
 };
 use axum::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
 use fondaco_core::{
     Code, Error, Result,
     decision::{Action, Decision},
@@ -62,19 +63,29 @@ pub async fn perform<P: Process + Send + 'static>(app: &App, job: &Job, due: Dec
         Settled::otherwise(&decision, job.last_error.as_deref().unwrap_or("the webhook gave no decision in time"))
     } else {
         match ask(app, job, &process, &decision, left).await? {
-            Delivery::Accepted(body) => answered(&decision, &body),
-            Delivery::Refused(why) => Settled::otherwise(&decision, &why),
-            Delivery::Later(why) => return again(app, job, left, &why).await,
+            Told::Answer(body) => answered(&decision, &body),
+            Told::Nothing(why) => Settled::otherwise(&decision, &why),
+            Told::Later(why) => return again(app, job, left, &why).await,
         }
     };
     process::settle::<P>(app, &job.participant, due.id, due.revision, settled, job.id.clone()).await
 }
 
-async fn ask<P: Process>(app: &App, job: &Job, process: &P, decision: &Decision, left: Micros) -> Result<Delivery> {
+/// How asking went.
+enum Told {
+    /// The answer's body.
+    Answer(Bytes),
+    /// There will be no answer.
+    Nothing(String),
+    /// Not now; worth another try.
+    Later(String),
+}
+
+async fn ask<P: Process>(app: &App, job: &Job, process: &P, decision: &Decision, left: Micros) -> Result<Told> {
     let address = decision.url.as_deref().unwrap_or_default();
     let url = match app.url(address) {
         Ok(url) => url,
-        Err(e) => return Ok(Delivery::Refused(format!("the webhook may not be called: {}", e.message()))),
+        Err(e) => return Ok(Told::Nothing(format!("the webhook may not be called: {}", e.message()))),
     };
     let own: &Did = process.own_did();
     let (kind, about) = process.told();
@@ -87,12 +98,12 @@ async fn ask<P: Process>(app: &App, job: &Job, process: &P, decision: &Decision,
         .with_timeout(left.to_std().min(CALL_TIMEOUT));
     Ok(match app.outbound.send(request).await {
         Ok(response) => match response.status.as_u16() {
-            200..=299 => Delivery::Accepted(response.body.to_vec()),
-            status @ (408 | 425 | 429 | 500..=599) => Delivery::Later(format!("the webhook answered {status}")),
-            status => Delivery::Refused(format!("the webhook answered {status}")),
+            200..=299 => Told::Answer(response.body),
+            status @ (408 | 425 | 429 | 500..=599) => Told::Later(format!("the webhook answered {status}")),
+            status => Told::Nothing(format!("the webhook answered {status}")),
         },
-        Err(e) if matches!(e.code(), Code::AddressRefused) => Delivery::Refused(format!("the webhook may not be called: {}", e.message())),
-        Err(e) => Delivery::Later(format!("the webhook cannot be asked: {}", e.message())),
+        Err(e) if matches!(e.code(), Code::AddressRefused) => Told::Nothing(format!("the webhook may not be called: {}", e.message())),
+        Err(e) => Told::Later(format!("the webhook cannot be asked: {}", e.message())),
     })
 }
 

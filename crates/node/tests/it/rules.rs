@@ -103,6 +103,21 @@ async fn what_nobody_waits_for_any_more_is_not_kept() {
     pair.provider.idle().await;
 }
 
+#[tokio::test]
+async fn a_rule_that_asks_for_the_impossible_leaves_it_to_a_person() {
+    let pair = TestPair::with_wind().await;
+    for after_ms in [0, 50] {
+        let rules = json!({"requested": [{"do": "finalize", "after_ms": after_ms}]});
+        let offer = pair.provider.add_offer_with_rules("wind", count(7), rules).await;
+        let id = ask_for(&pair, &offer, 7).await;
+        let own = at_provider(&pair, &id).await;
+        let n = told(&pair.provider, &own, "a person must decide").await;
+        assert_eq!(n["state"], "REQUESTED", "{n}");
+        pair.provider.post(&format!("/negotiations/{own}/agree"), &json!({})).await.must(200);
+        assert_eq!(pair.consumer.settled(&id).await["state"], "FINALIZED");
+    }
+}
+
 /// A program that decides: it answers each question with what it is given.
 struct Decider {
     url: String,

@@ -343,6 +343,11 @@ async fn agreements(world: World) {
         assert!(!tx.agreement_insert(&agreement("agr_1"))?, "the same again changes nothing");
         assert_eq!(tx.agreement_get(&acme, "agr_1")?, Some(agreement("agr_1")));
         assert_eq!(tx.agreement_get(&slug("other"), "agr_1")?, None, "not yours");
+        let mut ruled = agreement("agr_1");
+        tx.agreement_set_rules(&ruled, &Rules::default())?;
+        ruled.rules = Rules::default();
+        assert_eq!(tx.agreement_get(&acme, "agr_1")?, Some(ruled.clone()));
+        tx.agreement_set_rules(&ruled, &agreement("agr_1").rules)?;
         let mut ours = agreement("agr_1");
         ours.participant = slug("other");
         ours.role = Role::Consumer;
@@ -372,6 +377,7 @@ async fn agreements(world: World) {
         Ok(())
     })
     .await;
+    conflict(&world, |tx| tx.agreement_set_rules(&agreement("unknown"), &Rules::default())).await;
     conflict(&world, |tx| {
         let mut forged = agreement("agr_1");
         forged.agreement.digest = "0".repeat(64);
