@@ -32,7 +32,7 @@ pub struct FileForm(Arc<Mutex<Option<Parts>>>);
 
 /// Its parts.
 pub struct Parts {
-    parts: multer::Multipart<'static>,
+    form: multer::Multipart<'static>,
     read: usize,
     /// Bytes of fields so far.
     text: Arc<AtomicUsize>,
@@ -86,7 +86,7 @@ impl FileForm {
             let seen = watch.arrived(&piece);
             std::future::ready(seen.map(|()| piece))
         });
-        let mut parts = Parts { parts: multer::Multipart::new(body, boundary), read: 0, text: Arc::default(), unclaimed };
+        let mut parts = Parts { form: multer::Multipart::new(body, boundary), read: 0, text: Arc::default(), unclaimed };
         let no_token = || Error::new(Code::Forbidden, "The form does not begin with its token. Nothing was done.");
         let first = parts.next().await?.filter(|part| part.name() == "csrf").ok_or_else(no_token)?;
         let token = first.text_of(TOKEN_MAX_BYTES).await?;
@@ -113,7 +113,7 @@ impl Parts {
         if self.read > PARTS_MAX {
             return Err(Error::new(Code::TooLarge, format!("A form has at most {PATHS_MAX} files; choose fewer at once.")));
         }
-        let field = self.parts.next_field().await.map_err(broken)?;
+        let field = self.form.next_field().await.map_err(broken)?;
         self.unclaimed.claim();
         Ok(field.map(|field| Part { field, text: Arc::clone(&self.text), unclaimed: self.unclaimed.clone() }))
     }
