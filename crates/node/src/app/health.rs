@@ -27,7 +27,7 @@ pub const NAMED_MAX: u32 = 10;
 /// Files whose sizes are added up: beyond it the sum is of those alone, since a page does not wait for a long walk.
 const FILES_COUNTED_MAX: usize = 100_000;
 /// How long what was found on the disk counts: it changes slowly, and looking is work.
-pub const DISK_FRESH: Duration = Duration::from_secs(60);
+pub const DISK_FRESH: Duration = Duration::from_mins(1);
 
 /// The file system with the node's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

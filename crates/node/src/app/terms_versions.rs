@@ -131,7 +131,7 @@ mod tests {
         agreement::Agreement,
         decision::Rules,
         ids::NegotiationId,
-        negotiation::Peer,
+        negotiation::{Ending, Peer},
         participant::{Declarations, Did, Slug},
     };
     use std::collections::BTreeMap;
@@ -215,6 +215,6 @@ mod tests {
         let n = negotiation(Role::Provider, State::Requested { terms: Terms { offer_id: "off".into(), odrl: huge.clone() } });
         assert_eq!(remembered(&n), Value::Null);
         assert_eq!(seen(&n, &[event(1, &n)]), [("published", odrl(1)), ("asked", huge)]);
-        assert_eq!(seen(&negotiation(Role::Consumer, State::Terminated { by: Role::Consumer, ending: Default::default() }), &[]), []);
+        assert_eq!(seen(&negotiation(Role::Consumer, State::Terminated { by: Role::Consumer, ending: Ending::default() }), &[]), []);
     }
 }

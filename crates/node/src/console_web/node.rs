@@ -237,15 +237,15 @@ mod tests {
         }
     }
 
-    fn job(now: Timestamp, seconds: i64, attempts: u64) -> Option<FailingJob> {
-        Some(FailingJob {
+    fn job(now: Timestamp, seconds: i64, attempts: u64) -> FailingJob {
+        FailingJob {
             participant: "acme".into(),
             kind: jobs::NEGOTIATION_SEND.into(),
             key: "neg_1:send".into(),
             attempts,
             error: "away".into(),
             created_at: now.plus(Micros::from_secs(-seconds)),
-        })
+        }
     }
 
     #[test]
@@ -263,9 +263,9 @@ mod tests {
         let now = Timestamp::from_micros(1_000_000_000_000_000);
         let jobs = |failing| jobs_check(&Health { failing, ..health() }, now).verdict;
         assert_eq!(jobs(None), Verdict::Well);
-        assert_eq!(jobs(job(now, 60, 2)), Verdict::Well, "it will be tried again");
-        assert_eq!(jobs(job(now, 60, ATTEMPTS_WORTH_A_WORD)), Verdict::Look);
-        assert_eq!(jobs(job(now, 3_600, 1)), Verdict::Look);
+        assert_eq!(jobs(Some(job(now, 60, 2))), Verdict::Well, "it will be tried again");
+        assert_eq!(jobs(Some(job(now, 60, ATTEMPTS_WORTH_A_WORD))), Verdict::Look);
+        assert_eq!(jobs(Some(job(now, 3_600, 1))), Verdict::Look);
         assert_eq!(backup_check(&health(), now).verdict, Verdict::Look);
         let backup = Health { last_backup: Some(now.plus(Micros::from_secs(-60))), ..health() };
         assert_eq!(backup_check(&backup, now).verdict, Verdict::Well);
