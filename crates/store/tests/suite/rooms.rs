@@ -104,7 +104,7 @@ async fn health_is_told(world: World) {
         assert!(tx.database_bytes()? > 0);
         assert_eq!(tx.last_backup()?, None);
         tx.setting_put("backup", &json!({"at": "2026-11-21T02:00:00Z"}))?;
-        assert_eq!(tx.last_backup()?.map(|at| at.to_rfc3339()).as_deref(), Some("2026-11-21T02:00:00Z"));
+        assert_eq!(tx.last_backup()?.map(fondaco_core::time::Timestamp::to_rfc3339).as_deref(), Some("2026-11-21T02:00:00Z"));
         for (product, error) in [("a", None), ("b", Some("The bucket is gone."))] {
             let feed = json!({
                 "participant": "acme", "product": product, "source": {"type": "upload"}, "read": {}, "every": "PT1H", "error": error,
