@@ -11,7 +11,7 @@
   const inputs = [...form.querySelectorAll("input[type=file]")];
   const waiting = [];
   let sending = false;
-  let walking = 0; // dropped folders whose files are still being found
+  let busy = 0; // folders being walked through, and the sending
   let failed = 0;
   let submitter = null; // the button pressed while files were on their way
 
@@ -52,14 +52,6 @@
       request.send(file);
     });
 
-  // What did not arrive must not be left out unnoticed: the form goes on only when all did.
-  const settle = () => {
-    if (sending || walking) return;
-    status.textContent = failed ? form.dataset.failed : form.dataset.sent;
-    if (submitter && !failed) form.requestSubmit(submitter);
-    submitter = null;
-  };
-
   const work = async () => {
     if (sending) return;
     sending = true;
@@ -68,7 +60,16 @@
       await send(next);
     }
     sending = false;
-    settle();
+  };
+
+  // What did not arrive must not be left out unnoticed: after the last task the form goes on only if all did.
+  const run = async (task) => {
+    if (!busy++) failed = 0;
+    await task().catch(() => (failed += 1));
+    if (--busy) return;
+    status.textContent = failed ? form.dataset.failed : form.dataset.sent;
+    if (submitter && !failed) form.requestSubmit(submitter);
+    submitter = null;
   };
 
   const add = (path, file) => {
@@ -84,17 +85,11 @@
     list.append(row);
     waiting.push({ path, file, row, bar, note });
     form.querySelector("input[name=from][value=upload]").checked = true;
-    work();
-  };
-
-  // A new choice is a new attempt, unless one is under way.
-  const begin = () => {
-    if (!sending && !walking) failed = 0;
+    run(work);
   };
 
   for (const input of inputs)
     input.addEventListener("change", () => {
-      begin();
       for (const file of input.files) add(file.webkitRelativePath || file.name, file);
       input.value = ""; // they are on their way: the form need not carry them again
     });
@@ -121,20 +116,11 @@
     event.preventDefault();
     drop.classList.remove("over");
     const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    begin();
-    for (const entry of entries) {
-      walking += 1;
-      walk(entry, "")
-        .catch(() => (failed += 1))
-        .finally(() => {
-          walking -= 1;
-          settle();
-        });
-    }
+    for (const entry of entries) run(() => walk(entry, ""));
   });
 
   form.addEventListener("submit", (event) => {
-    if (!sending && !walking) return;
+    if (!busy) return;
     event.preventDefault();
     submitter = event.submitter;
     status.textContent = form.dataset.waiting;
