@@ -49,6 +49,7 @@ areas! {
     "agreement",
     "agreements",
     "catalog",
+    "cause",
     "common",
     "connections",
     "copy",

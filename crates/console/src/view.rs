@@ -251,6 +251,55 @@ pub struct Subject {
     pub href: String,
 }
 
+/// Why this side took a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// Somebody decided.
+    Person,
+    /// A program that a rule names.
+    Webhook,
+    /// A rule, for the point `at`, if that is known.
+    Rule {
+        /// The point, as rules' files name it.
+        at: Option<String>,
+        /// What the rule says, likewise.
+        action: String,
+    },
+    /// A message that could not be delivered.
+    Exchange {
+        /// The protocol's name of the message.
+        message: String,
+        /// Where it went.
+        url: String,
+        /// The answer's status, if there was one.
+        status: Option<u16>,
+        /// What the peer gave as its reason, or why there was no answer.
+        answer: String,
+        /// How often it was sent.
+        attempts: u32,
+    },
+}
+
+impl Cause {
+    /// In the reader's language.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Person => Text::say("cause-person"),
+            Self::Webhook => Text::say("cause-webhook"),
+            Self::Rule { at: None, action } => Text::say("cause-rule").with("action", action.as_str()),
+            Self::Rule { at: Some(at), action } => Text::say("cause-rule-at").with("at", at.as_str()).with("action", action.as_str()),
+            Self::Exchange { message, url, status, answer, attempts } => {
+                let text = match status {
+                    Some(status) => Text::say("cause-answer").with("status", Digits(u64::from(*status))),
+                    None => Text::say("cause-no-answer"),
+                };
+                let text = text.with("message", message.as_str()).with("url", url.as_str());
+                text.with("attempts", u64::from(*attempts)).with("answer", Text::detail(answer))
+            }
+        }
+    }
+}
+
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventView {
@@ -264,6 +313,8 @@ pub struct EventView {
     pub state: Option<Chip>,
     /// The reason that was given, if any.
     pub reason: Option<String>,
+    /// Why this side did it, where that is known.
+    pub cause: Option<Cause>,
     /// The number of the version of the terms that came with it, where the page compares versions.
     pub version: Option<u64>,
     /// What it is about; `None` where the page itself is about it.

@@ -13,7 +13,7 @@ use crate::pages::{
 };
 use crate::states::{AgreementState, Message, NegotiationState, Role, TransferState};
 use crate::text::Digits;
-use crate::view::{EndingView, ProductRef, Span, When};
+use crate::view::{Cause, EndingView, ProductRef, Span, When};
 
 impl NegotiationsPage {
     /// One of each sort.
@@ -109,6 +109,7 @@ impl NegotiationPage {
     pub fn sample_terminated() -> Self {
         let mut end = event("14:02:44", zgc(), Message::ContractNegotiationTermination, Some(NegotiationState::Terminated.into()));
         end.reason = Some("We found another source.".into());
+        end.cause = Some(Cause::Rule { at: Some("offered".into()), action: "terminate".into() });
         let mut page = Self::sample_waiting();
         page.events.push(event("14:02:01", suzhou(), Message::ContractOffer, Some(NegotiationState::Offered.into())));
         page.events.push(end);

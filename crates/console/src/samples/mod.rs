@@ -66,7 +66,7 @@ fn zgc() -> Party {
 }
 
 fn event(time: &str, who: Party, message: Message, state: Option<Chip>) -> EventView {
-    EventView { when: when(time), who, message, state, reason: None, version: None, subject: None }
+    EventView { when: when(time), who, message, state, reason: None, cause: None, version: None, subject: None }
 }
 
 fn about(mut event: EventView, title: &str, href: &str) -> EventView {

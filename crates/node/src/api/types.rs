@@ -3,6 +3,7 @@
 use super::versions::{VersionBody, versions};
 use crate::app::{
     agreements::{AgreementView, peer_of},
+    cause::Cause,
     damage::DamagedFile,
     peers::RemoteDataset,
     products::{Listing, shown_content},
@@ -213,11 +214,27 @@ pub struct EventBody {
     actor: String,
     kind: String,
     text: String,
+    /// Why this side did it: `by` is `person`, `rule` (with `at` and `action`), `webhook`, or `exchange` with the message
+    /// that could not be delivered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    cause: Option<Value>,
+    /// The same in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
 }
 
 impl From<&Event> for EventBody {
     fn from(e: &Event) -> Self {
-        Self { at: e.at.to_rfc3339(), actor: e.actor.clone(), kind: e.kind.clone(), text: e.text.clone() }
+        let cause = Cause::of(&e.detail);
+        Self {
+            at: e.at.to_rfc3339(),
+            actor: e.actor.clone(),
+            kind: e.kind.clone(),
+            text: e.text.clone(),
+            because: cause.as_ref().map(Cause::words),
+            cause: cause.as_ref().map(Cause::to_json),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod agreement_import;
 pub mod agreements;
 pub mod catalog;
 pub mod catalog_copies;
+pub mod cause;
 pub mod connections;
 pub mod consumer_access;
 pub mod croissant;

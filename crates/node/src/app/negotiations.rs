@@ -4,6 +4,7 @@
 
 use super::{
     After, App, access,
+    cause::{Cause, Failure},
     idempotency::{Key, Once, once},
     negotiation_steps::edited,
     peers::{Remote, RemoteOffer},
@@ -176,7 +177,7 @@ impl App {
             .store
             .tx("negotiation.begin", move |tx| {
                 let begin = |tx: &mut Tx| {
-                    record(tx, &negotiation, Role::Consumer, "Asked for the terms.")?;
+                    record(tx, &negotiation, Role::Consumer, "Asked for the terms.", Some(&Cause::Person))?;
                     process::follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string())
@@ -192,7 +193,7 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn negotiation_fail(&self, slug: &Slug, id: &NegotiationId, ending: Ending, job: fondaco_core::ids::JobId) -> Result<()> {
+    pub async fn negotiation_fail(&self, slug: &Slug, id: &NegotiationId, failure: Failure, job: fondaco_core::ids::JobId) -> Result<()> {
         let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
         self.store
             .tx("negotiation.fail", move |tx| -> Result<()> {
@@ -201,11 +202,11 @@ impl App {
                 if n.state.is_final() {
                     return Ok(());
                 }
-                let (before, text) = (n.revision, ending.reasons.join(" "));
-                let failed = n.fail(ending, app.now());
+                let (before, text) = (n.revision, failure.ending.reasons.join(" "));
+                let failed = n.fail(failure.ending, app.now());
                 tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
                 tx.jobs_drop(&slug, &jobs::waiting_line(&failed.id))?;
-                record(tx, &failed, failed.role, &text)?;
+                record(tx, &failed, failed.role, &text, failure.exchange.map(Cause::Exchange).as_ref())?;
                 tx.negotiation_update(&failed, before)?;
                 Ok(())
             })
@@ -285,8 +286,8 @@ impl Process for Negotiation {
     fn act(self, own: Own, now: Timestamp) -> Result<(Self, Vec<Effect>)> {
         Self::act(self, own, now)
     }
-    fn note(&self, tx: &mut Tx, text: &str) -> Result<()> {
-        record(tx, self, self.role, text)
+    fn note(&self, tx: &mut Tx, text: &str, cause: Option<&Cause>) -> Result<()> {
+        record(tx, self, self.role, text, cause)
     }
     fn perform(&self, app: &App, tx: &mut Tx, effect: Effect) -> Result<Option<After>> {
         match effect {
@@ -407,7 +408,7 @@ fn conclude(tx: &mut Tx, n: &Negotiation, agreement: Agreement, now: Timestamp) 
 ///
 /// # Errors
 /// When the database fails.
-pub fn record(tx: &mut Tx, n: &Negotiation, by: Role, text: &str) -> Result<()> {
+pub fn record(tx: &mut Tx, n: &Negotiation, by: Role, text: &str, cause: Option<&Cause>) -> Result<()> {
     let actor = if by == n.role { &n.own_did } else { &n.peer.did };
     let reasons: &[String] = match &n.state {
         State::Terminated { ending, .. } => &ending.reasons,
@@ -419,7 +420,7 @@ pub fn record(tx: &mut Tx, n: &Negotiation, by: Role, text: &str) -> Result<()> 
         kind: format!("negotiation.{}", n.state.name().to_ascii_lowercase()),
         actor: actor.to_string(),
         text: text.to_owned(),
-        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset, "reasons": reasons, "terms": terms_versions::remembered(n)}),
+        detail: json!({"negotiation": n.id, "state": n.state.name(), "role": n.role, "peer": n.peer.did, "dataset": n.dataset, "reasons": reasons, "terms": terms_versions::remembered(n), "cause": cause.map(Cause::to_json)}),
     })?;
     Ok(())
 }

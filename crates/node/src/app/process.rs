@@ -3,7 +3,7 @@
 //! [`follow`] is the heart of the node: it turns the effects of a pure step into rows (messages to send, decisions to
 //! take later, events) inside the transaction that stores the new state. Decisions without delay are taken right there.
 
-use super::{After, App, Done};
+use super::{After, App, Done, cause::Cause};
 use crate::jobs;
 use fondaco_core::{
     Code, Error, Result,
@@ -78,11 +78,11 @@ pub trait Process: Clone {
     /// # Errors
     /// [`Code::IllegalTransition`].
     fn act(self, own: Self::Own, now: Timestamp) -> Result<(Self, Vec<Self::Effect>)>;
-    /// Writes what this side just did into the timeline.
+    /// Writes what this side just did into the timeline, and why.
     ///
     /// # Errors
     /// When the database fails.
-    fn note(&self, tx: &mut Tx, text: &str) -> Result<()>;
+    fn note(&self, tx: &mut Tx, text: &str, cause: Option<&Cause>) -> Result<()>;
     /// Does what an effect asks for that is not a decision.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ pub trait Process: Clone {
     fn store(&self, tx: &mut Tx, before: Option<u64>) -> Result<()>;
 }
 
-/// Takes the step an action means and follows its effects.
+/// Takes the step an action means, for a person, and follows its effects.
 ///
 /// # Errors
 /// [`Code::IllegalTransition`] when it is not possible now.
@@ -104,14 +104,18 @@ pub fn act<P: Process>(app: &App, tx: &mut Tx, process: P, action: Action, reaso
     act_own(app, tx, process, own, &words)
 }
 
-/// Takes one step and follows its effects.
+/// Takes one step, for a person, and follows its effects.
 ///
 /// # Errors
 /// [`Code::IllegalTransition`] when it is not possible now.
 pub fn act_own<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, words: &str) -> Result<Done<P>> {
+    step(app, tx, process, own, words, &Cause::Person)
+}
+
+fn step<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, words: &str, cause: &Cause) -> Result<Done<P>> {
     let before = process.revision();
     let (after, effects) = process.act(own, app.now())?;
-    after.note(tx, words)?;
+    after.note(tx, words, Some(cause))?;
     follow(app, tx, after, effects, Some(before))
 }
 
@@ -127,7 +131,7 @@ pub async fn due<P: Process + Send + 'static>(app: &App, slug: &Slug, due: jobs:
             tx.job_finish(&job)?;
             // When it moved on meanwhile, the decision was about a state that is gone.
             let Some(process) = P::lock(tx, &slug, &due.id)?.filter(|p| p.revision() == due.revision) else { return Ok(Vec::new()) };
-            match tx.savepoint(|tx| take(&of, tx, process.clone(), &due.decision())) {
+            match tx.savepoint(|tx| take(&of, tx, process.clone(), &due.decision(), due.at)) {
                 Ok(done) => Ok(done.after),
                 Err(e) if matches!(e.code(), Code::Internal | Code::Unavailable) => Err(e),
                 Err(e) => cannot_follow(tx, &process, &e).map(|()| Vec::new()),
@@ -140,18 +144,21 @@ pub async fn due<P: Process + Send + 'static>(app: &App, slug: &Slug, due: jobs:
 
 /// A rule that asks for the impossible: a person decides.
 fn cannot_follow(tx: &mut Tx, process: &impl Process, e: &Error) -> Result<()> {
-    process.note(tx, &format!("A rule could not be followed; a person must decide. {e}"))
+    process.note(tx, &format!("A rule could not be followed; a person must decide. {e}"), None)
 }
 
 /// Does what a decision means now.
-fn take<P: Process>(app: &App, tx: &mut Tx, process: P, decision: &Decision) -> Result<Done<P>> {
+fn take<P: Process>(app: &App, tx: &mut Tx, process: P, decision: &Decision, at: Option<Trigger>) -> Result<Done<P>> {
     match process.choose(decision) {
         Action::Hold => Ok(Done::just(process)),
         Action::Webhook => {
-            wait_for(tx, &process, P::ASK, decision, app.now())?;
+            wait_for(tx, &process, P::ASK, decision, at, app.now())?;
             Ok(Done::just(process))
         }
-        action => act(app, tx, process, action, None),
+        action => {
+            let (own, words) = process.own_step(app, tx, action, None)?;
+            step(app, tx, process, own, &words, &Cause::Rule { at, action: decision.action })
+        }
     }
 }
 
@@ -189,7 +196,7 @@ pub async fn settle<P: Process + Send + 'static>(
             tx.job_finish(&job)?;
             let Some(process) = P::lock(tx, &slug, &id)?.filter(|p| p.revision() == revision) else { return Ok(Vec::new()) };
             if let Some(why) = &settled.why {
-                process.note(tx, why)?;
+                process.note(tx, why, None)?;
             }
             if settled.action == Action::Hold {
                 return Ok(Vec::new());
@@ -204,7 +211,7 @@ pub async fn settle<P: Process + Send + 'static>(
                 Ok(step) => step,
                 Err(e) if matches!(e.code(), Code::Internal | Code::Unavailable) => return Err(e),
                 Err(e) => {
-                    process.note(tx, &format!("The decision cannot be followed. {e}"))?;
+                    process.note(tx, &format!("The decision cannot be followed. {e}"), None)?;
                     if settled.otherwise == Action::Hold {
                         return Ok(Vec::new());
                     }
@@ -213,7 +220,8 @@ pub async fn settle<P: Process + Send + 'static>(
                     (after, effects, words)
                 }
             };
-            after.note(tx, &words)?;
+            let cause = if settled.why.is_none() { Cause::Webhook } else { Cause::Rule { at: None, action: settled.otherwise } };
+            after.note(tx, &words, Some(&cause))?;
             Ok(follow(&of, tx, after, effects, Some(revision))?.after)
         })
         .await?;
@@ -248,14 +256,14 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
         if decision.delay().0 > 0 {
             // What it means is seen when it is due; but nobody need be woken to do nothing.
             if decision.action != Action::Hold {
-                wait_for(tx, &process, P::DECIDE, &decision, now.plus(decision.delay()))?;
+                wait_for(tx, &process, P::DECIDE, &decision, Some(trigger), now.plus(decision.delay()))?;
             }
             continue;
         }
         let action = match process.choose(&decision) {
             Action::Hold => continue,
             Action::Webhook => {
-                wait_for(tx, &process, P::ASK, &decision, now)?;
+                wait_for(tx, &process, P::ASK, &decision, Some(trigger), now)?;
                 continue;
             }
             action => action,
@@ -270,7 +278,7 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
         });
         match step {
             Ok((after, more, words)) => {
-                after.note(tx, &words)?;
+                after.note(tx, &words, Some(&Cause::Rule { at: Some(trigger), action: decision.action }))?;
                 cancel_waiting(tx, &process)?;
                 process = after;
                 drop_void_messages(tx, &process)?;
@@ -285,13 +293,13 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
     Ok(Done { value: process, after: after_commit })
 }
 
-fn wait_for<P: Process>(tx: &mut Tx, process: &P, kind: &str, decision: &Decision, run_at: Timestamp) -> Result<()> {
+fn wait_for<P: Process>(tx: &mut Tx, process: &P, kind: &str, decision: &Decision, at: Option<Trigger>, run_at: Timestamp) -> Result<()> {
     tx.job_enqueue(&NewJob {
         participant: process.participant().clone(),
         kind: kind.into(),
         // A line of its own: waiting for a decision must not hold up messages.
         key: jobs::waiting_line(process.pid()),
-        payload: json!({"id": process.pid(), "action": decision.action, "decision": decision, "revision": process.revision()}),
+        payload: json!({"id": process.pid(), "action": decision.action, "decision": decision, "at": at, "revision": process.revision()}),
         run_at,
     })?;
     Ok(())

@@ -144,7 +144,7 @@ impl App {
                     Err(e) => return Ok(Done::just(Err(e))),
                 };
                 remember(tx, &slug, n.id.as_str(), &envelope)?;
-                negotiations::record(tx, &n, n.role.other(), &words)?;
+                negotiations::record(tx, &n, n.role.other(), &words, None)?;
                 let answer = n.clone();
                 let done = process::follow(&app, tx, n, effects, Some(before))?;
                 Ok(Done { value: Ok(answer), after: done.after })
@@ -223,7 +223,7 @@ impl App {
                     Err(e) => return Ok(Done::just(Err(e))),
                 };
                 remember(tx, &slug, t.id.as_str(), &envelope)?;
-                transfers::record(tx, &t, t.role.other(), &words)?;
+                transfers::record(tx, &t, t.role.other(), &words, None)?;
                 let answer = t.clone();
                 let done = process::follow(&app, tx, t, effects, Some(before))?;
                 Ok(Done { value: Ok(answer), after: done.after })
@@ -290,7 +290,7 @@ fn open_negotiation(app: &App, tx: &mut Tx, participant: &Participant, envelope:
         created_at: now,
         updated_at: now,
     };
-    negotiations::record(tx, &n, Role::Consumer, "Asked for the terms.")?;
+    negotiations::record(tx, &n, Role::Consumer, "Asked for the terms.", None)?;
     let answer = n.clone();
     let done = process::follow(app, tx, n, vec![negotiation::Effect::Decide(Trigger::Requested)], None)?;
     Ok(Done { value: Ok(answer), after: done.after })
@@ -335,7 +335,7 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
         created_at: now,
         updated_at: now,
     };
-    transfers::record(tx, &t, Role::Consumer, "Asked for access.")?;
+    transfers::record(tx, &t, Role::Consumer, "Asked for access.", None)?;
     let answer = t.clone();
     let done = process::follow(app, tx, t, vec![transfer::Effect::Decide(Trigger::TransferRequested)], None)?;
     Ok(Done { value: Ok(answer), after: done.after })

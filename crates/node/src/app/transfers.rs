@@ -3,6 +3,7 @@
 use super::{
     After, App, Done, access,
     agreements::peer_of,
+    cause::{Cause, Failure},
     idempotency::{Key, Once, once},
     peers::Remote,
     process::{self, Process},
@@ -89,7 +90,7 @@ impl App {
                         created_at: now,
                         updated_at: now,
                     };
-                    record(tx, &t, Role::Consumer, "Asked for access.")?;
+                    record(tx, &t, Role::Consumer, "Asked for access.", Some(&Cause::Person))?;
                     process::follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string()).map(|done| (done, slug))
@@ -141,18 +142,18 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn transfer_fail(&self, slug: &Slug, id: &TransferId, ending: Ending, job: JobId) -> Result<()> {
+    pub async fn transfer_fail(&self, slug: &Slug, id: &TransferId, failure: Failure, job: JobId) -> Result<()> {
         let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
         let done = self
             .store
             .tx("transfer.fail", move |tx| -> Result<_> {
                 tx.job_finish(&job)?;
                 let Some(t) = tx.transfer_lock(&slug, &id)?.filter(|t| !t.state.is_final()) else { return Ok(Done::just(())) };
-                let (before, words) = (t.revision, ending.reasons.join(" "));
-                let (failed, effects) = t.fail(ending, app.now());
+                let (before, words) = (t.revision, failure.ending.reasons.join(" "));
+                let (failed, effects) = t.fail(failure.ending, app.now());
                 tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
                 tx.jobs_drop(&slug, &jobs::waiting_line(&failed.id))?;
-                record(tx, &failed, failed.role, &words)?;
+                record(tx, &failed, failed.role, &words, failure.exchange.map(Cause::Exchange).as_ref())?;
                 let done = process::follow(&app, tx, failed, effects, Some(before))?;
                 Ok(Done { value: (), after: done.after })
             })
@@ -247,8 +248,8 @@ impl Process for Transfer {
     fn act(self, own: Own, now: Timestamp) -> Result<(Self, Vec<Effect>)> {
         Self::act(self, own, now)
     }
-    fn note(&self, tx: &mut Tx, text: &str) -> Result<()> {
-        record(tx, self, self.role, text)
+    fn note(&self, tx: &mut Tx, text: &str, cause: Option<&Cause>) -> Result<()> {
+        record(tx, self, self.role, text, cause)
     }
     fn perform(&self, app: &App, tx: &mut Tx, effect: Effect) -> Result<Option<After>> {
         match effect {
@@ -382,7 +383,7 @@ fn consumer_rules(participant: &Participant, row: &AgreementRow) -> Rules {
 ///
 /// # Errors
 /// When the database fails.
-pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str) -> Result<()> {
+pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str, cause: Option<&Cause>) -> Result<()> {
     let actor = if by == t.role { &t.own_did } else { &t.peer.did };
     let reasons: &[String] = match &t.state {
         State::Suspended { ending, .. } | State::Terminated { ending, .. } => &ending.reasons,
@@ -394,7 +395,7 @@ pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str) -> Result<()> {
         kind: format!("transfer.{}", t.state.name().to_ascii_lowercase()),
         actor: actor.to_string(),
         text: text.trim().to_owned(),
-        detail: json!({"transfer": t.id, "state": t.state.name(), "role": t.role, "peer": t.peer.did, "agreement": t.agreement_id, "reasons": reasons}),
+        detail: json!({"transfer": t.id, "state": t.state.name(), "role": t.role, "peer": t.peer.did, "agreement": t.agreement_id, "reasons": reasons, "cause": cause.map(Cause::to_json)}),
     })?;
     Ok(())
 }

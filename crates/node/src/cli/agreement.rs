@@ -2,13 +2,18 @@
 
 use super::{
     answer::Answer,
+    client::ParticipantClient,
     context::Context,
     failure::Result,
     list_answer,
-    negotiation::reason_body,
-    show::{Fields, Table, number, text, texts, when},
+    negotiation::{events, reason_body},
+    show::{Fields, Table, list, number, text, texts, when},
 };
+use fondaco_core::Code;
 use serde_json::Value;
+
+/// Transfers whose events are shown with their agreement.
+const TRANSFERS_MAX: usize = 50;
 
 /// Agreements: what was agreed, and what came of it
 #[derive(Debug, clap::Subcommand)]
@@ -17,7 +22,7 @@ pub(super) enum Command {
     #[command(after_long_help = "Example:
   fondaco --dir mynode agreement list")]
     List,
-    /// Show an agreement: parties, terms, uses, transfers
+    /// Show an agreement: parties, terms, uses, transfers, and what happened in all of them
     #[command(after_long_help = "Example:
   fondaco --dir mynode agreement show agr_0190f6c2")]
     Show {
@@ -58,7 +63,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             Ok(list_answer("agreements", found, text))
         }
         Command::Show { id } => {
-            let agreement = us.get(&["agreements", &id], &[]).await?;
+            let mut agreement = us.get(&["agreements", &id], &[]).await?;
+            agreement["history"] = history(&us, &agreement).await?.into();
             let text = one(&agreement);
             let ours = super::show::text(&agreement, "role") == "consumer" && super::show::text(&agreement, "state") == "active";
             let answer = Answer::new(agreement, text);
@@ -70,6 +76,28 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             Ok(Answer::new(agreement, text))
         }
     }
+}
+
+/// What happened in the negotiation and in the transfers, oldest first, each event with what it is `of`.
+async fn history(us: &ParticipantClient, agreement: &Value) -> Result<Vec<Value>> {
+    let negotiation = [("negotiations", text(agreement, "negotiationId"))];
+    let transfers = texts(agreement, "transfers");
+    let transfers = transfers.iter().take(TRANSFERS_MAX).map(|id| ("transfers", id.as_ref()));
+    let mut events = Vec::new();
+    for (kind, id) in negotiation.into_iter().chain(transfers).filter(|(_, id)| !id.is_empty()) {
+        let process = match us.get(&[kind, id], &[]).await {
+            Ok(process) => process,
+            // An agreement that was made elsewhere has no negotiation here.
+            Err(e) if e.problem.code == Code::NotFound.as_str() => continue,
+            Err(e) => return Err(e),
+        };
+        events.extend(list(&process, "events").iter().cloned().map(|mut event| {
+            event["of"] = id.into();
+            event
+        }));
+    }
+    events.sort_by(|a, b| text(a, "at").cmp(text(b, "at")));
+    Ok(events)
 }
 
 /// `3` or `3 of 100`. Only the provider counts.
@@ -101,6 +129,7 @@ fn one(a: &Value) -> String {
         .add("Reason", text(a, "endReason"))
         .add("Negotiation", text(a, "negotiationId"))
         .add_lines("Transfers", texts(a, "transfers"))
+        .add_lines("History", events(a, "history"))
         .render()
 }
 

@@ -170,8 +170,13 @@ pub(super) fn ending(process: &Value) -> String {
 }
 
 /// What happened, one line an event.
-pub(super) fn events(process: &Value) -> Vec<String> {
-    list(process, "events").iter().map(|e| format!("{}  {}: {}", when(text(e, "at")), text(e, "actor"), text(e, "text"))).collect()
+pub(super) fn events(of: &Value, member: &str) -> Vec<String> {
+    let line = |e: &Value| {
+        let because = text(e, "because");
+        let because = if because.is_empty() { String::new() } else { format!(" [{because}]") };
+        format!("{}  {}: {}{because}", when(text(e, "at")), text(e, "actor"), text(e, "text"))
+    };
+    list(of, member).iter().map(line).collect()
 }
 
 fn one(n: &Value) -> String {
@@ -197,7 +202,7 @@ fn one(n: &Value) -> String {
     if versions.len() > 1 {
         fields.add_lines("Versions", versions.iter().zip(1..).flat_map(|(version, place)| version_lines(place, version)));
     }
-    fields.add("Not delivered", text(n, "deliveryProblem")).add_lines("History", events(n)).render()
+    fields.add("Not delivered", text(n, "deliveryProblem")).add_lines("History", events(n, "events")).render()
 }
 
 /// A version of the terms: whose it is, and what differs from the one before.

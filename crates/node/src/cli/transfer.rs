@@ -99,7 +99,7 @@ fn one(t: &Value) -> String {
     if t.get("ending").is_some_and(Value::is_object) {
         fields.add("Reason", ending(t));
     }
-    fields.add("Not delivered", text(t, "deliveryProblem")).add_lines("History", events(t)).render()
+    fields.add("Not delivered", text(t, "deliveryProblem")).add_lines("History", events(t, "events")).render()
 }
 
 #[cfg(test)]

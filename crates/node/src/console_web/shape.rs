@@ -1,7 +1,10 @@
 //! From what the node knows to what pages show.
 
 use super::{guard::Room, sentences, words};
-use crate::app::views::Names;
+use crate::app::{
+    cause::{Cause, Exchange, name},
+    views::Names,
+};
 use fondaco_console::{
     Text,
     states::{self, Message, NegotiationState, ProductState, Role, TransferState},
@@ -193,6 +196,18 @@ fn reason(detail: &Value) -> Option<String> {
     Some(said.join(" ")).filter(|r| !r.is_empty())
 }
 
+/// Why a step was taken, as pages show it.
+fn cause(cause: Cause) -> view::Cause {
+    match cause {
+        Cause::Person => view::Cause::Person,
+        Cause::Webhook => view::Cause::Webhook,
+        Cause::Rule { at, action } => view::Cause::Rule { at: at.as_ref().map(name), action: name(&action) },
+        Cause::Exchange(Exchange { message, url, status, answer, attempts, .. }) => {
+            view::Cause::Exchange { message, url, status, answer, attempts }
+        }
+    }
+}
+
 /// A line of a timeline; `None` for an event without a message.
 pub fn event(room: &Room, names: &Names, event: &Event, subject: Option<Subject>) -> Option<EventView> {
     Some(EventView {
@@ -201,6 +216,7 @@ pub fn event(room: &Room, names: &Names, event: &Event, subject: Option<Subject>
         message: message(&event.kind)?,
         state: chip(&event.kind),
         reason: reason(&event.detail),
+        cause: Cause::of(&event.detail).map(cause),
         version: None,
         subject,
     })

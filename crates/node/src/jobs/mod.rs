@@ -14,7 +14,7 @@ pub use transfer_send::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP, Transfe
 
 use crate::app::App;
 use fondaco_core::{
-    decision::{Action, Decision},
+    decision::{Action, Decision, Trigger},
     participant::Slug,
 };
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,9 @@ pub struct Decide<Id> {
     /// What to do.
     #[serde(default)]
     pub decision: Option<Decision>,
+    /// The point that it was decided for.
+    #[serde(default)]
+    pub at: Option<Trigger>,
     /// The revision it was decided for.
     pub revision: u64,
 }

@@ -3,8 +3,11 @@
 //! The content is fixed when the step is taken and stored with it, message id included, so that a redelivery is the
 //! same message. Only the peer's pid may be filled in later: it arrives with the answer to the first request.
 
-use super::send::{self, Delivery, Parties};
-use crate::app::App;
+use super::send::{self, Delivery, Parties, Sent};
+use crate::app::{
+    App,
+    cause::{Exchange, Failure},
+};
 use fondaco_core::{
     Code, Error, Result,
     ids::NegotiationId,
@@ -96,16 +99,17 @@ impl NegotiationSend {
             // The peer never told us its pid, so it has no process to be told about.
             return finish(app, job).await;
         };
-        match send::post(app, parties, &format!("{}{path}", n.peer.address), &body).await? {
-            Delivery::Accepted(answer) => self.delivered(app, job, &n, &answer).await,
-            Delivery::Later(why) => self.put_off(app, job, &n, &why).await,
+        let Sent { delivery, exchange } = send::post(app, job, parties, &format!("{}{path}", n.peer.address), &body).await?;
+        match delivery {
+            Delivery::Accepted(answer) => self.delivered(app, job, &n, &answer, exchange).await,
+            Delivery::Later(why) => self.put_off(app, job, &n, &why, exchange).await,
             Delivery::Refused(_) | Delivery::Conflict(_) if job.attempts > 0 && self.arrived_before(app, parties, &n).await => {
                 finish(app, job).await
             }
-            Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &n, &why).await,
+            Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &n, &why, exchange).await,
             Delivery::Refused(why) | Delivery::Conflict(why) => {
                 let e = Error::new(Code::PeerRefused, why);
-                app.negotiation_fail(&job.participant, &n.id, ending(&e), job.id.clone()).await
+                app.negotiation_fail(&job.participant, &n.id, Failure::new(&e, Some(exchange)), job.id.clone()).await
             }
         }
     }
@@ -126,22 +130,22 @@ impl NegotiationSend {
         state.is_some_and(|s| reached.contains(&s.as_str()))
     }
 
-    async fn put_off(&self, app: &App, job: &Job, n: &Negotiation, why: &str) -> Result<()> {
+    async fn put_off(&self, app: &App, job: &Job, n: &Negotiation, why: &str, exchange: Exchange) -> Result<()> {
         match send::later(app, job, why).await? {
             Ok(()) => Ok(()),
-            Err(e) => app.negotiation_fail(&job.participant, &n.id, ending(&e), job.id.clone()).await,
+            Err(e) => app.negotiation_fail(&job.participant, &n.id, Failure::new(&e, Some(exchange)), job.id.clone()).await,
         }
     }
 
-    async fn delivered(&self, app: &App, job: &Job, n: &Negotiation, answer: &[u8]) -> Result<()> {
+    async fn delivered(&self, app: &App, job: &Job, n: &Negotiation, answer: &[u8], exchange: Exchange) -> Result<()> {
         let opens = matches!(self.content, Content::Request { opens: true, .. });
         if !opens || n.peer.pid.is_some() {
             return finish(app, job).await;
         }
         let ack = match ContractNegotiation::parse(answer) {
             Ok(ack) if ack.consumer_pid == n.id.as_str() => ack,
-            Ok(_) => return self.unusable(app, job, "it is about another negotiation").await,
-            Err(e) => return self.unusable(app, job, &e.to_string()).await,
+            Ok(_) => return self.unusable(app, job, "it is about another negotiation", exchange).await,
+            Err(e) => return self.unusable(app, job, &e.to_string(), exchange).await,
         };
         let (slug, id, job_id) = (job.participant.clone(), n.id.clone(), job.id.clone());
         app.store
@@ -170,9 +174,9 @@ impl NegotiationSend {
             .await
     }
 
-    async fn unusable(&self, app: &App, job: &Job, why: &str) -> Result<()> {
+    async fn unusable(&self, app: &App, job: &Job, why: &str, exchange: Exchange) -> Result<()> {
         let e = Error::new(Code::PeerAnsweredBadly, format!("The peer's answer to the request cannot be used: {why}."));
-        app.negotiation_fail(&job.participant, &self.id, ending(&e), job.id.clone()).await
+        app.negotiation_fail(&job.participant, &self.id, Failure::new(&e, Some(exchange)), job.id.clone()).await
     }
 
     /// Where it goes (below the peer's address) and what it says; `None` when the peer's pid is needed and unknown.
@@ -246,10 +250,6 @@ fn offer(terms: &Terms, dataset: &str) -> Value {
 }
 
 /// Why a process ended, with the code.
-pub(super) fn ending(e: &Error) -> Ending {
-    Ending { code: Some(e.code().as_str().into()), reasons: vec![e.message().to_owned()] }
-}
-
 pub(super) async fn finish(app: &App, job: &Job) -> Result<()> {
     let id = job.id.clone();
     app.store.tx("job.finish", move |tx| -> Result<_> { Ok(tx.job_finish(&id)?) }).await.map(drop)

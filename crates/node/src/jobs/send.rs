@@ -1,7 +1,7 @@
 //! What sending a message of a process has in common: the call, and how its answer is understood.
 
 use crate::{
-    app::App,
+    app::{App, cause::Exchange},
     net::client::{OutRequest, OutResponse},
 };
 use fondaco_core::{
@@ -36,6 +36,15 @@ pub struct Parties<'a> {
     pub declared: &'a Declarations,
 }
 
+/// How a delivery went, and the exchange as people are shown it.
+#[derive(Debug)]
+pub struct Sent {
+    /// How it went.
+    pub delivery: Delivery,
+    /// What was sent where, and what came back.
+    pub exchange: Exchange,
+}
+
 /// How a delivery went.
 #[derive(Debug)]
 pub enum Delivery {
@@ -49,23 +58,52 @@ pub enum Delivery {
     Later(String),
 }
 
-/// Posts one message.
+/// Posts one message of a job.
 ///
 /// # Errors
 /// When the message cannot be signed: our own failure.
-pub async fn post(app: &App, parties: Parties<'_>, url: &str, body: &Value) -> Result<Delivery> {
+pub async fn post(app: &App, job: &Job, parties: Parties<'_>, url: &str, body: &Value) -> Result<Sent> {
+    let exchange = |status, answer: String| Exchange {
+        message: body["@type"].as_str().unwrap_or_default().to_owned(),
+        method: "POST".into(),
+        url: shown(url),
+        status,
+        answer: answer.chars().take(WORDS_MAX_CHARS).collect(),
+        attempts: job.attempts.saturating_add(1),
+    };
     let authorization = app.authorization(parties.slug, parties.own, parties.peer, parties.declared).await?;
     let url = match app.url(url) {
         Ok(url) => url,
-        Err(e) => return Ok(Delivery::Refused(e.message().to_owned())),
+        Err(e) => {
+            let why = e.message().to_owned();
+            return Ok(Sent { exchange: exchange(None, why.clone()), delivery: Delivery::Refused(why) });
+        }
     };
     let request = OutRequest::post_json(url, body.to_string()).with_authorization(&authorization)?.with_limit(ACK_MAX_BYTES);
     Ok(match app.outbound.send(request).await {
-        Ok(response) => understand(&response),
-        // An address we may not call will not become callable by waiting.
-        Err(e) if matches!(e.code(), Code::AddressRefused | Code::DidInvalid) => Delivery::Refused(e.message().to_owned()),
-        Err(e) => Delivery::Later(e.message().to_owned()),
+        Ok(response) => {
+            let exchange = exchange(Some(response.status.as_u16()), peer_words(&response.body));
+            Sent { delivery: understand(&response), exchange }
+        }
+        Err(e) => {
+            let why = e.message().to_owned();
+            let exchange = exchange(None, why.clone());
+            // An address we may not call will not become callable by waiting.
+            let refused = matches!(e.code(), Code::AddressRefused | Code::DidInvalid);
+            Sent { delivery: if refused { Delivery::Refused(why) } else { Delivery::Later(why) }, exchange }
+        }
     })
+}
+
+/// An address as it may be shown: a query may hold a signature, and credentials are nobody's.
+fn shown(url: &str) -> String {
+    let Ok(mut url) = url::Url::parse(url) else { return String::new() };
+    url.set_query(None);
+    url.set_fragment(None);
+    // Both fail only for addresses that cannot have them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
 }
 
 /// Whether a message that met a conflict may be sent again.

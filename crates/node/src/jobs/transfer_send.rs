@@ -2,10 +2,13 @@
 
 use super::{
     dsp_base,
-    negotiation_send::{ending, finish},
-    send::{self, Delivery, Parties},
+    negotiation_send::finish,
+    send::{self, Delivery, Parties, Sent},
 };
-use crate::app::App;
+use crate::app::{
+    App,
+    cause::{Exchange, Failure},
+};
 use fondaco_core::{
     Code, Error, Result,
     ids::TransferId,
@@ -63,19 +66,20 @@ impl TransferSend {
         let declared = Declarations::default();
         let parties = Parties { slug: &job.participant, own: &t.own_did, peer: &t.peer.did, declared: &declared };
         let Some((path, body)) = self.body(app, &t)? else { return finish(app, job).await };
-        match send::post(app, parties, &format!("{}{path}", t.peer.address), &body).await? {
-            Delivery::Accepted(answer) => self.delivered(app, job, &t, &answer).await,
-            Delivery::Later(why) => self.put_off(app, job, &t, &why).await,
+        let Sent { delivery, exchange } = send::post(app, job, parties, &format!("{}{path}", t.peer.address), &body).await?;
+        match delivery {
+            Delivery::Accepted(answer) => self.delivered(app, job, &t, &answer, exchange).await,
+            Delivery::Later(why) => self.put_off(app, job, &t, &why, exchange).await,
             // A start may also answer a consumer that resumed: one that is STARTED already needs none.
             Delivery::Refused(_) | Delivery::Conflict(_)
                 if (job.attempts > 0 || self.message == Message::Start) && self.arrived_before(app, parties, &t).await =>
             {
                 finish(app, job).await
             }
-            Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &t, &why).await,
+            Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &t, &why, exchange).await,
             Delivery::Refused(why) | Delivery::Conflict(why) => {
                 let e = Error::new(Code::PeerRefused, why);
-                app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await
+                app.transfer_fail(&job.participant, &t.id, Failure::new(&e, Some(exchange)), job.id.clone()).await
             }
         }
     }
@@ -93,21 +97,21 @@ impl TransferSend {
         state.is_some_and(|s| reached.contains(&s.as_str()))
     }
 
-    async fn put_off(&self, app: &App, job: &Job, t: &Transfer, why: &str) -> Result<()> {
+    async fn put_off(&self, app: &App, job: &Job, t: &Transfer, why: &str, exchange: Exchange) -> Result<()> {
         match send::later(app, job, why).await? {
             Ok(()) => Ok(()),
-            Err(e) => app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await,
+            Err(e) => app.transfer_fail(&job.participant, &t.id, Failure::new(&e, Some(exchange)), job.id.clone()).await,
         }
     }
 
-    async fn delivered(&self, app: &App, job: &Job, t: &Transfer, answer: &[u8]) -> Result<()> {
+    async fn delivered(&self, app: &App, job: &Job, t: &Transfer, answer: &[u8], exchange: Exchange) -> Result<()> {
         if self.message != Message::Request || t.peer.pid.is_some() {
             return finish(app, job).await;
         }
         let ack = TransferProcess::parse(answer).ok().filter(|ack| ack.consumer_pid == t.id.as_str());
         let Some(ack) = ack else {
             let e = Error::new(Code::PeerAnsweredBadly, "The peer's answer to the transfer request cannot be used.");
-            return app.transfer_fail(&job.participant, &t.id, ending(&e), job.id.clone()).await;
+            return app.transfer_fail(&job.participant, &t.id, Failure::new(&e, Some(exchange)), job.id.clone()).await;
         };
         let (slug, id, job_id) = (job.participant.clone(), t.id.clone(), job.id.clone());
         app.store

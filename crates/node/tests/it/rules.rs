@@ -9,7 +9,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use fondaco_core::{negotiation::Terms, participant::Declarations};
-use fondaco_testkit::{TestNode, TestPair, eventually};
+use fondaco_testkit::{Fault, TestNode, TestPair, eventually};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -205,7 +205,7 @@ async fn a_program_that_does_not_decide_leaves_the_safe_default() {
     ] {
         let decider = decider(status, &answer).await;
         for otherwise in ["hold", "terminate"] {
-            let rules = json!({"requested": [{"do": "webhook", "url": decider.url, "otherwise": otherwise, "wait_ms": 300}]});
+            let rules = json!({"requested": [{"do": "webhook", "url": decider.url, "otherwise": otherwise, "wait_ms": 3_000}]});
             let offer = pair.provider.add_offer_with_rules("wind", count(100), rules).await;
             let id = ask_for(&pair, &offer, 100).await;
             let own = at_provider(&pair, &id).await;
@@ -252,4 +252,51 @@ async fn rules_are_checked_when_they_are_set() {
         assert_eq!(answer.status, 400, "{rules}");
     }
     assert_eq!(pair.provider.get("/products/wind").await.must(200)["offers"][0]["rules"], json!({}), "nothing was set");
+}
+
+/// Why the last step that has a cause was taken, in words.
+fn because(process: &Value) -> String {
+    let events = process["events"].as_array().expect("events");
+    events.iter().rev().find_map(|e| e["because"].as_str()).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn whose_decision_it_was_is_told_to_our_people_and_to_nobody_else() {
+    let pair = TestPair::with_wind().await;
+    for (after_ms, people) in [(0, false), (30, false), (86_400_000, true)] {
+        let rules = json!({"requested": [{"do": "terminate", "after_ms": after_ms}]});
+        let offer = pair.provider.add_offer_with_rules("wind", count(7), rules).await;
+        let id = ask_for(&pair, &offer, 7).await;
+        let own = at_provider(&pair, &id).await;
+        if people {
+            pair.provider.post(&format!("/negotiations/{own}/terminate"), &json!({"reason": "No."})).await.must(200);
+        }
+        let ended = pair.provider.settled(&own).await;
+        let expected = if people { "decided by a person" } else { "decided by the rule for requested: terminate" };
+        assert_eq!(because(&ended), expected, "{ended}");
+        let theirs = pair.consumer.settled(&id).await;
+        let last = theirs["events"].as_array().and_then(|e| e.last()).expect("an event");
+        assert!(last["because"].is_null() && !theirs.to_string().contains("rule for"), "{theirs}");
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_that_failed_is_shown_without_what_is_secret() {
+    const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+    const REFUSAL: &str = r#"{"@context":["https://w3id.org/dspace/2025/1/context.jsonld"],"@type":"ContractNegotiationError",
+        "providerPid":"x","consumerPid":"y","code":"1","reason":["Closed today."]}"#;
+    let pair = TestPair::of(fondaco_testkit::Options::from("provider").behind_proxy(), "consumer").await;
+    pair.provider.publish("wind", "a,b\n1,2\n", &[count(7)]).await;
+    pair.provider.proxy().fail("POST", "/negotiations/request", 1, Fault::Answer(400, JSON, REFUSAL));
+    let id = pair.begin("wind").await;
+    let ended = pair.consumer.settled(&id).await;
+    let cause = ended["events"].as_array().and_then(|e| e.last()).map(|e| e["cause"].clone()).expect("a cause");
+    let url = format!("{}/negotiations/request", pair.provider.dsp_url());
+    assert_eq!(
+        cause,
+        json!({"by": "exchange", "message": "ContractRequestMessage", "method": "POST", "url": url, "status": 400,
+            "answer": "Closed today.", "attempts": 1})
+    );
+    assert!(because(&ended).ends_with("answered 400. Closed today."), "{}", because(&ended));
+    assert!(!ended.to_string().contains("Bearer"), "{ended}");
 }
