@@ -286,16 +286,21 @@ impl Cause {
         match self {
             Self::Person => Text::say("cause-person"),
             Self::Webhook => Text::say("cause-webhook"),
-            Self::Rule { at: None, action } => Text::say("cause-rule").with("action", action.as_str()),
-            Self::Rule { at: Some(at), action } => Text::say("cause-rule-at").with("at", at.as_str()).with("action", action.as_str()),
-            Self::Exchange { message, url, status, answer, attempts } => {
-                let text = match status {
-                    Some(status) => Text::say("cause-answer").with("status", Digits(u64::from(*status))),
-                    None => Text::say("cause-no-answer"),
-                };
-                let text = text.with("message", message.as_str()).with("url", url.as_str());
-                text.with("attempts", u64::from(*attempts)).with("answer", Text::detail(answer))
+            Self::Rule { at: None, action } => Text::say("cause-rule").with("action", Text::of("cause-action", action)),
+            Self::Rule { at: Some(at), action } => {
+                Text::say("cause-rule-at").with("at", Text::of("cause-point", at)).with("action", Text::of("cause-action", action))
             }
+            Self::Exchange { message, url, status: None, answer, attempts } => Text::say("cause-no-answer")
+                .with("message", message.as_str())
+                .with("url", url.as_str())
+                .with("attempts", u64::from(*attempts))
+                .with("answer", Text::detail(answer)),
+            Self::Exchange { message, url, status: Some(status), answer, attempts } => Text::say("cause-answer")
+                .with("message", message.as_str())
+                .with("url", url.as_str())
+                .with("status", Digits(u64::from(*status)))
+                .with("attempts", u64::from(*attempts))
+                .with("answer", Text::detail(answer)),
         }
     }
 }

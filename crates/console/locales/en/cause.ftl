@@ -1,4 +1,4 @@
-# Whose decision a step was, or which exchange failed. Names of points and actions are those of the rules' files.
+# Whose decision a step was, or which exchange failed.
 cause-person = Decided by a person here
 cause-webhook = Decided by the program that the rule asks
 cause-rule = Decided by a rule: { $action }
@@ -11,3 +11,24 @@ cause-answer = { $message } to { $url } was answered with { $status } ({ $attemp
     [one] once
    *[other] { $attempts } attempts
 }). { $answer }
+cause-point-requested = a request
+cause-point-counter_requested = a counter-request
+cause-point-offered = an offer
+cause-point-accepted = an acceptance
+cause-point-agreed = an agreement
+cause-point-verified = a verification
+cause-point-transfer_requested = a request for access
+cause-point-started = an open access
+cause-point-suspended = a paused access
+cause-action-agree = agree
+cause-action-offer = offer
+cause-action-counter = ask again
+cause-action-accept = accept
+cause-action-verify = verify
+cause-action-finalize = finalize
+cause-action-start = open access
+cause-action-suspend = pause access
+cause-action-complete = complete
+cause-action-terminate = end it
+cause-action-hold = wait for a person
+cause-action-webhook = ask a program

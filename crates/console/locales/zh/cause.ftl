@@ -1,7 +1,28 @@
-# 步骤由谁决定，或哪次交互失败。时点和动作的名称与规则文件一致。
+# 步骤由谁决定，或哪次交互失败。
 cause-person = 由本方人员决定
 cause-webhook = 由规则所询问的程序决定
 cause-rule = 由规则决定：{ $action }
 cause-rule-at = 由针对 { $at } 的规则决定：{ $action }
 cause-no-answer = { $message } 发往 { $url } 未获应答（尝试 { $attempts } 次）。{ $answer }
 cause-answer = { $message } 发往 { $url } 的应答为 { $status }（尝试 { $attempts } 次）。{ $answer }
+cause-point-requested = 请求
+cause-point-counter_requested = 再次请求
+cause-point-offered = 要约
+cause-point-accepted = 接受
+cause-point-agreed = 协议
+cause-point-verified = 核验
+cause-point-transfer_requested = 访问请求
+cause-point-started = 访问已开通
+cause-point-suspended = 访问已暂停
+cause-action-agree = 同意
+cause-action-offer = 提出要约
+cause-action-counter = 再次请求
+cause-action-accept = 接受
+cause-action-verify = 核验
+cause-action-finalize = 确认生效
+cause-action-start = 开通访问
+cause-action-suspend = 暂停访问
+cause-action-complete = 完成
+cause-action-terminate = 终止
+cause-action-hold = 等待人员决定
+cause-action-webhook = 询问程序

@@ -6,7 +6,7 @@
 
 use super::{
     name::{self, Taken},
-    seal::{self, Keeper, Seal},
+    seal::{self, Seal},
 };
 use fondaco_core::{Code, Error, Result, time::Timestamp};
 use serde::Serialize;
@@ -222,7 +222,7 @@ impl Reading<'_> {
     fn hash(self, now: Timestamp) -> Result<PublishedFile> {
         let found = self.found;
         let read = self.read(&mut |_| Ok(()))?;
-        let seal = seal::is_settled(&read.meta, now).then(|| Seal::of(&read.meta, Keeper::Publisher));
+        let seal = seal::is_settled(&read.meta, now).then(|| Seal::of(&read.meta));
         Ok(described(found, read, found.source.clone(), seal))
     }
 
@@ -253,7 +253,7 @@ impl Reading<'_> {
             out.sync_all().map_err(Error::internal_failure)?;
         }
         // In the node's own folder nobody else writes, so how fresh the copy is does not matter.
-        let seal = Seal::of(&out.metadata().map_err(Error::internal_failure)?, Keeper::Node);
+        let seal = Seal::of(&out.metadata().map_err(Error::internal_failure)?);
         Ok(described(found, read, PathBuf::from(&found.path), Some(seal)))
     }
 
@@ -274,7 +274,7 @@ impl Reading<'_> {
         }
         let sha256 = hashed.map_err(|e| unreadable(source, format!("cannot be read to its end: {e}")))?;
         let after = file.metadata().map_err(|e| unreadable(source, format!("cannot be read: {e}")))?;
-        if size != meta.len() || Seal::of(&after, Keeper::Publisher) != Seal::of(&meta, Keeper::Publisher) {
+        if size != meta.len() || Seal::of(&after) != Seal::of(&meta) {
             return Err(unreadable(source, "changed while it was read. Publish again when nobody writes to it"));
         }
         Ok(Read { sha256, size, meta: after })
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(made.files[1].sha256, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(made.files[2].media_type, "text/csv");
         assert_eq!(made.files[3].media_type, "text/html");
-        let seal = Seal::of(&fs::metadata(target.join("b.csv")).expect("meta"), Keeper::Node);
+        let seal = Seal::of(&fs::metadata(target.join("b.csv")).expect("meta"));
         assert_eq!(made.files[2].seal.as_ref(), Some(&seal));
         assert_eq!(fs::read_dir(out.path().join("p")).expect("list").count(), 1, "no staging folder stays");
     }

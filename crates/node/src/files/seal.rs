@@ -32,21 +32,35 @@ pub enum Keeper {
     Publisher,
 }
 
-/// Size, time of modification, inode and device of a file; of one that others write to, the time of change too, which
-/// nobody can set back. Compared, never understood.
+/// Size, times of modification and change, inode and device of a file. The time of change is the one that nobody can set
+/// back, short of setting the clock. Compared, never understood.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Seal(String);
 
 impl Seal {
     /// The seal of a file as it is.
-    pub fn of(meta: &Metadata, keeper: Keeper) -> Self {
-        let changed = match keeper {
-            // A version that shares the file with the one before links to it, which changes nothing but this time.
-            Keeper::Node => String::new(),
-            Keeper::Publisher => format!("-{:x}.{:x}", meta.ctime(), meta.ctime_nsec()),
-        };
-        Self(format!("{:x}-{:x}.{:x}{changed}-{:x}-{:x}", meta.size(), meta.mtime(), meta.mtime_nsec(), meta.ino(), meta.dev()))
+    pub fn of(meta: &Metadata) -> Self {
+        let (modified, changed) = ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()));
+        Self(format!(
+            "{:x}-{:x}.{:x}-{:x}.{:x}-{:x}-{:x}",
+            meta.size(),
+            modified.0,
+            modified.1,
+            changed.0,
+            changed.1,
+            meta.ino(),
+            meta.dev()
+        ))
+    }
+    /// Whether an open file is still what it was under this seal. A further version that shares a file of the node's own
+    /// links to it, which changes its time of change and nothing else: who is reading it goes on.
+    pub fn holds(&self, meta: &Metadata, keeper: Keeper) -> bool {
+        let now = Self::of(meta);
+        match keeper {
+            Keeper::Publisher => *self == now,
+            Keeper::Node => self.0.split('-').zip(now.0.split('-')).enumerate().all(|(i, (then, now))| i == 2 || then == now),
+        }
     }
     /// A seal as it was stored.
     pub fn from_stored(text: impl Into<String>) -> Self {
@@ -141,9 +155,10 @@ impl Damage {
     }
 }
 
-/// What was found of files whose seals were unknown: the hash per path and seal.
+/// What was found of files whose seals were unknown: the hash per seal. A seal names the file, whatever its path: versions
+/// that share one are hashed once.
 #[derive(Clone, Debug)]
-pub struct Verdicts(moka::future::Cache<(PathBuf, Seal), Arc<str>>);
+pub struct Verdicts(moka::future::Cache<Seal, Arc<str>>);
 
 impl Default for Verdicts {
     fn default() -> Self {
@@ -164,7 +179,7 @@ impl Verdicts {
             Err(e) if is_gone(&e) => return Ok(Err(Damage { why: format!("It cannot be opened: {e}."), seal: None })),
             Err(e) => return Err(failed(&expected.path, &e)),
         };
-        let seal = Seal::of(&meta, keeper);
+        let seal = Seal::of(&meta);
         if meta.len() != expected.size {
             let why = format!("It has {} bytes instead of {}.", meta.len(), expected.size);
             return Ok(Err(Damage { why, seal: Some(seal) }));
@@ -180,7 +195,7 @@ impl Verdicts {
         let settled = keeper == Keeper::Node || is_settled(&meta, now);
         if !settled {
             // Another change within the same tick would look the same.
-            self.0.invalidate(&(expected.path.clone(), seal.clone())).await;
+            self.0.invalidate(&seal).await;
         }
         if *found == *expected.sha256 {
             Ok(Ok(Intact { file, seal, resealed: true, settled }))
@@ -197,14 +212,14 @@ impl Verdicts {
                 let (mut file, before) = open(&place)?;
                 let hash = sha256(&mut file, |_| Ok(()))?;
                 let after = file.metadata()?;
-                if Seal::of(&before, keeper) != under || Seal::of(&after, keeper) != under {
+                if Seal::of(&before) != under || !under.holds(&after, keeper) {
                     return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changes while it is read"));
                 }
                 Ok(Arc::<str>::from(hash))
             });
             hashed.await.map_err(io::Error::other)?
         };
-        let (verdicts, key) = (self.0.clone(), (path.to_owned(), seal.clone()));
+        let (verdicts, key) = (self.0.clone(), seal.clone());
         // A task of its own: hashing a large file takes longer than some clients wait, and must not begin anew for each.
         tokio::spawn(async move { verdicts.try_get_with(key, hashing).await }).await.map_err(Error::internal_failure)
     }
@@ -246,7 +261,7 @@ mod tests {
     }
 
     fn seal_of(path: &Path) -> Seal {
-        Seal::of(&fs::metadata(path).expect("meta"), Keeper::Publisher)
+        Seal::of(&fs::metadata(path).expect("meta"))
     }
 
     /// Long after every change of these tests.
@@ -279,23 +294,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_link_to_a_file_of_the_nodes_own_leaves_its_seal() {
+    async fn a_link_to_a_file_of_the_nodes_own_stops_no_reader_and_hides_no_change() {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("a");
         fs::write(&path, "hello").expect("write");
         let meta = || fs::metadata(&path).expect("meta");
-        let (own, publishers) = (Seal::of(&meta(), Keeper::Node), seal_of(&path));
+        let first = seal_of(&path);
+        let good = Expected { keeper: Keeper::Node, ..expected(&path, Some(first.clone())) };
         // Until the tick of the file system's clock shows it.
         let mut n = 0;
-        while seal_of(&path) == publishers {
+        while seal_of(&path) == first {
             fs::hard_link(&path, dir.path().join(n.to_string())).expect("link");
             n += 1;
         }
-        assert_eq!(Seal::of(&meta(), Keeper::Node), own);
-        let good = Expected { keeper: Keeper::Node, ..expected(&path, Some(own.clone())) };
-        assert!(!Verdicts::default().open(&good, LATER).await.expect("node").expect("intact").resealed);
-        fs::write(&path, "jello, everybody").expect("write");
-        assert_ne!(Seal::of(&meta(), Keeper::Node), own);
+        assert!(first.holds(&meta(), Keeper::Node) && !first.holds(&meta(), Keeper::Publisher));
+        let verdicts = Verdicts::default();
+        assert!(verdicts.open(&good, LATER).await.expect("node").expect("intact").resealed, "hashed again, and found the same");
+        assert!(verdicts.0.get(&seal_of(&path)).await.is_some(), "for every version that shares it");
+        // One byte, the same size, the time of modification set back: the time of change tells.
+        let modified = meta().modified().expect("a time");
+        fs::write(&path, "jello").expect("write");
+        File::options().write(true).open(&path).and_then(|f| f.set_modified(modified)).expect("set back");
+        let damage = verdicts.open(&Expected { seal: Some(first), ..good }, LATER).await.expect("node").expect_err("changed");
+        assert!(damage.why.contains("SHA-256"), "{damage:?}");
     }
 
     #[tokio::test]
@@ -321,7 +342,7 @@ mod tests {
         let changed = Timestamp::from_micros(fs::metadata(&path).expect("meta").ctime() * 1_000_000);
         let (unsealed, verdicts) = (expected(&path, None), Verdicts::default());
         assert!(!verdicts.open(&unsealed, changed).await.expect("node").expect("intact").settled);
-        assert_eq!(verdicts.0.get(&(path.clone(), seal_of(&path))).await, None);
+        assert_eq!(verdicts.0.get(&seal_of(&path)).await, None);
         assert!(verdicts.open(&unsealed, LATER).await.expect("node").expect("intact").settled);
     }
 
@@ -332,7 +353,7 @@ mod tests {
         fs::write(&path, "hello").expect("write");
         let unsealed = expected(&path, None);
         let verdicts = Verdicts::default();
-        let key = (path.clone(), seal_of(&path));
+        let key = seal_of(&path);
         verdicts.0.insert(key.clone(), Arc::from("not the hash")).await;
         assert!(verdicts.open(&unsealed, LATER).await.expect("node").is_err(), "nothing was hashed again");
         verdicts.0.invalidate(&key).await;

@@ -2,7 +2,7 @@
 
 use super::{App, Progress};
 use crate::{
-    app::product_files::{file_row, keeper, table_row},
+    app::product_files::{file_row, table_row},
     config::Config,
     files::{self, seal::Seal},
 };
@@ -22,6 +22,7 @@ use fondaco_tables::{
 use serde_json::json;
 use std::{
     io::Write,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -280,10 +281,11 @@ impl Reading {
         let files = std::mem::take(&mut table.files);
         let mut rows = files.iter().enumerate().map(|(i, file)| table_row(i, file)).collect::<Result<Vec<_>>>()?;
         if !options.in_place {
-            // Just written and hashed, in a folder of our own: sealed as it is.
+            // Just written and hashed, in a folder of our own: sealed as it is. One that is shared with the version before
+            // was not looked at now; it is hashed when it is first asked for.
             for row in &mut rows {
                 let meta = std::fs::metadata(self.out.join(&row.name)).map_err(Error::internal_failure)?;
-                row.seal = Some(Seal::of(&meta, keeper(row)).as_str().to_owned());
+                row.seal = (meta.nlink() == 1).then(|| Seal::of(&meta).as_str().to_owned());
             }
         }
         Ok((serde_json::to_value(&table).map_err(Error::internal_failure)?, rows))
