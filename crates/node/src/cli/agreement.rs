@@ -82,7 +82,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
 async fn history(us: &ParticipantClient, agreement: &Value) -> Result<Vec<Value>> {
     let negotiation = [("negotiations", text(agreement, "negotiationId"))];
     let transfers = texts(agreement, "transfers");
-    let transfers = transfers.iter().take(TRANSFERS_MAX).map(|id| ("transfers", id.as_ref()));
+    let transfers = transfers.iter().take(TRANSFERS_MAX).map(|id| ("transfers", *id));
     let mut events = Vec::new();
     for (kind, id) in negotiation.into_iter().chain(transfers).filter(|(_, id)| !id.is_empty()) {
         let process = match us.get(&[kind, id], &[]).await {
