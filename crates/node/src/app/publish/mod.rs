@@ -34,6 +34,8 @@ use tokio::sync::SemaphorePermit;
 
 /// Publications shown at once.
 const SHOWN_MAX: u32 = 200;
+/// How often a change is tried again that met another one.
+const AMEND_RETRIES: u32 = 5;
 /// How long a publication that nobody touches is kept: its files take room.
 pub const ABANDONED_AFTER: Micros = Micros::from_secs(30 * 86_400);
 
@@ -119,9 +121,17 @@ impl App {
     /// # Errors
     /// As [`Publication::amend`].
     pub async fn publication_amend(&self, participant: &Participant, id: &PublicationId, draft: Draft) -> Result<Publication> {
-        let before = self.publication(&participant.slug, id).await?;
-        let after = before.amend(draft, self.now())?;
-        self.publication_replace(&before, &after).await?;
+        let mut tries = 0;
+        let (before, after) = loop {
+            let before = self.publication(&participant.slug, id).await?;
+            let after = before.amend(draft.clone(), self.now())?;
+            match self.publication_replace(&before, &after).await {
+                // The reading of its source came to its end meanwhile, which takes nothing from what is said here.
+                Err(e) if e.code() == Code::Conflict && tries < AMEND_RETRIES => tries += 1,
+                Err(e) => return Err(e),
+                Ok(()) => break (before, after),
+            }
+        };
         if !matches!(after.state, State::Prepared(_)) {
             self.remove_prepared(&before).await;
         }
