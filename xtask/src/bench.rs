@@ -6,6 +6,7 @@ mod fetch;
 mod pair;
 mod publish;
 mod rooms;
+mod zone;
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ enum What {
     Publish(publish::Args),
     /// Server time of every page of the console with 10,000 products
     Rooms(rooms::Args),
+    /// The node of a zone: 17,000 participants, 106,552 agreements, 100,000 products
+    Zone(zone::Args),
 }
 
 /// Runs the measurement.
@@ -38,6 +41,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         What::Fetch(args) => fetch::run(root, args),
         What::Publish(args) => publish::run(root, args),
         What::Rooms(args) => rooms::run(root, args),
+        What::Zone(args) => zone::run(root, args),
     }
 }
 

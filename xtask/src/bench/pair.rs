@@ -27,12 +27,34 @@ impl Node {
     /// Makes the folder on free loopback ports. Nothing runs yet.
     pub(super) fn init(binary: &Path, dir: &Path, slug: &'static str, http: reqwest::Client) -> Result<Self> {
         let (public, admin) = (format!("http://{}", free_address()?), free_address()?);
+        Self::init_at(binary, dir, slug, (public, admin), http)
+    }
+
+    /// Makes the folder for a public URL and an admin address. Nothing runs yet.
+    pub(super) fn init_at(
+        binary: &Path,
+        dir: &Path,
+        slug: &'static str,
+        (public, admin): (String, String),
+        http: reqwest::Client,
+    ) -> Result<Self> {
         let output = Command::new(binary)
             .args(["init", "--participant", slug, "--name", slug, "--public", &public, "--admin", &admin, "--dir"])
             .arg(dir)
             .output()
             .with_context(|| format!("starting {}", binary.display()))?;
         ensure!(output.status.success(), "fondaco init failed: {}", String::from_utf8_lossy(&output.stderr));
+        Self::existing(binary, dir, slug, (public, admin), http)
+    }
+
+    /// A folder that was made before, for the same addresses. Nothing runs yet.
+    pub(super) fn existing(
+        binary: &Path,
+        dir: &Path,
+        slug: &'static str,
+        (public, admin): (String, String),
+        http: reqwest::Client,
+    ) -> Result<Self> {
         let token = fs::read_to_string(dir.join("admin.token")).context("admin.token")?.trim().to_owned();
         Ok(Self {
             binary: binary.to_owned(),
@@ -72,6 +94,27 @@ impl Node {
         Ok(())
     }
 
+    /// Kills it, as a power cut would, and waits until it is gone.
+    pub(super) fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Seconds of processor time that it has used since it was started, in user and kernel mode.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        /// Ticks of /proc per second: 100 on every architecture that Linux has kept since 2.6.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let pid = self.child.as_ref().context("the node is not running")?.id();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The second field is the program's name in parentheses, and may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')').context("no name in /proc/PID/stat")?.1.split_whitespace().collect();
+        let ticks = |index: usize| fields.get(index).and_then(|f| f.parse::<u32>().ok()).context("no times in /proc/PID/stat");
+        Ok(f64::from(ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
+    }
+
     /// A value of `/proc/PID/status` in MB (10^6 bytes): `VmRSS` or `VmHWM`.
     pub(super) fn memory_mb(&self, key: &str) -> Result<f64> {
         memory_mb(self.child.as_ref().context("the node is not running")?.id(), key)
@@ -84,12 +127,32 @@ impl Node {
 
     /// The participant's address as peers know it.
     pub(super) fn address(&self) -> String {
-        format!("{}/p/{}", self.public, self.slug)
+        self.address_of(self.slug)
+    }
+
+    /// The address of any of its participants.
+    pub(super) fn address_of(&self, slug: &str) -> String {
+        format!("{}/p/{slug}", self.public)
+    }
+
+    /// Its public URL, without a trailing slash.
+    pub(super) fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// The console's address, without a trailing slash.
+    pub(super) fn console(&self) -> &str {
+        &self.admin
     }
 
     /// Calls the participant's part of the admin API; an answer that is not a success is an error with its body.
     pub(super) async fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let url = format!("{}/api/v1/participants/{}/{path}", self.admin, self.slug);
+        self.admin_call(method, &format!("participants/{}/{path}", self.slug), body).await
+    }
+
+    /// Calls any part of the admin API, by its path below `/api/v1/`.
+    pub(super) async fn admin_call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let url = format!("{}/api/v1/{path}", self.admin);
         let mut request = self.http.request(method, &url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(body);
