@@ -43,9 +43,27 @@ pub(crate) const OFFERS_OF_MANY: Sql = Sql::Each(
     "SELECT body FROM offer WHERE participant = $1 AND dataset IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))) ORDER BY dataset, created_at, id",
 );
 
+/// Product versions; `$2` is a JSON array of pairs of id and version.
+pub(crate) const PRODUCTS_OF_MANY: Sql = Sql::Each(
+    "SELECT p.body FROM json_each($2) w CROSS JOIN product p WHERE p.participant = $1 AND p.product_id = json_extract(w.value, '$[0]') AND p.version = json_extract(w.value, '$[1]') ORDER BY p.product_id, p.version",
+    "SELECT p.body FROM jsonb_array_elements(CAST(CAST($2 AS TEXT) AS JSONB)) AS w(value) CROSS JOIN product p WHERE p.participant = $1 AND p.product_id = w.value ->> 0 AND p.version = CAST(w.value ->> 1 AS BIGINT) ORDER BY p.product_id, p.version",
+);
+
+/// Names of many peers; `$2` is a JSON array of their DIDs.
+pub(crate) const NAMES_OF_MANY: Sql = Sql::Each(
+    "SELECT did, name FROM peer WHERE participant = $1 AND name IS NOT NULL AND did IN (SELECT value FROM json_each($2))",
+    "SELECT did, name FROM peer WHERE participant = $1 AND name IS NOT NULL AND did IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))",
+);
+
+/// Reads under many agreements; `$2` is a JSON array of their ids.
+pub(crate) const READS_OF_MANY: Sql = Sql::Each(
+    "SELECT agreement_id, reads FROM agreement_usage WHERE participant = $1 AND agreement_id IN (SELECT value FROM json_each($2))",
+    "SELECT agreement_id, reads FROM agreement_usage WHERE participant = $1 AND agreement_id IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))",
+);
+
 /// Titles of many datasets of a peer; `$3` is a JSON array of their ids.
 pub(crate) const TITLES_OF_MANY: Sql = Sql::Each(
-    "SELECT dataset, title FROM peer_dataset WHERE participant = $1 AND peer_did = $2 AND dataset IN (SELECT value FROM json_each($3))",
+    "SELECT d.dataset, d.title FROM json_each($3) w CROSS JOIN peer_dataset d WHERE d.participant = $1 AND d.peer_did = $2 AND d.dataset = w.value",
     "SELECT dataset, title FROM peer_dataset WHERE participant = $1 AND peer_did = $2 AND dataset IN (SELECT jsonb_array_elements_text(CAST(CAST($3 AS TEXT) AS JSONB)))",
 );
 

@@ -108,7 +108,11 @@ async fn measure(binary: &Path, cache: &Path, args: &Args) -> Result<Vec<Line>> 
     let mut starts = [Vec::new(), Vec::new()];
     for (after, begun) in starts.iter_mut().enumerate() {
         for _ in 0..STARTS {
-            if after == 0 { zone.kill()? } else { zone.stop()? };
+            if after == 0 {
+                zone.kill()?
+            } else {
+                zone.stop()?
+            };
             begun.push(zone.start()?.as_secs_f64() * 1e3);
         }
     }
@@ -280,9 +284,11 @@ impl Asking<'_> {
         }
         let etag = first.header(header::ETAG).context("a page without an entity tag")?.to_owned();
         lines.extend(
-            self.times(["page that the caller has (412), p50", "page that the caller has (412), p99"], StatusCode::PRECONDITION_FAILED, |_| {
-                Ok(self.catalogue(LIBRARY, "", None)?.header(header::IF_NONE_MATCH, &etag))
-            })
+            self.times(
+                ["page that the caller has (412), p50", "page that the caller has (412), p99"],
+                StatusCode::PRECONDITION_FAILED,
+                |_| Ok(self.catalogue(LIBRARY, "", None)?.header(header::IF_NONE_MATCH, &etag)),
+            )
             .await?,
         );
         let path = format!("catalog/datasets/{}", load::product(self.size.products / 3));
@@ -290,9 +296,11 @@ impl Asking<'_> {
         let one = send(self.dsp(Method::GET, LIBRARY, &path)?, ok).await?;
         let etag = one.header(header::ETAG).context("a dataset without an entity tag")?.to_owned();
         lines.extend(
-            self.times(["dataset that the caller has (304), p50", "dataset that the caller has (304), p99"], StatusCode::NOT_MODIFIED, |_| {
-                Ok(self.dsp(Method::GET, LIBRARY, &path)?.header(header::IF_NONE_MATCH, &etag))
-            })
+            self.times(
+                ["dataset that the caller has (304), p50", "dataset that the caller has (304), p99"],
+                StatusCode::NOT_MODIFIED,
+                |_| Ok(self.dsp(Method::GET, LIBRARY, &path)?.header(header::IF_NONE_MATCH, &etag)),
+            )
             .await?,
         );
         Ok(lines)
@@ -407,7 +415,9 @@ impl Asking<'_> {
 
 /// Fields as a form sends them.
 fn form_encoded(fields: &[(&str, &str)]) -> String {
-    let encode = |text: &str| -> String { text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect() };
+    let encode = |text: &str| -> String {
+        text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    };
     fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
 }
 

@@ -93,6 +93,6 @@ pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<Da
         app.catalogs_look(&acting.participant, FIRST_READINGS).await?;
     }
     let listed = app.list_datasets(&acting.participant, asked, query.after.as_deref(), list_rows(query.limit)).await?;
-    let names = app.names(&acting.participant.slug, []).await?;
+    let names = app.peer_names(&acting.participant.slug, listed.items.iter().map(|row| &row.peer)).await?;
     Ok(Json(DatasetsBody { datasets: listed.items.into_iter().map(|row| found(row, &names)).collect(), next: listed.next }))
 }

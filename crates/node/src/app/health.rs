@@ -9,7 +9,7 @@ use fondaco_core::{
     participant::Slug,
     time::{Micros, Timestamp},
 };
-use fondaco_store::{Job, PeerRow, inspect::FailingJob, tx::PAGE_MAX};
+use fondaco_store::{Job, PeerRow, inspect::FailingJob};
 use std::{io, path::Path, time::Duration};
 
 /// A backup older than this is worth a word: a week of deals would be lost with the disk.
@@ -43,7 +43,7 @@ pub struct Disk {
 /// What a look at the node found, as far as one participant may know it.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// How many participants there are; counted up to [`PAGE_MAX`].
+    /// How many participants there are; counted up to [`fondaco_store::tx::PAGE_MAX`].
     pub participants: u64,
     /// Bytes of the database.
     pub database_bytes: u64,
@@ -86,7 +86,7 @@ impl App {
                     None => None,
                 };
                 Ok(Health {
-                    participants: tx.participant_list(None, PAGE_MAX)?.len() as u64,
+                    participants: tx.participants_count()?,
                     database_bytes: tx.database_bytes()?,
                     disk,
                     last_backup: tx.last_backup()?,

@@ -274,7 +274,7 @@ impl App {
     /// Keeps what a peer calls itself in its catalogue, so that lists can show more than its DID.
     async fn learn_name(&self, participant: &Participant, did: &Did, title: Option<&str>) -> Result<()> {
         let name: String = title.unwrap_or_default().trim().chars().take(NAME_MAX_CHARS).collect();
-        if name.is_empty() || self.names(&participant.slug, []).await?.peer(did) == name {
+        if name.is_empty() || self.peer_names(&participant.slug, [did]).await?.peer(did) == name {
             return Ok(());
         }
         let slug = participant.slug.clone();

@@ -5,6 +5,7 @@
 
 use super::{
     App,
+    agreements::peer_of,
     people::{PARTICIPANTS_SHOWN, Person},
     products::Listing,
 };
@@ -20,7 +21,6 @@ use fondaco_core::{
 };
 use fondaco_store::{
     AgreementFilter, AgreementRow, ApiTokenRow, Event, PeerRow, ProcessFilter, ProductCount, ProductFilter, ProductSearch, StoreError, Tx,
-    tx::PAGE_MAX,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -198,7 +198,7 @@ pub struct Outbox {
     pub retrying: u64,
     /// When the oldest of all was written.
     pub oldest: Option<Timestamp>,
-    /// How many participants there are; counted up to [`PAGE_MAX`].
+    /// How many participants there are; counted up to [`fondaco_store::tx::PAGE_MAX`].
     pub participants: u64,
 }
 
@@ -307,11 +307,10 @@ impl App {
         self.store
             .read("view.agreements", move |tx| -> Result<_> {
                 let listed = Listed::cut(tx.agreement_list(&slug, &filter)?, limit, |a: &AgreementRow| a.agreement.id.clone());
-                let mut items = Vec::with_capacity(listed.items.len());
-                for row in listed.items {
-                    let reads = tx.reads_used(&slug, &row.agreement.id)?;
-                    items.push((row, reads));
-                }
+                let ids: Vec<&str> = listed.items.iter().map(|row| row.agreement.id.as_str()).collect();
+                let used = tx.reads_used_of_many(&slug, &ids)?;
+                let with_reads = |row: AgreementRow| (used.get(&row.agreement.id).copied().unwrap_or(0), row);
+                let items = listed.items.into_iter().map(with_reads).map(|(reads, row)| (row, reads)).collect();
                 Ok(Listed { items, next: listed.next })
             })
             .await
@@ -408,13 +407,28 @@ impl App {
             .await
     }
 
-    /// Names of peers, and titles of the datasets that are named by our side, the other side and id.
+    /// What peers call themselves.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn peer_names<'a>(&self, slug: &Slug, peers: impl IntoIterator<Item = &'a Did>) -> Result<Names> {
+        let (slug, peers) = (slug.clone(), peers.into_iter().cloned().collect::<BTreeSet<Did>>());
+        self.store
+            .read("view.peer_names", move |tx| -> Result<_> {
+                Ok(Names { peers: tx.peer_names(&slug, &peers.iter().collect())?, ..Names::default() })
+            })
+            .await
+    }
+
+    /// Titles of the datasets that are named by our side, the other side and id, and what those other sides call
+    /// themselves.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn names<'a>(&self, slug: &Slug, datasets: impl IntoIterator<Item = (Role, Option<&'a Did>, &'a str)>) -> Result<Names> {
-        let (mut ours, mut theirs) = (BTreeSet::new(), BTreeMap::<Did, BTreeSet<String>>::new());
+        let (mut ours, mut theirs, mut peers) = (BTreeSet::new(), BTreeMap::<Did, BTreeSet<String>>::new(), BTreeSet::new());
         for (role, peer, dataset) in datasets {
+            peers.extend(peer.cloned());
             match (role, peer) {
                 (Role::Provider, _) => _ = ours.insert(dataset.to_owned()),
                 (Role::Consumer, Some(peer)) => _ = theirs.entry(peer.clone()).or_default().insert(dataset.to_owned()),
@@ -424,16 +438,13 @@ impl App {
         let slug = slug.clone();
         self.store
             .read("view.names", move |tx| -> Result<_> {
-                let mut names = Names::default();
-                for peer in tx.peer_list(&slug)? {
-                    if let Some(name) = peer.name {
-                        names.peers.insert(peer.did.to_string(), name);
-                    }
-                }
+                let mut names = Names { peers: tx.peer_names(&slug, &peers.iter().collect())?, ..Names::default() };
+                let references: Vec<ProductRef> = ours.iter().filter_map(|dataset| ProductRef::parse_dataset_id(dataset)).collect();
+                let titles: HashMap<ProductRef, String> =
+                    tx.products_of_many(&slug, &references)?.into_iter().map(|p| (p.reference, p.title)).collect();
                 for dataset in ours {
-                    let Some(reference) = ProductRef::parse_dataset_id(&dataset) else { continue };
-                    if let Some(product) = tx.product_get(&slug, &reference)? {
-                        names.ours.insert(dataset, product.title);
+                    if let Some(title) = ProductRef::parse_dataset_id(&dataset).and_then(|reference| titles.get(&reference)) {
+                        names.ours.insert(dataset, title.clone());
                     }
                 }
                 for (peer, datasets) in theirs {
@@ -472,7 +483,7 @@ impl App {
                     open_negotiations: of(&counts.negotiations, &|state| state != "FINALIZED" && state != "TERMINATED"),
                     agreements_in_force: agreements,
                     started_transfers: of(&counts.transfers, &|state| state == "STARTED"),
-                    has_peers: !tx.peer_list(&slug)?.is_empty(),
+                    has_peers: tx.has_peers(&slug)?,
                     has_agreements: agreements > 0 || !tx.agreement_list(&slug, &any)?.is_empty(),
                     waiting,
                     events,
@@ -508,12 +519,7 @@ impl App {
         self.store
             .read("view.outbox", move |tx| -> Result<_> {
                 let stats = tx.job_stats()?;
-                Ok(Outbox {
-                    due: stats.due,
-                    retrying: stats.retrying,
-                    oldest: stats.oldest,
-                    participants: tx.participant_list(None, PAGE_MAX)?.len() as u64,
-                })
+                Ok(Outbox { due: stats.due, retrying: stats.retrying, oldest: stats.oldest, participants: tx.participants_count()? })
             })
             .await
     }
@@ -573,7 +579,7 @@ fn subject(tx: &mut Tx, slug: &Slug, event: &Event) -> Result<Option<EventSubjec
         }
         "agreement" => {
             let found = tx.agreement_get(slug, id)?;
-            found.map(|a| EventSubject { role: a.role, peer: Some(a.agreement.assigner), dataset: a.dataset })
+            found.map(|a| EventSubject { role: a.role, peer: Some(peer_of(&a).clone()), dataset: a.dataset })
         }
         "product" => Some(EventSubject { role: Role::Provider, peer: None, dataset: id.to_owned() }),
         _ => None,

@@ -179,7 +179,7 @@ pub async fn show(State(app): State<App>, room: Room, Query(asked): Query<AskedP
         Err(error) if concerns_peer(error.code()) => return peers::unreachable(&app, &room, peer, &error).await,
         Err(error) => return Err(error.into()),
     };
-    let names = app.names(&room.participant.slug, []).await?;
+    let names = app.peer_names(&room.participant.slug, [&did]).await?;
     let now = app.now();
     answer::html(&ProductPage {
         layout: room.layout,

@@ -71,7 +71,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, did)): Path<(Stri
     let of_transfers = deals.transfers.iter().map(|t| (t.role, Some(&t.peer.did), t.dataset.as_str()));
     let names = app.names(slug, of_negotiations.chain(of_transfers)).await?;
     let now = app.now();
-    let name = names.peer(&did).to_owned();
+    let name = known.peer.name.clone().unwrap_or_else(|| did.to_string());
     answer::html(&PeerPage {
         copy: copy(&known, now),
         address: known.peer.address.clone(),

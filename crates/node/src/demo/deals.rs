@@ -93,7 +93,7 @@ impl Sides<'_> {
     pub(super) async fn introduce(&self) -> Result<()> {
         for (reader, read) in [(self.consumer, self.provider), (self.provider, self.consumer)] {
             let did = &read.participant.did;
-            if reader.app().names(&reader.participant.slug, []).await?.peer(did) != read.participant.name {
+            if reader.app().peer_names(&reader.participant.slug, [did]).await?.peer(did) != read.participant.name {
                 reader.app().remote_catalog(&reader.participant, did.as_str(), CatalogAsked::default()).await?;
             }
         }

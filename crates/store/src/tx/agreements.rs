@@ -68,7 +68,8 @@ statements! {
     INSERT = Same("INSERT INTO agreement (participant, id, role, dataset, digest, created_at, ended_at, end_reason, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING");
     DIGEST = Same("SELECT digest FROM agreement WHERE participant = $1 AND id = $2");
     GET = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND id = $2");
-    LIST = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR dataset = $3) AND ($4 = 0 OR ended_at IS NULL) AND ($5 = '' OR (created_at, id) < (SELECT a.created_at, a.id FROM agreement a WHERE a.participant = $1 AND a.id = $5)) ORDER BY created_at DESC, id DESC LIMIT $6");
+    CREATED = Same("SELECT created_at FROM agreement WHERE participant = $1 AND id = $2");
+    LIST = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR dataset = $3) AND ($4 = 0 OR ended_at IS NULL) AND (created_at, id) < ($5, $6) ORDER BY created_at DESC, id DESC LIMIT $7");
     SET_BODY = Same("UPDATE agreement SET body = $3 WHERE participant = $1 AND id = $2");
     END = Same("UPDATE agreement SET ended_at = $3, end_reason = $4 WHERE participant = $1 AND id = $2 AND ended_at IS NULL");
 }
@@ -115,12 +116,21 @@ impl Tx {
 
     /// Newest first.
     pub fn agreement_list(&mut self, participant: &Slug, filter: &AgreementFilter) -> Result<Vec<AgreementRow>, StoreError> {
+        let (before, id) = match filter.after.as_deref() {
+            None => (i64::MAX, ""),
+            Some(after) => match self.first(CREATED, vals![participant.as_str(), after], |row| row.int(0))? {
+                Some(at) => (at, after),
+                // No cursor of ours.
+                None => return Ok(Vec::new()),
+            },
+        };
         let params = vals![
             participant.as_str(),
             filter.role.map_or("", Role::as_str),
             filter.dataset.as_deref().unwrap_or_default(),
             filter.in_force_only,
-            filter.after.as_deref().unwrap_or_default(),
+            before,
+            id,
             page(filter.limit)
         ];
         self.list(LIST, params, read)

@@ -47,6 +47,9 @@ use std::sync::Arc;
 /// Most rows of one list: a page of the API, with room for internal callers.
 pub const PAGE_MAX: u32 = 1_000;
 
+/// Greater than every id of ours: where a list in descending order begins.
+const AFTER_EVERY_ID: &str = "\u{10ffff}";
+
 /// Names the statements of a file, and lists them for the test that compiles each.
 macro_rules! statements {
     ($($name:ident = $sql:expr;)*) => {
@@ -156,45 +159,47 @@ impl Tx {
     }
 
     pub(crate) fn check_statements(&mut self) -> Result<usize, StoreError> {
-        let files = [
-            agreements::ALL,
-            api_tokens::ALL,
-            connections::ALL,
-            events::ALL,
-            feeds::ALL,
-            idempotency::ALL,
-            inbox::ALL,
-            jobs::ALL,
-            keys::ALL,
-            login::ALL,
-            negotiations::ALL,
-            offers::ALL,
-            participants::ALL,
-            peer_datasets::ALL,
-            peer_deals::ALL,
-            peers::ALL,
-            process_counts::ALL,
-            health::ALL,
-            waiting::ALL,
-            product_files::ALL,
-            product_search::ALL,
-            products::ALL,
-            publications::ALL,
-            sessions::ALL,
-            settings::ALL,
-            token_use::ALL,
-            transfers::ALL,
-            usage::ALL,
-            users::ALL,
-        ];
         let mut checked = 0;
-        for (name, sql) in files.into_iter().flatten() {
+        for (name, sql) in STATEMENTS.iter().copied().flatten() {
             self.conn.prepare(*sql).map_err(|e| StoreError::Database(format!("{name}: {e}")))?;
             checked += 1;
         }
         Ok(checked)
     }
 }
+
+/// Every statement, file by file, with its name.
+const STATEMENTS: &[&[(&str, Sql)]] = &[
+    agreements::ALL,
+    api_tokens::ALL,
+    connections::ALL,
+    events::ALL,
+    feeds::ALL,
+    idempotency::ALL,
+    inbox::ALL,
+    jobs::ALL,
+    keys::ALL,
+    login::ALL,
+    negotiations::ALL,
+    offers::ALL,
+    participants::ALL,
+    peer_datasets::ALL,
+    peer_deals::ALL,
+    peers::ALL,
+    process_counts::ALL,
+    health::ALL,
+    waiting::ALL,
+    product_files::ALL,
+    product_search::ALL,
+    products::ALL,
+    publications::ALL,
+    sessions::ALL,
+    settings::ALL,
+    token_use::ALL,
+    transfers::ALL,
+    usage::ALL,
+    users::ALL,
+];
 
 /// A page's length as a parameter.
 fn page(limit: u32) -> i64 {

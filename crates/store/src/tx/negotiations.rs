@@ -1,6 +1,6 @@
 //! Contract negotiations, both roles.
 
-use super::{Tx, page, statements};
+use super::{AFTER_EVERY_ID, Tx, page, statements};
 use crate::{
     dialect::Sql::Same,
     error::StoreError,
@@ -25,13 +25,15 @@ pub struct ProcessFilter {
     pub limit: u32,
 }
 
+// `id || ''`: in the order of `id` itself SQLite would walk through all of the participant's rows until it meets the few
+// that are wanted, instead of sorting those few.
 statements! {
     INSERT = Same("INSERT INTO negotiation (participant, id, role, state, peer_did, peer_pid, revision, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING");
     GET = Same("SELECT body FROM negotiation WHERE participant = $1 AND id = $2");
     LOCK = Same("SELECT body FROM negotiation WHERE participant = $1 AND id = $2 FOR UPDATE");
     UPDATE = Same("UPDATE negotiation SET state = $3, peer_did = $4, peer_pid = $5, revision = $6, body = $7 WHERE participant = $1 AND id = $2 AND revision = $8");
-    BY_PEER_PID = Same("SELECT body FROM negotiation WHERE participant = $1 AND peer_did = $2 AND peer_pid = $3 AND role = $4 ORDER BY id DESC LIMIT 1");
-    LIST = Same("SELECT body FROM negotiation WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR state = $3) AND ($4 = '' OR id < $4) ORDER BY id DESC LIMIT $5");
+    BY_PEER_PID = Same("SELECT body FROM negotiation WHERE participant = $1 AND peer_did = $2 AND peer_pid = $3 AND role = $4 ORDER BY id || '' DESC LIMIT 1");
+    LIST = Same("SELECT body FROM negotiation WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR state = $3) AND id < $4 ORDER BY id DESC LIMIT $5");
 }
 
 impl Tx {
@@ -101,7 +103,7 @@ impl Tx {
             participant.as_str(),
             filter.role.map_or("", Role::as_str),
             filter.state.as_deref().unwrap_or_default(),
-            filter.after.as_deref().unwrap_or_default(),
+            filter.after.as_deref().unwrap_or(AFTER_EVERY_ID),
             page(filter.limit)
         ];
         self.list(LIST, params, |row| row.json(0))

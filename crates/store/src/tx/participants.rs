@@ -1,6 +1,6 @@
 //! Participants: the organisations on this node.
 
-use super::{Tx, page, statements};
+use super::{PAGE_MAX, Tx, page, statements};
 use crate::{
     dialect::Sql::Same,
     error::StoreError,
@@ -15,6 +15,7 @@ statements! {
     CATALOG_REVISION = Same("SELECT catalog_revision FROM participant WHERE slug = $1");
     GET = Same("SELECT body FROM participant WHERE slug = $1");
     LIST = Same("SELECT body FROM participant WHERE slug > $1 ORDER BY slug LIMIT $2");
+    COUNT = Same("SELECT COUNT(*) FROM (SELECT 1 FROM participant LIMIT $1) AS counted");
 }
 
 impl Tx {
@@ -52,6 +53,11 @@ impl Tx {
     /// By slug.
     pub fn participant_get(&mut self, slug: &Slug) -> Result<Option<Participant>, StoreError> {
         self.first(GET, vals![slug.as_str()], |row| row.json(0))
+    }
+
+    /// How many there are, counted up to [`PAGE_MAX`].
+    pub fn participants_count(&mut self) -> Result<u64, StoreError> {
+        Ok(self.first(COUNT, vals![page(PAGE_MAX)], |row| row.count(0))?.unwrap_or(0))
     }
 
     /// By slug, after `after`.

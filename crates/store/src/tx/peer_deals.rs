@@ -8,9 +8,10 @@ use fondaco_core::{
     transfer::Transfer,
 };
 
+// `id || ''`: as for negotiations.
 statements! {
-    NEGOTIATIONS = Same("SELECT body FROM negotiation WHERE participant = $1 AND peer_did = $2 ORDER BY id DESC LIMIT $3");
-    TRANSFERS = Same("SELECT body FROM transfer WHERE participant = $1 AND peer_did = $2 ORDER BY id DESC LIMIT $3");
+    NEGOTIATIONS = Same("SELECT body FROM negotiation WHERE participant = $1 AND peer_did = $2 ORDER BY id || '' DESC LIMIT $3");
+    TRANSFERS = Same("SELECT body FROM transfer WHERE participant = $1 AND peer_did = $2 ORDER BY id || '' DESC LIMIT $3");
 }
 
 impl Tx {

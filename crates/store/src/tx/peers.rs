@@ -2,14 +2,15 @@
 
 use super::{PAGE_MAX, Tx, page, statements};
 use crate::{
-    dialect::Sql::Same,
+    dialect::{NAMES_OF_MANY, Sql::Same},
     error::StoreError,
-    value::{Row, vals},
+    value::{Row, json, vals},
 };
 use fondaco_core::{
     participant::{Did, Slug},
     time::Timestamp,
 };
+use std::collections::{BTreeSet, HashMap};
 
 /// A peer as one participant knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ statements! {
     TOUCH = Same("INSERT INTO peer (participant, did, name, address, last_ok_at, last_error) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (participant, did) DO UPDATE SET name = COALESCE(excluded.name, peer.name), address = COALESCE(excluded.address, peer.address), last_ok_at = COALESCE(excluded.last_ok_at, peer.last_ok_at), last_error = excluded.last_error");
     GET = Same("SELECT participant, did, name, address, last_ok_at, last_error, catalog_read_at, catalog_error FROM peer WHERE participant = $1 AND did = $2");
     LIST = Same("SELECT participant, did, name, address, last_ok_at, last_error, catalog_read_at, catalog_error FROM peer WHERE participant = $1 ORDER BY did LIMIT $2");
+    ANY = Same("SELECT 1 FROM peer WHERE participant = $1 LIMIT 1");
+    NAMES = NAMES_OF_MANY;
 }
 
 fn read(row: &Row) -> Result<PeerRow, StoreError> {
@@ -69,6 +72,26 @@ impl Tx {
     /// By DID.
     pub fn peer_get(&mut self, participant: &Slug, did: &Did) -> Result<Option<PeerRow>, StoreError> {
         self.first(GET, vals![participant.as_str(), did.as_str()], read)
+    }
+
+    /// The names of those of some peers that told one, in one query.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] for more than [`PAGE_MAX`].
+    pub fn peer_names(&mut self, participant: &Slug, dids: &BTreeSet<&Did>) -> Result<HashMap<String, String>, StoreError> {
+        if dids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        if dids.len() > PAGE_MAX as usize {
+            return Err(StoreError::Limit(format!("more than {PAGE_MAX} peers at once")));
+        }
+        let names = self.list(NAMES, vals![participant.as_str(), json(dids)?], |row| Ok((row.string(0)?, row.string(1)?)))?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// Whether there is any.
+    pub fn has_peers(&mut self, participant: &Slug) -> Result<bool, StoreError> {
+        Ok(self.first(ANY, vals![participant.as_str()], |_| Ok(()))?.is_some())
     }
 
     /// The first [`PAGE_MAX`] peers by DID.

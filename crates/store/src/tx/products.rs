@@ -1,8 +1,8 @@
 //! Product versions.
 
-use super::{Tx, page, statements};
+use super::{PAGE_MAX, Tx, page, statements};
 use crate::{
-    dialect::Sql::Same,
+    dialect::{PRODUCTS_OF_MANY, Sql::Same},
     error::StoreError,
     value::{json, vals},
 };
@@ -10,6 +10,8 @@ use fondaco_core::{
     participant::Slug,
     product::{Product, ProductId, ProductKind, ProductRef, ProductState},
 };
+
+use std::collections::BTreeSet;
 
 /// Which products of a participant to list, by id and version.
 #[derive(Clone, Debug)]
@@ -33,6 +35,7 @@ statements! {
     NEXT_VERSION = Same("SELECT COALESCE(MAX(version), 0) + 1 FROM product WHERE participant = $1 AND product_id = $2");
     INSERT = Same("INSERT INTO product (participant, product_id, version, state, kind, search, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING");
     GET = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3");
+    MANY = PRODUCTS_OF_MANY;
     LOCK = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3 FOR UPDATE");
     LATEST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND state = 'published' ORDER BY version DESC LIMIT 1");
     LAST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 ORDER BY version DESC LIMIT 1");
@@ -107,6 +110,18 @@ impl Tx {
     /// One version, withdrawn or not.
     pub fn product_get(&mut self, participant: &Slug, product: &ProductRef) -> Result<Option<Product>, StoreError> {
         self.first(GET, vals![participant.as_str(), product.id.as_str(), product.version], |row| row.json(0))
+    }
+
+    /// Many versions in one query, by id and version, each once; those that there are not are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] for more than [`PAGE_MAX`].
+    pub fn products_of_many(&mut self, participant: &Slug, products: &[ProductRef]) -> Result<Vec<Product>, StoreError> {
+        if products.len() > PAGE_MAX as usize {
+            return Err(StoreError::Limit(format!("more than {PAGE_MAX} products at once")));
+        }
+        let wanted: BTreeSet<(&str, u32)> = products.iter().map(|p| (p.id.as_str(), p.version)).collect();
+        self.list(MANY, vals![participant.as_str(), json(&wanted)?], |row| row.json(0))
     }
 
     /// The newest version that is not withdrawn.

@@ -1,6 +1,6 @@
 //! Transfer processes, both roles.
 
-use super::{PAGE_MAX, Tx, negotiations::ProcessFilter, page, statements};
+use super::{AFTER_EVERY_ID, PAGE_MAX, Tx, negotiations::ProcessFilter, page, statements};
 use crate::{
     dialect::Sql::Same,
     error::StoreError,
@@ -13,14 +13,15 @@ use fondaco_core::{
     transfer::Transfer,
 };
 
+// `id || ''`: as for negotiations.
 statements! {
     INSERT = Same("INSERT INTO transfer (participant, id, role, state, peer_did, peer_pid, agreement_id, revision, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING");
     GET = Same("SELECT body FROM transfer WHERE participant = $1 AND id = $2");
     LOCK = Same("SELECT body FROM transfer WHERE participant = $1 AND id = $2 FOR UPDATE");
     UPDATE = Same("UPDATE transfer SET state = $3, peer_did = $4, peer_pid = $5, revision = $6, body = $7 WHERE participant = $1 AND id = $2 AND revision = $8");
-    BY_PEER_PID = Same("SELECT body FROM transfer WHERE participant = $1 AND peer_did = $2 AND peer_pid = $3 AND role = $4 ORDER BY id DESC LIMIT 1");
-    LIST = Same("SELECT body FROM transfer WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR state = $3) AND ($4 = '' OR id < $4) ORDER BY id DESC LIMIT $5");
-    OF_AGREEMENT = Same("SELECT body FROM transfer WHERE participant = $1 AND agreement_id = $2 ORDER BY id DESC LIMIT $3");
+    BY_PEER_PID = Same("SELECT body FROM transfer WHERE participant = $1 AND peer_did = $2 AND peer_pid = $3 AND role = $4 ORDER BY id || '' DESC LIMIT 1");
+    LIST = Same("SELECT body FROM transfer WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR state = $3) AND id < $4 ORDER BY id DESC LIMIT $5");
+    OF_AGREEMENT = Same("SELECT body FROM transfer WHERE participant = $1 AND agreement_id = $2 ORDER BY id || '' DESC LIMIT $3");
 }
 
 impl Tx {
@@ -85,7 +86,7 @@ impl Tx {
             participant.as_str(),
             filter.role.map_or("", Role::as_str),
             filter.state.as_deref().unwrap_or_default(),
-            filter.after.as_deref().unwrap_or_default(),
+            filter.after.as_deref().unwrap_or(AFTER_EVERY_ID),
             page(filter.limit)
         ];
         self.list(LIST, params, |row| row.json(0))

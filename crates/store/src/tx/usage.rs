@@ -1,17 +1,19 @@
 //! Reads counted against agreements, before they happen.
 
-use super::{Tx, statements};
+use super::{PAGE_MAX, Tx, statements};
 use crate::{
-    dialect::Sql::Same,
+    dialect::{READS_OF_MANY, Sql::Same},
     error::StoreError,
-    value::{count, vals},
+    value::{count, json, vals},
 };
 use fondaco_core::participant::Slug;
+use std::collections::HashMap;
 
 statements! {
     ADMIT = Same("INSERT INTO agreement_usage (participant, agreement_id, reads) VALUES ($1, $2, 1) ON CONFLICT (participant, agreement_id) DO UPDATE SET reads = agreement_usage.reads + 1 WHERE agreement_usage.reads < $3 RETURNING reads");
     GIVE_BACK = Same("UPDATE agreement_usage SET reads = reads - 1 WHERE participant = $1 AND agreement_id = $2 AND reads > 0");
     USED = Same("SELECT reads FROM agreement_usage WHERE participant = $1 AND agreement_id = $2");
+    USED_OF_MANY = READS_OF_MANY;
 }
 
 impl Tx {
@@ -28,6 +30,18 @@ impl Tx {
     /// Takes back a read that was admitted and failed.
     pub fn reads_give_back(&mut self, participant: &Slug, agreement_id: &str) -> Result<(), StoreError> {
         self.execute(GIVE_BACK, vals![participant.as_str(), agreement_id]).map(drop)
+    }
+
+    /// Reads so far under each of many agreements, in one query; those without any are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] for more than [`PAGE_MAX`].
+    pub fn reads_used_of_many(&mut self, participant: &Slug, agreements: &[&str]) -> Result<HashMap<String, u64>, StoreError> {
+        if agreements.len() > PAGE_MAX as usize {
+            return Err(StoreError::Limit(format!("more than {PAGE_MAX} agreements at once")));
+        }
+        let used = self.list(USED_OF_MANY, vals![participant.as_str(), json(&agreements)?], |row| Ok((row.string(0)?, row.count(1)?)))?;
+        Ok(used.into_iter().collect())
     }
 
     /// Reads so far.

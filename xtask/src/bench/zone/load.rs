@@ -39,9 +39,8 @@ const SEED: u64 = 106_552;
 const PORTS_FROM: u16 = 21_700;
 
 /// What the titles are made of.
-const WORDS: [&str; 12] = [
-    "torque", "bearing", "weather", "photovoltaic", "battery", "logistics", "welding", "traffic", "光伏", "轴承", "焊缝", "工业相机",
-];
+const WORDS: [&str; 12] =
+    ["torque", "bearing", "weather", "photovoltaic", "battery", "logistics", "welding", "traffic", "光伏", "轴承", "焊缝", "工业相机"];
 /// A word in the description of one product in a thousand.
 pub(super) const RARE: &str = "tribology";
 
