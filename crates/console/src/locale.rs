@@ -60,6 +60,7 @@ areas! {
     "kind",
     "label",
     "login",
+    "money",
     "negotiation",
     "negotiations",
     "node",

@@ -271,6 +271,8 @@ pub enum Message {
     ProductWithdrawn,
     /// The provider ended an agreement.
     AgreementEnded,
+    /// The provider recorded that an agreement’s price was paid.
+    AgreementPaid,
 }
 
 impl Message {
@@ -292,6 +294,7 @@ impl Message {
             Self::ProductPublished => "event-product-published",
             Self::ProductWithdrawn => "event-product-withdrawn",
             Self::AgreementEnded => "event-agreement-ended",
+            Self::AgreementPaid => "event-agreement-paid",
         })
     }
 
@@ -309,7 +312,7 @@ impl Message {
             Self::TransferSuspension => "TransferSuspensionMessage",
             Self::TransferCompletion => "TransferCompletionMessage",
             Self::TransferTermination => "TransferTerminationMessage",
-            Self::ProductPublished | Self::ProductWithdrawn | Self::AgreementEnded => return None,
+            Self::ProductPublished | Self::ProductWithdrawn | Self::AgreementEnded | Self::AgreementPaid => return None,
         })
     }
 }

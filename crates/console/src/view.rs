@@ -255,7 +255,12 @@ pub struct Subject {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// Somebody decided.
-    Person,
+    Person {
+        /// Whose account it was, where it is known.
+        account: Option<String>,
+        /// Or which API token.
+        token: Option<String>,
+    },
     /// A program that a rule names.
     Webhook,
     /// A rule, for the point `at`, if that is known.
@@ -284,7 +289,9 @@ impl Cause {
     /// In the reader's language.
     pub fn text(&self) -> Text {
         match self {
-            Self::Person => Text::say("cause-person"),
+            Self::Person { account: Some(account), .. } => Text::say("cause-account").with("account", account.as_str()),
+            Self::Person { token: Some(token), .. } => Text::say("cause-token").with("token", token.as_str()),
+            Self::Person { .. } => Text::say("cause-person"),
             Self::Webhook => Text::say("cause-webhook"),
             Self::Rule { at: None, action } => Text::say("cause-rule").with("action", Text::of("cause-action", action)),
             Self::Rule { at: Some(at), action } => {

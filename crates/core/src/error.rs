@@ -99,6 +99,8 @@ codes! {
     AgreementMismatch = "FDC-3006", 400, "The agreement does not match the negotiation";
     /// The process did not reach the state in time.
     NotYet = "FDC-3007", 409, "Not finished yet";
+    /// The agreed price is not recorded as paid.
+    Unpaid = "FDC-3008", 402, "The price is not paid";
 
     /// A source file that cannot be read.
     SourceUnreadable = "FDC-4001", 400, "The source cannot be read";

@@ -1,6 +1,6 @@
 //! The rules of a deal, as values.
 //!
-//! In scope: ids, time, error codes, participants and their DIDs, products and offers, policies and their
+//! In scope: ids, time, error codes, participants and their DIDs, products and offers, prices, policies and their
 //! evaluation, the negotiation and transfer state machines, agreements.
 //! Out of scope: I/O, async, SQL, HTTP, wire formats. Time and randomness come in as arguments, so everything
 //! here is deterministic and testable in milliseconds.
@@ -17,6 +17,7 @@ pub mod listing;
 pub mod negotiation;
 pub mod participant;
 pub mod policy;
+pub mod price;
 pub mod product;
 pub mod publication;
 pub mod time;

@@ -5,14 +5,16 @@
 //! Follows the [ODRL Information Model 2.2](https://www.w3.org/TR/odrl-model/).
 
 pub mod compare;
+mod compensate;
 mod cover;
 mod evaluate;
 mod odrl;
 mod words;
 
 pub use evaluate::{Denial, Facts, Permit, Verdict};
+pub use words::price_sentence;
 
-use crate::time::Timestamp;
+use crate::{price::Price, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Most permissions in a policy.
@@ -29,6 +31,9 @@ pub const VALUE_MAX_CHARS: usize = 1_000;
 pub struct Policy {
     /// At least one; each permits the ODRL action `use`.
     pub permissions: Vec<Permission>,
+    /// What the agreement costs, once, before anything is delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
 }
 
 /// Permits `use` while **all** constraints hold.
@@ -191,6 +196,15 @@ impl Policy {
     }
     /// The policy of a product without an offer file: every participant may use it.
     pub fn open() -> Self {
-        Self { permissions: vec![Permission::default()] }
+        Self::free(vec![Permission::default()])
+    }
+    /// A policy that costs nothing.
+    pub const fn free(permissions: Vec<Permission>) -> Self {
+        Self { permissions, price: None }
+    }
+    /// The same terms at a price.
+    #[must_use]
+    pub fn at(&self, price: Option<Price>) -> Self {
+        Self { permissions: self.permissions.clone(), price }
     }
 }

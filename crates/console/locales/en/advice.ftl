@@ -11,3 +11,4 @@ advice-operator = Try again in a moment. If it stays, give the request id below 
 advice-less = Send less at once.
 advice-minutes = Wait a few minutes, then try again.
 advice-reload = Go back, load the page again and repeat what you did there.
+advice-pay = Pay the provider and name the agreement; then ask again.

@@ -1,5 +1,7 @@
 # Whose decision a step was, or which exchange failed.
 cause-person = Decided by a person here
+cause-account = Decided by { $account }
+cause-token = Decided with the API token “{ $token }”
 cause-webhook = Decided by the program that the rule asks
 cause-rule = Decided by a rule: { $action }
 cause-rule-at = Decided by the rule for { $at }: { $action }

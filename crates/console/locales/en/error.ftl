@@ -33,6 +33,7 @@ error-FDC-3004 = The policy denies this
 error-FDC-3005 = Access has ended
 error-FDC-3006 = The agreement does not match the negotiation
 error-FDC-3007 = Not finished yet
+error-FDC-3008 = The price is not paid
 error-FDC-4001 = The source cannot be read
 error-FDC-4002 = The source is malformed
 error-FDC-4003 = The files do not share one schema

@@ -13,3 +13,4 @@ event-transfer-termination = { $who } ended the transfer
 event-product-published = { $who } published a product
 event-product-withdrawn = { $who } withdrew a product
 event-agreement-ended = { $who } ended the agreement
+event-agreement-paid = { $who } recorded the payment

@@ -13,6 +13,7 @@ notice-transfer-started = Access is open, and the consumer will be told.
 notice-negotiation-terminated = The negotiation is ended, and the other side will be told.
 notice-access-requested = The provider was asked to open access. This page follows what happens.
 notice-agreement-ended = The agreement is ended. Its transfers are ended and nothing more can be read.
+notice-agreement-paid = The payment is recorded; access can open.
 notice-transfer-suspended = Access is paused. Only you can resume it.
 notice-transfer-resumed = Access is open again.
 notice-transfer-completed = The transfer is completed.

@@ -11,3 +11,4 @@ advice-operator = 请稍后重试。如问题持续，请将下方的请求编�
 advice-less = 请减少单次发送的内容。
 advice-minutes = 请等待几分钟后再试。
 advice-reload = 请返回并重新加载页面，然后重复刚才的操作。
+advice-pay = 请向提供方付款并注明合约，然后重新申请。

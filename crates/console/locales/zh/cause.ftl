@@ -1,5 +1,7 @@
 # 步骤由谁决定，或哪次交互失败。
 cause-person = 由本方人员决定
+cause-account = 由 { $account } 决定
+cause-token = 通过 API 令牌“{ $token }”决定
 cause-webhook = 由规则所询问的程序决定
 cause-rule = 由规则决定：{ $action }
 cause-rule-at = 由针对 { $at } 的规则决定：{ $action }

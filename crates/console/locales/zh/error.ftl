@@ -31,6 +31,7 @@ error-FDC-3004 = 策略不允许
 error-FDC-3005 = 访问已终止
 error-FDC-3006 = 合约与协商内容不一致
 error-FDC-3007 = 尚未完成
+error-FDC-3008 = 价款尚未支付
 error-FDC-4001 = 无法读取数据源
 error-FDC-4002 = 数据源格式有误
 error-FDC-4003 = 各文件的表结构不一致

@@ -13,3 +13,4 @@ event-transfer-termination = { $who } 终止了传输
 event-product-published = { $who } 发布了产品
 event-product-withdrawn = { $who } 下架了产品
 event-agreement-ended = { $who } 终止了合约
+event-agreement-paid = { $who } 登记了收款

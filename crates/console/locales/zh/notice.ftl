@@ -13,6 +13,7 @@ notice-transfer-started = 访问已开通，系统会通知消费方。
 notice-negotiation-terminated = 协商已终止，系统会通知对方。
 notice-access-requested = 已请提供方开通访问。本页会跟踪后续进展。
 notice-agreement-ended = 合约已终止。其下的传输一并终止，数据不可再读取。
+notice-agreement-paid = 收款已登记，可以开通访问。
 notice-transfer-suspended = 访问已暂停。只有您可以恢复。
 notice-transfer-resumed = 访问已恢复。
 notice-transfer-completed = 传输已完成。

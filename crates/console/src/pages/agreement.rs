@@ -7,7 +7,7 @@ use askama::Template;
 
 use crate::format::Count;
 use crate::states::{AgreementState, Role};
-use crate::text::filters;
+use crate::text::{Text, filters};
 use crate::view::{Layout, Party, ProductRef, Terms, TransferRow, When};
 
 /// What the consumer can do with the agreement now.
@@ -43,6 +43,31 @@ pub struct Uses {
     pub limit: Option<Count>,
 }
 
+/// What it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentView {
+    /// The price.
+    pub price: Text,
+    /// Whether it is paid.
+    pub state: PaymentState,
+}
+
+/// Whether a price is paid, as far as this side knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentState {
+    /// We are the provider, and have not recorded a payment: `POST …/paid` with `reference` does.
+    OwedToUs,
+    /// We are the consumer: the provider records payments.
+    OwedByUs,
+    /// We are the provider, and recorded it.
+    Paid {
+        /// When.
+        when: When,
+        /// What it is found by.
+        reference: String,
+    },
+}
+
 /// The page.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/agreement.html", blocks = ["title"])]
@@ -73,6 +98,8 @@ pub struct AgreementPage {
     pub document_json: String,
     /// The negotiation that it came of.
     pub negotiation_id: Option<String>,
+    /// What it costs, if anything.
+    pub payment: Option<PaymentView>,
     /// What the consumer can do.
     pub access: Access,
     /// Uses, where they are counted here.
@@ -95,7 +122,6 @@ impl AgreementPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Text;
     use crate::pages::checks::{HOSTILE, form, render, render_hostile};
 
     #[test]
@@ -155,8 +181,28 @@ mod tests {
     }
 
     #[test]
+    fn the_provider_records_a_payment_and_the_consumer_pays() {
+        let mut page = AgreementPage::sample_provider();
+        let action = format!("/p/suzhou/agreements/{}/paid", page.id);
+        for (state, records) in [
+            (PaymentState::OwedToUs, true),
+            (PaymentState::OwedByUs, false),
+            (PaymentState::Paid { when: When::default(), reference: "B 7".into() }, false),
+        ] {
+            page.payment = Some(PaymentView { price: Text::plain("80.00 CNY"), state: state.clone() });
+            let html = render(&page);
+            assert!(html.contains("80.00 CNY"));
+            assert_eq!(form(&html, &action).is_some_and(|form| form.contains("name=\"reference\"")), records, "{state:?}");
+        }
+    }
+
+    #[test]
     fn hostile_text_stays_text() {
         let mut page = AgreementPage::sample();
+        page.payment = Some(PaymentView {
+            price: Text::plain(HOSTILE),
+            state: PaymentState::Paid { when: When::default(), reference: HOSTILE.into() },
+        });
         page.product.title = HOSTILE.into();
         page.provider.name = HOSTILE.into();
         page.terms.sentences = vec![Text::plain(HOSTILE)];

@@ -54,7 +54,7 @@ mod transfer;
 mod transfers;
 mod waiting;
 
-pub use agreement::{Access, AgreementPage, Uses};
+pub use agreement::{Access, AgreementPage, PaymentState, PaymentView, Uses};
 pub use agreements::{AgreementRow, AgreementsPage};
 pub use catalog::{CatalogCard, CatalogCopy, CatalogPage, Paging};
 pub use connection::{ConnectionForm, ConnectionPage};

@@ -3,11 +3,12 @@
 //! The form carries all of the terms: `offers` (how many), `o{i}` (alternatives of an offer), `o{i}p{j}` (sentences of
 //! an alternative), and for a sentence `o{i}p{j}s{k}` its kind, with `-choice`, `-value`, `-unit` and `-peer` as the kind
 //! has them. `do` says what to do with them: `add-{i}-{j}` (of the kind in `o{i}p{j}-add`), `remove-{i}-{j}-{k}`,
-//! `alternative-{i}`, `drop-{i}-{j}`, `preset-{name}`, `withdraw-{i}`. Text in `o{i}-odrl` that differs from
+//! `alternative-{i}`, `drop-{i}-{j}`, `preset-{name}`, `withdraw-{i}`. `o{i}-price` is the price, or empty. Text in `o{i}-odrl` that differs from
 //! `o{i}-was` replaces the sentences.
 
 use askama::Template;
 
+use crate::fields::Field;
 use crate::pages::PublishFrame;
 use crate::text::{Text, filters};
 use crate::view::Layout;
@@ -148,6 +149,8 @@ pub struct PreviewRow {
 pub struct OfferForm {
     /// Its alternatives; none where the terms cannot be put into sentences.
     pub alternatives: Vec<AlternativeForm>,
+    /// The price as it was typed.
+    pub price: String,
     /// ODRL.
     pub odrl: String,
     /// What tells whether the ODRL was edited.
@@ -178,6 +181,12 @@ const PRESETS: [&str; 5] = ["partner", "research", "evaluation", "country", "ope
 impl PublishTermsPage {
     const fn presets() -> [&'static str; 5] {
         PRESETS
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+    fn price_field(&self, i: &usize, offer: &OfferForm) -> Field {
+        let field = self.frame.problems.field(&format!("o{i}-price"), Text::say("terms-price-label"), &offer.price);
+        field.hint(Text::say("terms-price-hint")).max(40)
     }
 
     fn preset_text(code: &str) -> Text {

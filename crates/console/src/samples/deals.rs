@@ -8,8 +8,8 @@ use crate::compared::{Change, Compared, ComparedRow, VersionSource, VersionView}
 use crate::decision::{Decision, NegotiationStep};
 use crate::format::Count;
 use crate::pages::{
-    Access, AgreementPage, AgreementRow, AgreementsPage, NegotiationPage, NegotiationsPage, TransferActions, TransferPage, TransfersPage,
-    Uses, WaitingPage, WaitingRow,
+    Access, AgreementPage, AgreementRow, AgreementsPage, NegotiationPage, NegotiationsPage, PaymentState, PaymentView, TransferActions,
+    TransferPage, TransfersPage, Uses, WaitingPage, WaitingRow,
 };
 use crate::states::{AgreementState, Message, NegotiationState, Role, TransferState};
 use crate::text::Digits;
@@ -247,6 +247,10 @@ impl AgreementPage {
                 suzhou().did
             ),
             negotiation_id: Some(NEGOTIATION.into()),
+            payment: Some(PaymentView {
+                price: Text::say("money-CNY").with("amount", "80.00").with("currency", "CNY"),
+                state: PaymentState::OwedByUs,
+            }),
             access: Access::Ready {
                 file_name: "bearing-vibration.share".into(),
                 table: "hefei.default.bearing-vibration".into(),
@@ -275,6 +279,10 @@ impl AgreementPage {
             provider: suzhou(),
             consumer: zgc(),
             role: Role::Provider,
+            payment: Some(PaymentView {
+                price: Text::say("money-CNY").with("amount", "80.00").with("currency", "CNY"),
+                state: PaymentState::OwedToUs,
+            }),
             access: Access::None,
             uses: Some(Uses { used: Count(37), limit: Some(Count(100)) }),
             transfers: transfers().into_iter().skip(1).take(1).collect(),

@@ -190,6 +190,7 @@ impl PublishTermsPage {
             offers: vec![OfferForm {
                 alternatives: vec![AlternativeForm { sentences: first }, AlternativeForm { sentences: second }],
                 odrl: terms().odrl_json,
+                price: "80.00 CNY".into(),
                 was: "9f86d081".into(),
                 preview: vec![
                     row(Some(hefei().name), Answer::May, vec![Text::say("terms-bound-until").with("when", when("23:00:00"))]),

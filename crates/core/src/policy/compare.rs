@@ -5,9 +5,11 @@
 //! both documents is in the [`Comparison`] once. Keys that only describe (ids, parties) are no terms.
 
 use super::{
-    Constraint,
+    Constraint, compensate,
     odrl::{DESCRIPTIVE, clip, constraint, constraint_json, list, name_of, strip},
+    words::price_sentence,
 };
+use crate::price::Price;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -55,6 +57,8 @@ pub struct Part {
     pub name: String,
     /// As this node enforces it, where it can.
     pub constraint: Option<Constraint>,
+    /// Of the duty to pay: the price, where this node knows it.
+    pub price: Option<Price>,
     /// In one spelling: without prefixes, in the short form.
     pub odrl: Value,
 }
@@ -260,7 +264,7 @@ fn parts(kind: RuleKind, rule: &Value) -> Vec<Part> {
         }
     }
     if kind == RuleKind::Permission && parts.iter().all(|part| part.kind == PartKind::Action) {
-        parts.push(Part { kind: PartKind::Open, name: String::new(), constraint: None, odrl: Value::Null });
+        parts.push(Part::new(PartKind::Open, String::new(), Value::Null));
     }
     parts.sort_by_key(|part| part.kind);
     parts
@@ -287,12 +291,16 @@ fn plain(value: &Value) -> Value {
 }
 
 impl Part {
+    const fn new(kind: PartKind, name: String, odrl: Value) -> Self {
+        Self { kind, name, constraint: None, price: None, odrl }
+    }
+
     fn detail(name: &str, odrl: Value) -> Self {
-        Self { kind: PartKind::Detail, name: clip(name), constraint: None, odrl }
+        Self::new(PartKind::Detail, clip(name), odrl)
     }
 
     fn action(value: &Value) -> Self {
-        Self { kind: PartKind::Action, name: String::new(), constraint: None, odrl: plain(value) }
+        Self::new(PartKind::Action, String::new(), plain(value))
     }
 
     fn constraint(value: &Value) -> Self {
@@ -300,20 +308,21 @@ impl Part {
             Ok(known) => {
                 let odrl = constraint_json(&known);
                 let name = odrl["leftOperand"].as_str().unwrap_or_default().to_owned();
-                Self { kind: PartKind::Constraint, name, constraint: Some(known), odrl }
+                Self { constraint: Some(known), ..Self::new(PartKind::Constraint, name, odrl) }
             }
             Err(_) => {
                 let odrl = plain(value);
                 let name = odrl.get("leftOperand").and_then(name_of).map(clip).unwrap_or_default();
-                Self { kind: PartKind::Constraint, name, constraint: None, odrl }
+                Self::new(PartKind::Constraint, name, odrl)
             }
         }
     }
 
     fn duty(value: &Value) -> Self {
-        let odrl = plain(value);
+        let price = compensate::of_duty(value);
+        let odrl = plain(&price.map_or_else(|| value.clone(), compensate::to_json));
         let name = odrl.get("action").and_then(name_of).map(clip).unwrap_or_default();
-        Self { kind: PartKind::Duty, name, constraint: None, odrl }
+        Self { price, ..Self::new(PartKind::Duty, name, odrl) }
     }
 
     /// Whether it is the action that every permission of ours has.
@@ -345,6 +354,7 @@ impl Part {
             (PartKind::Constraint, Some(constraint)) => constraint.sentence(),
             (PartKind::Constraint, None) => format!("Condition: {}.", self.odrl_words()),
             (PartKind::Action, _) => format!("Action: {}.", self.odrl_words()),
+            (PartKind::Duty, _) if let Some(price) = self.price => price_sentence(price),
             (PartKind::Duty, _) => format!("Duty: {}.", self.odrl_words()),
             (PartKind::Open, _) => "Every participant may use it, without limits.".into(),
             (PartKind::Detail, _) => format!("{}: {}.", self.name, self.odrl_words()),

@@ -6,9 +6,19 @@
 use super::{Comparison as Op, Constraint, Period, Permission, Policy, SetOperator as Set};
 
 impl Policy {
-    /// Whether everything that `narrower` permits is permitted by this policy too, to the same users, no longer and no
-    /// more often.
+    /// Whether everything that `narrower` permits is permitted by this policy too, to the same users, no longer, no more
+    /// often and for no more money.
     pub fn covers(&self, narrower: &Self) -> bool {
+        let costs_no_more = match (self.price, narrower.price) {
+            (None, _) => true,
+            (Some(given), Some(asked)) => asked.at_least(given) == Some(true),
+            (Some(_), None) => false,
+        };
+        costs_no_more && self.covers_but_for_price(narrower)
+    }
+
+    /// The same, whatever either costs.
+    pub fn covers_but_for_price(&self, narrower: &Self) -> bool {
         narrower.permissions.iter().all(|asked| self.permissions.iter().any(|given| given.covers(asked)))
     }
 }
@@ -127,6 +137,17 @@ mod tests {
         })
     }
 
+    #[test]
+    fn what_costs_less_than_written_is_not_covered() {
+        let at = |price: Option<&str>| Policy::open().at(price.map(|p| crate::price::Price::read(p).expect("price")));
+        let covers = |given, asked| at(given).covers(&at(asked));
+        assert!(covers(Some("80 CNY"), Some("80 CNY")) && covers(Some("80 CNY"), Some("80.01 CNY")));
+        assert!(!covers(Some("80 CNY"), Some("79.99 CNY")));
+        assert!(!covers(Some("80 CNY"), None), "free is less");
+        assert!(!covers(Some("1 CNY"), Some("80 EUR")), "currencies are not compared");
+        assert!(covers(None, None) && covers(None, Some("1 CNY")));
+    }
+
     proptest! {
         #[test]
         fn terms_cover_themselves(policy in any_policy()) {
@@ -145,11 +166,11 @@ mod tests {
             let purpose: Vec<String> = purposes.into_iter().map(str::to_owned).collect();
             let facts = Facts {
                 now, recipient: who, agreed_at: now.plus(crate::time::Micros::from_secs(-age * 86_400)), spatial: country,
-                purpose: &purpose, reads, version,
+                purpose: &purpose, reads, version, paid: true,
             };
             if let Verdict::Permit(_) = asked.evaluate(&facts) {
                 // Of several permissions each has bounds of its own; of those that permit, one must bound no less.
-                let alone = |p: &Permission| match (Policy { permissions: vec![p.clone()] }).evaluate(&facts) {
+                let alone = |p: &Permission| match Policy::free(vec![p.clone()]).evaluate(&facts) {
                     Verdict::Permit(permit) => Some(permit),
                     Verdict::Deny(_) => None,
                 };

@@ -1,8 +1,11 @@
 //! Evaluation: `(policy, facts) → permit | deny`. Every missing fact denies.
 
 use super::{Comparison, Constraint, Permission, Policy};
-use crate::time::Timestamp;
+use crate::{price::Price, time::Timestamp};
 use serde::{Deserialize, Serialize};
+
+/// The left operand of a price.
+const PAY_AMOUNT: &str = "payAmount";
 
 /// What is known at the moment of a decision.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Facts<'a> {
     pub reads: u64,
     /// The version of the product that was agreed on; before there is an agreement, the one asked for.
     pub version: u32,
+    /// Whether nothing is owed: the price is recorded as paid, or there is no agreement yet by which it is due.
+    pub paid: bool,
 }
 
 /// The answer to "may they?".
@@ -52,6 +57,17 @@ pub struct Denial {
     pub reason: String,
 }
 
+impl Denial {
+    fn unpaid(price: Price) -> Self {
+        let reason = format!("The agreed price of {price} is not recorded as paid; access opens once the provider has recorded it.");
+        Self { constraint: PAY_AMOUNT.into(), reason }
+    }
+    /// Whether everything else is permitted, and the price is not paid.
+    pub fn is_unpaid(&self) -> bool {
+        self.constraint == PAY_AMOUNT
+    }
+}
+
 impl std::fmt::Display for Denial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.reason, self.constraint)
@@ -64,7 +80,12 @@ impl Policy {
         let mut denial = None;
         for permission in &self.permissions {
             match permission.evaluate(facts) {
-                Ok(permit) => return Verdict::Permit(permit),
+                Ok(permit) => {
+                    return match self.price {
+                        Some(price) if !facts.paid => Verdict::Deny(Denial::unpaid(price)),
+                        _ => Verdict::Permit(permit),
+                    };
+                }
                 Err(d) => denial = denial.or(Some(d)),
             }
         }
@@ -193,6 +214,7 @@ mod tests {
             purpose: &[],
             reads: 0,
             version: 1,
+            paid: false,
         }
     }
 
@@ -266,16 +288,31 @@ mod tests {
         assert_eq!(denied_by(&p, &Facts { reads: 2, ..now }).as_deref(), Some("recipient"), "the first denial is the reason");
     }
 
+    #[test]
+    fn nothing_is_delivered_until_the_price_is_paid() {
+        let duty = json!([{"action": "compensate", "constraint": [
+            {"leftOperand": "payAmount", "operator": "eq", "rightOperand": "80", "unit": "CNY", "per": "agreement"}]}]);
+        let p = Policy::from_odrl(&json!({"permission": [
+            {"action": "use", "constraint": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 2}], "duty": duty}]}))
+        .expect("policy");
+        let now = facts("2026-02-01T00:00:00Z");
+        let Verdict::Deny(denial) = p.evaluate(&now) else { panic!("denied") };
+        assert!(denial.is_unpaid() && denial.reason.contains("80.00 CNY"), "{denial}");
+        let paid = Facts { paid: true, ..now.clone() };
+        assert_eq!(p.evaluate(&paid), Verdict::Permit(Permit { reads_max: Some(2), ..Permit::default() }));
+        assert_eq!(denied_by(&p, &Facts { reads: 2, ..now }).as_deref(), Some("count"), "what else stands against it comes first");
+    }
+
     proptest! {
         /// `until` is exactly the first instant at which the same policy denies.
         #[test]
         fn until_is_where_permission_ends(lt in 0i64..2_000, lteq in 0i64..2_000, now in 0i64..2_000) {
             let base = at("2026-02-01T00:00:00Z");
-            let p = Policy { permissions: vec![Permission { constraints: vec![
+            let p = Policy::free(vec![Permission { constraints: vec![
                 Constraint::DateTime { op: Comparison::Lt, at: base.plus(Micros(lt)) },
                 Constraint::DateTime { op: Comparison::Lteq, at: base.plus(Micros(lteq)) },
-            ] }] };
-            let f = |n: Timestamp| Facts { now: n, recipient: "x", agreed_at: base, spatial: None, purpose: &[], reads: 0, version: 1 };
+            ] }]);
+            let f = |n: Timestamp| Facts { now: n, recipient: "x", agreed_at: base, spatial: None, purpose: &[], reads: 0, version: 1, paid: false };
             match p.evaluate(&f(base.plus(Micros(now)))) {
                 Verdict::Permit(permit) => {
                     let until = permit.until.expect("bounded");

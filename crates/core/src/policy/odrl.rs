@@ -5,9 +5,11 @@
 
 use super::{
     CONSTRAINTS_MAX, Comparison, Constraint, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator, VALUE_MAX_CHARS, VALUES_MAX,
+    compensate,
 };
 use crate::{
     error::{Code, Error, Result},
+    price::Price,
     time::Timestamp,
 };
 use serde_json::{Value, json};
@@ -24,11 +26,14 @@ impl Policy {
     pub fn from_odrl(value: &Value) -> Result<Self> {
         let map = value.as_object().ok_or_else(|| Error::invalid("A policy is a JSON object with a \"permission\"."))?;
         let mut permissions = Vec::new();
+        let mut prices = Vec::new();
         for (key, value) in map {
             match strip(key) {
                 "permission" => {
                     for rule in list(value) {
-                        permissions.push(permission(rule)?);
+                        let (permission, price) = permission(rule)?;
+                        permissions.push(permission);
+                        prices.push(price);
                     }
                 }
                 "prohibition" | "obligation" => {
@@ -49,7 +54,11 @@ impl Policy {
         if permissions.len() > PERMISSIONS_MAX {
             return Err(Error::invalid(format!("A policy has at most {PERMISSIONS_MAX} permissions.")));
         }
-        Ok(Self { permissions })
+        let price = prices.first().copied().flatten();
+        if prices.iter().any(|other| *other != price) {
+            return Err(unsupported("its permissions do not have one and the same price; a flat price is one for the agreement"));
+        }
+        Ok(Self { permissions, price })
     }
 
     /// The rules as ODRL JSON (`{"permission": […]}`), the same for equal policies.
@@ -61,6 +70,9 @@ impl Policy {
                 let mut rule = json!({"action": "use"});
                 if !p.constraints.is_empty() {
                     rule["constraint"] = p.constraints.iter().map(constraint_json).collect();
+                }
+                if let Some(price) = self.price {
+                    rule["duty"] = json!([compensate::to_json(price)]);
                 }
                 rule
             })
@@ -86,9 +98,10 @@ fn bare(value: &Value) -> Value {
     Value::Object(map)
 }
 
-fn permission(rule: &Value) -> Result<Permission> {
+fn permission(rule: &Value) -> Result<(Permission, Option<Price>)> {
     let map = rule.as_object().ok_or_else(|| Error::invalid("A permission is a JSON object."))?;
     let mut constraints = Vec::new();
+    let mut price = None;
     let mut acts = false;
     for (key, value) in map {
         match strip(key) {
@@ -104,12 +117,7 @@ fn permission(rule: &Value) -> Result<Permission> {
                     constraints.push(constraint(c)?);
                 }
             }
-            "duty" => {
-                if let Some(duty) = list(value).first() {
-                    let action = duty.get("action").and_then(name_of).unwrap_or("?");
-                    return Err(unsupported(&format!("the duty \"{}\" cannot be enforced by this node yet", clip(strip(action)))));
-                }
-            }
+            "duty" => price = compensate::price(value)?,
             "@id" | "@type" | "uid" | "target" | "assigner" | "assignee" => {}
             _ => return Err(unsupported(&format!("\"{}\" in a permission is not known here", clip(key)))),
         }
@@ -120,7 +128,7 @@ fn permission(rule: &Value) -> Result<Permission> {
     if constraints.len() > CONSTRAINTS_MAX {
         return Err(Error::invalid(format!("A permission has at most {CONSTRAINTS_MAX} constraints.")));
     }
-    Ok(Permission { constraints })
+    Ok((Permission { constraints }, price))
 }
 
 pub(super) fn constraint(value: &Value) -> Result<Constraint> {
@@ -228,7 +236,7 @@ pub(super) fn constraint_json(c: &Constraint) -> Value {
     }
 }
 
-fn unsupported(what: &str) -> Error {
+pub(super) fn unsupported(what: &str) -> Error {
     Error::new(Code::PolicyUnsupported, format!("The policy is refused: {what}."))
 }
 
@@ -260,7 +268,7 @@ pub(super) fn name_of(value: &Value) -> Option<&str> {
 }
 
 /// A literal, bare or as a JSON-LD value object.
-fn literal(value: &Value) -> &Value {
+pub(super) fn literal(value: &Value) -> &Value {
     match value {
         Value::Object(m) => m.get("@value").or_else(|| m.get("@id")).unwrap_or(value),
         Value::Array(items) if items.len() == 1 => literal(&items[0]),
@@ -342,7 +350,7 @@ mod tests {
             (offer(&json!({"leftOperand": "spatial", "operator": "eq", "rightOperand": "China"})), "spatial"),
             (offer(&json!({"and": [{}]})), "and"),
             (json!({"permission": [{"action": "sell"}]}), "sell"),
-            (json!({"permission": [{"action": "use", "duty": [{"action": "compensate"}]}]}), "compensate"),
+            (json!({"permission": [{"action": "use", "duty": [{"action": "anonymize"}]}]}), "anonymize"),
             (json!({"permission": [{"action": "use"}], "prohibition": [{"action": "use"}]}), "prohibition"),
             (json!({"permission": [{"action": "use"}], "inheritFrom": "x"}), "inheritFrom"),
             (json!({"permission": [{"action": {"@id": "use", "refinement": [{"leftOperand": "purpose"}]}}]}), "action"),

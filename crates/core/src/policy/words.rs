@@ -1,6 +1,7 @@
 //! A policy in plain words, for people who decide about it.
 
 use super::{Comparison, Constraint, Policy, SetOperator};
+use crate::price::Price;
 
 impl Policy {
     /// One sentence per term; several permissions are alternatives, introduced as such.
@@ -16,8 +17,14 @@ impl Policy {
             }
             out.extend(permission.constraints.iter().map(Constraint::sentence));
         }
+        out.extend(self.price.map(price_sentence));
         out
     }
+}
+
+/// A price as a sentence.
+pub fn price_sentence(price: Price) -> String {
+    format!("It costs {price} once for the agreement, paid before access opens.")
 }
 
 impl Constraint {

@@ -101,7 +101,25 @@ pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> Api
     params(("slug" = String, Path), ("id" = String, Path)), request_body = ReasonBody,
     responses((status = 200, body = AgreementBody), (status = 409, body = Problem)))]
 pub async fn end(State(app): State<App>, acting: Acting, path: Segments, Body(reason): Body<ReasonBody>) -> ApiResult<Json<AgreementBody>> {
-    app.agreement_end(&acting.participant.slug, id(&path), reason.checked()?).await?;
+    app.by(acting.caller.decider()).agreement_end(&acting.participant.slug, id(&path), reason.checked()?).await?;
+    Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// What the provider finds a payment by.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PaidBody {
+    /// A bank's or an invoice's number, or a few words; kept with the agreement, not told to the other side.
+    reference: String,
+}
+
+/// Record as its provider that an agreement's price was paid: access can open from then on. The same reference again
+/// changes nothing.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/paid", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)), request_body = PaidBody,
+    responses((status = 200, body = AgreementBody), (status = 400, body = Problem), (status = 409, body = Problem)))]
+pub async fn paid(State(app): State<App>, acting: Acting, path: Segments, Body(body): Body<PaidBody>) -> ApiResult<Json<AgreementBody>> {
+    app.by(acting.caller.decider()).agreement_paid(&acting.participant.slug, id(&path), &body.reference).await?;
     Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
 }
 
@@ -166,7 +184,7 @@ pub async fn begin_transfer(
     Body(body): Body<NewTransferBody>,
 ) -> ApiResult<(StatusCode, Json<TransferBody>)> {
     let key = key.key(&acting.caller, "transfers.begin", &json!({"agreement": id(&path), "body": body}))?;
-    let t = app.transfer_begin(&acting.participant, id(&path), body.format, key).await?;
+    let t = app.by(acting.caller.decider()).transfer_begin(&acting.participant, id(&path), body.format, key).await?;
     Ok((StatusCode::CREATED, Json(TransferBody::new(&t, &[], None))))
 }
 
@@ -176,7 +194,7 @@ pub async fn begin_transfer(
     responses((status = 200, body = AccessBody), (status = 403, body = Problem), (status = 409, body = Problem)))]
 pub async fn access(State(app): State<App>, acting: Acting, path: Segments, Body(query): Body<AccessQuery>) -> ApiResult<Json<AccessBody>> {
     let wait = Micros::from_secs(i64::from(query.wait_seconds.unwrap_or(WAIT_SECS)));
-    let (transfer, profile, tables, files) = match app.access(&acting.participant, id(&path), wait).await? {
+    let (transfer, profile, tables, files) = match app.by(acting.caller.decider()).access(&acting.participant, id(&path), wait).await? {
         Access::Table(t) => {
             let profile = serde_json::from_str(&t.profile.to_json()).map_err(fondaco_core::Error::internal_failure)?;
             (t.transfer, Some(profile), t.tables, None)

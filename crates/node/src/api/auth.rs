@@ -1,7 +1,7 @@
 //! Who calls the admin API, and how far they reach.
 
 use crate::{
-    app::{App, people::Program, publish::SourceAccess},
+    app::{App, cause::Decider, people::Program, publish::SourceAccess},
     http::{bearer, problem::ApiError},
 };
 use axum::{
@@ -23,6 +23,11 @@ impl Caller {
     /// Its id, for the scope of idempotency keys.
     pub fn id(&self) -> &str {
         self.program.token.id.as_str()
+    }
+    /// As whom it decides.
+    pub fn decider(&self) -> Decider {
+        let token = &self.program.token;
+        Decider { account: None, token: Some(if token.name.is_empty() { token.id.to_string() } else { token.name.clone() }) }
     }
     /// Refuses a token that is for one participant only.
     pub fn whole_node(&self) -> Result<()> {

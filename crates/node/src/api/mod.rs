@@ -94,6 +94,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(agreements::list))
         .routes(routes!(agreements::show, agreements::import))
         .routes(routes!(agreements::end))
+        .routes(routes!(agreements::paid))
         .routes(routes!(agreements::begin_transfer))
         .routes(routes!(agreements::access))
         .routes(routes!(transfers::list))

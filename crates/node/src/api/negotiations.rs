@@ -98,7 +98,7 @@ pub async fn begin(
 ) -> ApiResult<(StatusCode, Json<BegunBody>)> {
     let key = key.key(&acting.caller, "negotiations.begin", &json!({"as": acting.participant.slug, "body": body}))?;
     let begin = Begin { peer: body.peer, product: body.product, offer: body.offer, purpose: body.purpose };
-    let n = app.negotiation_begin(&acting.participant, begin, key).await?;
+    let n = app.by(acting.caller.decider()).negotiation_begin(&acting.participant, begin, key).await?;
     let agreement_id = match &n.state {
         Stage::Finalized { agreement } => Some(agreement.id.clone()),
         _ => None,
@@ -140,7 +140,7 @@ pub async fn initiate(
     let key = key.key(&acting.caller, "negotiations.initiate", &json!({"as": acting.participant.slug, "body": body}))?;
     let remote = app.remote_at(&body.provider_id, &body.connector_address)?;
     let wanted = Wanted { dataset: body.dataset_id, offer_id: body.offer_id, odrl: body.offer, purpose: body.purpose };
-    let n = app.negotiation_initiate(&acting.participant, &remote, wanted, key).await?;
+    let n = app.by(acting.caller.decider()).negotiation_initiate(&acting.participant, &remote, wanted, key).await?;
     Ok((StatusCode::CREATED, Json(BegunBody { negotiation_id: n.id.to_string(), state: n.state.name().into(), agreement_id: None })))
 }
 
@@ -199,6 +199,6 @@ pub async fn act(State(app): State<App>, acting: Acting, path: Segments, Body(bo
     let id = id(&path);
     let reason = body.reason.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
     let step = Step { action, reason, terms: body.terms, revision: body.revision };
-    app.negotiation_act(&acting.participant.slug, &id, step).await?;
+    app.by(acting.caller.decider()).negotiation_act(&acting.participant.slug, &id, step).await?;
     Ok(Json(followed(&app, &acting, &id).await?))
 }

@@ -49,7 +49,10 @@ pub async fn initiate(
 ) -> ApiResult<(StatusCode, Json<TransferBody>)> {
     let key = key.key(&acting.caller, "transfers.initiate", &json!({"as": acting.participant.slug, "body": body}))?;
     let remote = app.remote_at(&body.provider_id, &body.connector_address)?;
-    let t = app.transfer_request(&acting.participant, &body.agreement_id, Some(body.format), Some(remote), key).await?;
+    let t = app
+        .by(acting.caller.decider())
+        .transfer_request(&acting.participant, &body.agreement_id, Some(body.format), Some(remote), key)
+        .await?;
     Ok((StatusCode::CREATED, Json(TransferBody::new(&t, &[], None))))
 }
 
@@ -97,6 +100,6 @@ pub async fn act(State(app): State<App>, acting: Acting, path: Segments, Body(re
         _ => return Err(Error::not_found("This step of a transfer").into()),
     };
     let id = id(&path);
-    app.transfer_act(&acting.participant.slug, &id, action, reason.checked()?).await?;
+    app.by(acting.caller.decider()).transfer_act(&acting.participant.slug, &id, action, reason.checked()?).await?;
     Ok(Json(followed(&app, &acting, &id).await?))
 }

@@ -434,6 +434,13 @@ pub struct AgreementBody {
     reads: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reads_max: Option<u64>,
+    /// What it costs, once: `80.00 CNY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<String>,
+    /// That the price was recorded as paid (provider): `reference` and `at`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    payment: Option<Value>,
     negotiation_id: String,
     /// What the consumer declared of itself: `spatial`, `purpose`.
     declared: Value,
@@ -461,6 +468,8 @@ impl AgreementBody {
             end_reason: row.end_reason.clone(),
             reads,
             reads_max: policy.as_ref().and_then(reads_max),
+            price: policy.as_ref().and_then(|p| p.price).map(|price| price.to_string()),
+            payment: row.payment.as_ref().map(|p| json!({"reference": p.reference, "at": p.at})),
             negotiation_id: row.negotiation_id.to_string(),
             declared: json!(row.declared),
             transfers: Vec::new(),

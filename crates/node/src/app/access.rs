@@ -2,7 +2,6 @@
 
 use super::{
     App,
-    agreements::peer_of,
     gate::Watch,
     idempotency::{Key, once},
 };
@@ -11,7 +10,7 @@ use fondaco_core::{
     ids::TransferId,
     negotiation::Role,
     participant::{Declarations, Did, Slug},
-    policy::{Constraint, Facts, Permit, Policy, SetOperator, Verdict},
+    policy::{Constraint, Denial, Facts, Permit, Policy, SetOperator, Verdict},
     product::{Product, ProductRef, ProductState},
     time::Timestamp,
     transfer::Transfer,
@@ -28,9 +27,16 @@ pub struct OwnedFacts {
     purpose: Vec<String>,
     reads: u64,
     version: u32,
+    paid: bool,
 }
 
 impl OwnedFacts {
+    /// Before there is an agreement nothing is owed.
+    #[must_use]
+    pub fn before_agreement(self) -> Self {
+        Self { paid: true, ..self }
+    }
+
     /// The borrowed form that policies are evaluated with.
     pub fn as_facts(&self) -> Facts<'_> {
         Facts {
@@ -41,11 +47,24 @@ impl OwnedFacts {
             purpose: &self.purpose,
             reads: self.reads,
             version: self.version,
+            paid: self.paid,
         }
     }
 }
 
-/// The facts about a consumer under a policy.
+/// The facts about the consumer of an agreement, after some reads. Its provider alone knows whether the price was paid.
+pub fn facts_of(policy: &Policy, row: &AgreementRow, now: Timestamp, reads: u64) -> OwnedFacts {
+    let paid = row.role == Role::Consumer || row.payment.is_some();
+    let consumer = &row.agreement.assignee;
+    OwnedFacts { paid, ..facts(policy, consumer, &row.declared, &row.dataset, row.agreement.timestamp, now, reads) }
+}
+
+/// What a denial is answered with.
+pub fn denied(denial: &Denial) -> Error {
+    if denial.is_unpaid() { Error::new(Code::Unpaid, denial.reason.clone()) } else { Error::new(Code::PolicyDenied, denial.to_string()) }
+}
+
+/// The facts about a consumer under a policy; a price counts as not paid.
 ///
 /// Who declares no purpose but asks for terms that name the permitted ones has declared those: the request repeats
 /// the constraint, and the agreement that both sides hold contains it. A connector that is not ours can say it no other way.
@@ -61,7 +80,7 @@ pub fn facts(
     let purpose = if declared.purpose.is_empty() { purposes_in_terms(policy) } else { declared.purpose.clone() };
     // A dataset that is not one of ours has no version: terms that name one then deny.
     let version = ProductRef::parse_dataset_id(dataset).map_or(0, |r| r.version);
-    OwnedFacts { now, recipient: recipient.to_string(), agreed_at, spatial: declared.spatial.clone(), purpose, reads, version }
+    OwnedFacts { now, recipient: recipient.to_string(), agreed_at, spatial: declared.spatial.clone(), purpose, reads, version, paid: false }
 }
 
 fn purposes_in_terms(policy: &Policy) -> Vec<String> {
@@ -95,7 +114,7 @@ impl App {
     /// The grant a bearer token gives at this participant's share.
     ///
     /// # Errors
-    /// [`Code::Unauthenticated`] for a token that is not ours; [`Code::AccessEnded`] or [`Code::PolicyDenied`] when
+    /// [`Code::Unauthenticated`] for a token that is not ours; [`Code::AccessEnded`], [`Code::PolicyDenied`] or [`Code::Unpaid`] when
     /// access is not open now.
     pub async fn grant_by_token(&self, slug: &Slug, token: &str) -> Result<Grant> {
         let transfer = self.access_tokens.verify(slug, token)?;
@@ -143,16 +162,14 @@ impl App {
             .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
         // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
         let counted = reads.saturating_sub(1);
-        let facts =
-            facts(policy, peer_of(&agreement), &agreement.declared, &agreement.dataset, agreement.agreement.timestamp, now, counted);
-        match policy.evaluate(&facts.as_facts()) {
+        match policy.evaluate(&facts_of(policy, &agreement, now, counted).as_facts()) {
             Verdict::Permit(permit) => {
                 let watch = Watch::new(closed, permit.until);
                 let agreed = product.reference.clone();
                 let latest = latest.filter(|l| permit.later_versions && l.reference.version > agreed.version);
                 Ok(Grant { transfer, agreement, product: latest.unwrap_or(product), agreed, permit, watch })
             }
-            Verdict::Deny(denial) => Err(Error::new(Code::PolicyDenied, denial.to_string())),
+            Verdict::Deny(denial) => Err(denied(&denial)),
         }
     }
 

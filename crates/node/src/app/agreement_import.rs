@@ -89,6 +89,7 @@ impl App {
             rules: import.rules,
             ended_at: None,
             end_reason: None,
+            payment: None,
             created_at: now,
             agreement,
         };
@@ -121,7 +122,7 @@ fn origin(participant: &Participant, row: &AgreementRow, address: String, format
 
 fn record(tx: &mut Tx, row: &AgreementRow, negotiation: &Negotiation) -> Result<Imported> {
     let id = &row.agreement.id;
-    if let Some(known) = tx.agreement_get(&row.participant, id)? {
+    if let Some(known) = tx.agreement_lock(&row.participant, id)? {
         if known.agreement.digest != row.agreement.digest {
             return Err(Error::new(Code::Conflict, format!("Another agreement has the id \"{id:.100}\" already.")));
         }

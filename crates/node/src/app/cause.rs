@@ -14,7 +14,7 @@ use serde_json::Value;
 #[serde(tag = "by", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Cause {
     /// Somebody decided, in the console, by a command or through the API.
-    Person,
+    Person(Decider),
     /// A decision rule.
     Rule {
         /// The point for which it stands; unknown for decisions made by earlier versions.
@@ -27,6 +27,18 @@ pub enum Cause {
     Webhook,
     /// A message that could not be delivered.
     Exchange(Exchange),
+}
+
+/// Who decided, for their own side alone; empty for what earlier versions recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decider {
+    /// A person's account, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// An API token, by what its owner calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 /// An HTTP exchange, without what is secret: no credential, no query, no body of ours.
@@ -78,7 +90,9 @@ impl Cause {
     /// In words, for lists of a terminal.
     pub fn words(&self) -> String {
         match self {
-            Self::Person => "decided by a person".into(),
+            Self::Person(Decider { account: Some(account), .. }) => format!("decided by {account}"),
+            Self::Person(Decider { token: Some(token), .. }) => format!("decided with the API token \"{token}\""),
+            Self::Person(_) => "decided by a person".into(),
             Self::Rule { at: Some(at), action } => format!("decided by the rule for {}: {}", name(at), name(action)),
             Self::Rule { at: None, action } => format!("decided by a rule: {}", name(action)),
             Self::Webhook => "decided by the webhook".into(),
@@ -118,7 +132,17 @@ mod tests {
             attempts: 3,
         };
         for (cause, stored, words) in [
-            (Cause::Person, json!({"by": "person"}), "decided by a person"),
+            (Cause::Person(Decider::default()), json!({"by": "person"}), "decided by a person"),
+            (
+                Cause::Person(Decider { account: Some("Li Wei".into()), token: None }),
+                json!({"by": "person", "account": "Li Wei"}),
+                "decided by Li Wei",
+            ),
+            (
+                Cause::Person(Decider { account: None, token: Some("ci".into()) }),
+                json!({"by": "person", "token": "ci"}),
+                "decided with the API token \"ci\"",
+            ),
             (
                 Cause::Rule { at: Some(Trigger::Requested), action: Action::Terminate },
                 json!({"by": "rule", "at": "requested", "action": "terminate"}),

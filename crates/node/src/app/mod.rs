@@ -20,6 +20,7 @@ pub mod idempotency;
 pub mod negotiation_steps;
 pub mod negotiations;
 pub mod participants;
+pub mod payments;
 pub mod peers;
 pub mod people;
 pub mod people_change;
@@ -40,6 +41,7 @@ use crate::{
     net::Outbound,
     secrets::Sealer,
 };
+use cause::{Cause, Decider};
 use fondaco_core::{
     Error, Result,
     entropy::Entropy,
@@ -52,9 +54,13 @@ use gate::Gate;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Everything a use case may reach.
+/// Everything a use case may reach, and who it acts for.
 #[derive(Clone)]
-pub struct App(Arc<Inner>);
+pub struct App {
+    inner: Arc<Inner>,
+    /// Whoever decides through it: a person's account, an API token; nobody in jobs and for peers.
+    decider: Option<Arc<Decider>>,
+}
 
 /// The parts of an [`App`].
 pub struct Inner {
@@ -107,7 +113,7 @@ pub struct Inner {
 impl std::ops::Deref for App {
     type Target = Inner;
     fn deref(&self) -> &Inner {
-        &self.0
+        &self.inner
     }
 }
 
@@ -120,7 +126,16 @@ impl std::fmt::Debug for App {
 impl App {
     /// Puts the parts together.
     pub fn new(inner: Inner) -> Self {
-        Self(Arc::new(inner))
+        Self { inner: Arc::new(inner), decider: None }
+    }
+    /// The same, for somebody: what they decide is recorded as theirs.
+    #[must_use]
+    pub fn by(&self, decider: Decider) -> Self {
+        Self { decider: Some(Arc::new(decider)), ..self.clone() }
+    }
+    /// The cause of what is done now because somebody asked for it.
+    pub fn cause(&self) -> Cause {
+        Cause::Person(self.decider.as_deref().cloned().unwrap_or_default())
     }
     /// The present.
     pub fn now(&self) -> Timestamp {

@@ -177,7 +177,7 @@ impl App {
             .store
             .tx("negotiation.begin", move |tx| {
                 let begin = |tx: &mut Tx| {
-                    record(tx, &negotiation, Role::Consumer, "Asked for the terms.", Some(&Cause::Person))?;
+                    record(tx, &negotiation, Role::Consumer, "Asked for the terms.", Some(&app.cause()))?;
                     process::follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string())
@@ -355,7 +355,7 @@ fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Endin
     }
     let policy = Policy::from_odrl(&terms.odrl)?;
     let now = app.now();
-    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, &n.dataset, now, now, 0).as_facts()) {
+    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, &n.dataset, now, now, 0).before_agreement().as_facts()) {
         Verdict::Permit(_) => Ok(()),
         Verdict::Deny(denial) => Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] }),
     })
@@ -392,6 +392,7 @@ fn conclude(tx: &mut Tx, n: &Negotiation, agreement: Agreement, now: Timestamp) 
         ended_at: None,
         end_reason: None,
         created_at: now,
+        payment: None,
     })?;
     tx.event_append(&NewEvent {
         participant: n.participant.clone(),

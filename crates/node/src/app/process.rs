@@ -109,7 +109,7 @@ pub fn act<P: Process>(app: &App, tx: &mut Tx, process: P, action: Action, reaso
 /// # Errors
 /// [`Code::IllegalTransition`] when it is not possible now.
 pub fn act_own<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, words: &str) -> Result<Done<P>> {
-    step(app, tx, process, own, words, &Cause::Person)
+    step(app, tx, process, own, words, &app.cause())
 }
 
 fn step<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, words: &str, cause: &Cause) -> Result<Done<P>> {

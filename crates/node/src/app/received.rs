@@ -171,7 +171,8 @@ impl App {
     /// A consumer asks for a transfer. Asking again with the same pid finds the same transfer.
     ///
     /// # Errors
-    /// [`Code::NotFound`] for an agreement that is not the caller's; [`Code::AccessEnded`], [`Code::PolicyDenied`].
+    /// [`Code::NotFound`] for an agreement that is not the caller's; [`Code::AccessEnded`], [`Code::PolicyDenied`],
+    /// [`Code::Unpaid`].
     pub async fn transfer_opened(&self, participant: &Participant, envelope: Envelope, request: TransferRequest) -> Result<Transfer> {
         let (app, participant) = (self.clone(), participant.clone());
         let done = self
@@ -313,9 +314,8 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
     let now = app.now();
     let reads = tx.reads_used(slug, &row.agreement.id)?;
     if let Some(policy) = &row.policy {
-        let facts = access::facts(policy, peer_of(&row), &row.declared, &row.dataset, row.agreement.timestamp, now, reads);
-        if let Verdict::Deny(denial) = policy.evaluate(&facts.as_facts()) {
-            return Err(Error::new(Code::PolicyDenied, denial.to_string()));
+        if let Verdict::Deny(denial) = policy.evaluate(&access::facts_of(policy, &row, now, reads).as_facts()) {
+            return Err(access::denied(&denial));
         }
     }
     let t = Transfer {

@@ -90,7 +90,7 @@ impl App {
                         created_at: now,
                         updated_at: now,
                     };
-                    record(tx, &t, Role::Consumer, "Asked for access.", Some(&Cause::Person))?;
+                    record(tx, &t, Role::Consumer, "Asked for access.", Some(&app.cause()))?;
                     process::follow(&app, tx, t, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::TransferRequested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string()).map(|done| (done, slug))
@@ -294,7 +294,7 @@ fn expire_later(app: &App, tx: &mut Tx, t: &Transfer) -> Result<()> {
     }
     let Some(row) = tx.agreement_get(&t.participant, &t.agreement_id)? else { return Ok(()) };
     let Some(policy) = &row.policy else { return Ok(()) };
-    let facts = access::facts(policy, peer_of(&row), &row.declared, &row.dataset, row.agreement.timestamp, app.now(), 0);
+    let facts = access::facts_of(policy, &row, app.now(), 0);
     if let Verdict::Permit(permit) = policy.evaluate(&facts.as_facts())
         && let Some(until) = permit.until
     {
@@ -329,10 +329,10 @@ pub fn may_open(app: &App, tx: &mut Tx, t: &Transfer) -> Result<Result<()>> {
         return Ok(Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node.")));
     };
     let reads = tx.reads_used(&t.participant, &t.agreement_id)?;
-    let facts = access::facts(policy, peer_of(&row), &row.declared, &row.dataset, row.agreement.timestamp, app.now(), reads);
+    let facts = access::facts_of(policy, &row, app.now(), reads);
     Ok(match policy.evaluate(&facts.as_facts()) {
         Verdict::Permit(_) => Ok(()),
-        Verdict::Deny(denial) => Err(Error::new(Code::PolicyDenied, denial.to_string())),
+        Verdict::Deny(denial) => Err(access::denied(&denial)),
     })
 }
 

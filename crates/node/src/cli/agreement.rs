@@ -10,7 +10,7 @@ use super::{
     show::{Fields, Table, list, number, text, texts, when},
 };
 use fondaco_core::Code;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Transfers whose events are shown with their agreement.
 const TRANSFERS_MAX: usize = 50;
@@ -28,6 +28,18 @@ pub(super) enum Command {
     Show {
         /// The agreement's id
         id: String,
+    },
+    /// As provider: record that an agreement's price was paid; access can open from then on
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode agreement paid agr_0190f6c2 --reference \"Bank transfer 2026-1187\"
+
+Recording it again with the same reference changes nothing; another reference is refused.")]
+    Paid {
+        /// The agreement's id
+        id: String,
+        /// What you find the money by: a bank's or an invoice's number. The other side is not told
+        #[arg(long, value_name = "TEXT")]
+        reference: String,
     },
     /// As provider: end an agreement; access under it stops at once
     #[command(after_long_help = "Example:
@@ -70,6 +82,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let answer = Answer::new(agreement, text);
             Ok(if ours { answer.then(context.command(&format!("fetch {id} --out data"))) } else { answer })
         }
+        Command::Paid { id, reference } => {
+            let agreement = us.act(&["agreements", &id, "paid"], &json!({"reference": reference})).await?;
+            let text = one(&agreement);
+            Ok(Answer::new(agreement, text))
+        }
         Command::End { id, reason } => {
             let agreement = us.act(&["agreements", &id, "end"], &reason_body(reason)).await?;
             let text = one(&agreement);
@@ -100,6 +117,16 @@ async fn history(us: &ParticipantClient, agreement: &Value) -> Result<Vec<Value>
     Ok(events)
 }
 
+/// The price, and for its provider whether it is paid.
+fn price(agreement: &Value) -> String {
+    let price = text(agreement, "price");
+    match agreement.get("payment") {
+        _ if price.is_empty() || text(agreement, "role") != "provider" => price.to_owned(),
+        Some(paid) => format!("{price}, paid {}: {}", when(text(paid, "at")), text(paid, "reference")),
+        None => format!("{price}, not paid"),
+    }
+}
+
 /// `3` or `3 of 100`. Only the provider counts.
 fn reads(agreement: &Value) -> String {
     if text(agreement, "role") != "provider" {
@@ -123,6 +150,7 @@ fn one(a: &Value) -> String {
         .add("Signed", when(text(a, "timestamp")))
         .add("Digest", text(a, "digest"))
         .add_lines("Terms", texts(a, "terms"))
+        .add("Price", price(a))
         .add("Purpose", a.get("declared").map(|d| texts(d, "purpose").join(", ")).unwrap_or_default())
         .add("Reads", reads(a))
         .add("Ended", when(text(a, "endedAt")))
@@ -136,7 +164,16 @@ fn one(a: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    #[test]
+    fn a_price_and_its_payment() {
+        let mut a = json!({"role": "provider", "price": "80.00 CNY"});
+        assert_eq!(price(&a), "80.00 CNY, not paid");
+        a["payment"] = json!({"at": "2026-11-21T20:24:17Z", "reference": "B 7"});
+        assert_eq!(price(&a), "80.00 CNY, paid 2026-11-21 20:24:17 UTC: B 7");
+        assert_eq!(price(&json!({"role": "consumer", "price": "80.00 CNY"})), "80.00 CNY");
+        assert_eq!(price(&json!({"role": "provider"})), "");
+    }
 
     #[test]
     fn an_agreement_in_words() {

@@ -1,4 +1,5 @@
-//! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `POST …/{id}/end`, `GET …/{id}/profile`,
+//! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `POST …/{id}/end`,
+//! `POST …/{id}/paid`, `GET …/{id}/profile`,
 //! `GET …/{id}/files`, `GET …/{id}/document`.
 
 use super::{
@@ -6,12 +7,13 @@ use super::{
     flash::Notice,
     guard::{Form, Room},
     products::After,
-    shape, words,
+    sentences, shape, words,
 };
 use crate::app::{
     App,
-    access::facts,
+    access::facts_of,
     agreements::AgreementView,
+    payments::price,
     views::{Names, ProcessesAsked},
 };
 use axum::{
@@ -21,7 +23,7 @@ use axum::{
 };
 use fondaco_console::{
     format::Count,
-    pages::{Access, AgreementPage, AgreementRow, AgreementsPage, Uses},
+    pages::{Access, AgreementPage, AgreementRow, AgreementsPage, PaymentState, PaymentView, Uses},
     states::AgreementState,
 };
 use fondaco_core::{
@@ -84,6 +86,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         terms: shape::terms(&a.agreement.document),
         document_json: shape::pretty(&a.agreement.document),
         negotiation_id: Some(a.negotiation_id.to_string()),
+        payment: payment(a),
         access: access(&app, &room, &view, state).await,
         // Reads are counted where they happen, at the provider.
         uses: (a.role == Role::Provider).then_some(uses),
@@ -98,14 +101,20 @@ pub async fn request_access(State(app): State<App>, room: Room, Path((_, id)): P
     let view = app.agreement(&room.participant.slug, &id).await?;
     // Two clicks are one wish.
     if !view.transfers.iter().any(|t| !t.state.is_final()) {
-        app.transfer_begin(&room.participant, &id, None, None).await?;
+        app.by(room.decider()).transfer_begin(&room.participant, &id, None, None).await?;
     }
     answer::see_other(&app, &path(&room, &id), Some(Notice::AccessRequested))
 }
 
+/// Records, as the provider, that the price was paid.
+pub async fn paid(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
+    app.by(room.decider()).agreement_paid(&room.participant.slug, &id, form.required("reference")?).await?;
+    answer::see_other(&app, &path(&room, &id), Some(Notice::AgreementPaid))
+}
+
 /// Ends it, as the provider.
 pub async fn end(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
-    app.agreement_end(&room.participant.slug, &id, form.get("reason").map(str::to_owned)).await?;
+    app.by(room.decider()).agreement_end(&room.participant.slug, &id, form.get("reason").map(str::to_owned)).await?;
     answer::see_other(&app, &path(&room, &id), Some(Notice::AgreementEnded))
 }
 
@@ -147,6 +156,16 @@ pub async fn files(State(app): State<App>, room: Room, Path((_, id)): Path<(Stri
     Ok(Redirect::to(list.as_str()).into_response())
 }
 
+/// What it costs, and whether it is paid as far as this side knows.
+fn payment(a: &store::AgreementRow) -> Option<PaymentView> {
+    let state = match (&a.payment, a.role) {
+        (Some(paid), _) => PaymentState::Paid { when: words::when(paid.at), reference: paid.reference.clone() },
+        (None, Role::Provider) => PaymentState::OwedToUs,
+        (None, Role::Consumer) => PaymentState::OwedByUs,
+    };
+    Some(PaymentView { price: sentences::money(price(a)?), state })
+}
+
 fn path(room: &Room, id: &str) -> String {
     format!("{}/agreements/{}", room.base(), shape::segment(id))
 }
@@ -184,8 +203,8 @@ fn state(a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementState 
 /// A consumer keeps no record of what it declared; the provider agreed, so what it asks for held then.
 fn verdict(a: &store::AgreementRow, reads: u64) -> Option<Verdict> {
     let policy = a.policy.as_ref()?;
-    let made = a.agreement.timestamp;
-    Some(policy.evaluate(&facts(policy, &a.agreement.assignee, &a.declared, &a.dataset, made, made, reads).as_facts()))
+    // Whether it is paid is told apart: what is owed is still in force.
+    Some(policy.evaluate(&facts_of(policy, a, a.agreement.timestamp, reads).before_agreement().as_facts()))
 }
 
 /// The bounds of the terms.

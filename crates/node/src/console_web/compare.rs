@@ -72,6 +72,9 @@ fn words(part: &Part) -> Text {
     if let Some(constraint) = &part.constraint {
         return sentences::sentence(constraint);
     }
+    if let Some(price) = part.price {
+        return sentences::price(price);
+    }
     let what = part.odrl_words();
     match part.kind {
         PartKind::Open => Text::say("terms-open"),

@@ -56,6 +56,8 @@ notices! {
     AccessRequested = "access-requested", Success;
     /// After ending an agreement.
     AgreementEnded = "agreement-ended", Info;
+    /// After recording a payment.
+    AgreementPaid = "agreement-paid", Success;
     /// After opening access.
     TransferStarted = "transfer-started", Success;
     /// After pausing a transfer.

@@ -12,7 +12,7 @@ use super::{
     flash::Notice,
 };
 use crate::{
-    app::{App, people::Person, views::Acting},
+    app::{App, cause::Decider, people::Person, views::Acting},
     identity::session::csrf_matches,
 };
 use axum::{
@@ -55,6 +55,11 @@ pub struct Room {
 }
 
 impl Room {
+    /// As whom the person decides.
+    pub fn decider(&self) -> Decider {
+        Decider { account: self.layout.user.as_ref().map(|user| user.name.clone()), token: None }
+    }
+
     /// `/p/{slug}`.
     pub fn base(&self) -> String {
         format!("/p/{}", self.participant.slug)

@@ -131,6 +131,7 @@ pub fn room_routes() -> Vec<Route> {
         page("/p/{slug}/agreements/{id}", agreements::show),
         action("/p/{slug}/agreements/{id}/transfers", agreements::request_access),
         action("/p/{slug}/agreements/{id}/end", agreements::end),
+        action("/p/{slug}/agreements/{id}/paid", agreements::paid),
         page("/p/{slug}/agreements/{id}/document", agreements::document),
         page("/p/{slug}/agreements/{id}/profile", agreements::profile),
         page("/p/{slug}/agreements/{id}/files", agreements::files),

@@ -54,7 +54,7 @@ pub async fn begin(State(app): State<App>, room: Room, form: Form) -> Answer {
         offer: Some(form.required("offer")?.to_owned()),
         purpose: Vec::new(),
     };
-    let begun = app.negotiation_begin(&room.participant, begin, None).await?;
+    let begun = app.by(room.decider()).negotiation_begin(&room.participant, begin, None).await?;
     answer::see_other(&app, &format!("{}/negotiations/{}", room.base(), begun.id), Some(Notice::NegotiationBegun))
 }
 
@@ -218,7 +218,7 @@ async fn act(app: &App, room: &Room, id: String, form: &Form, action: Action, no
             }
         }
     }
-    let after = app.negotiation_act(slug, &id, step).await?;
+    let after = app.by(room.decider()).negotiation_act(slug, &id, step).await?;
     // The policy may say no when it is asked again: then agreeing has ended it.
     let notice = if matches!(after.state, S::Terminated { .. }) { Notice::NegotiationTerminated } else { notice };
     let page = match form.get("back") {

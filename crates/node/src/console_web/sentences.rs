@@ -4,7 +4,10 @@
 //! the two together.
 
 use fondaco_console::{Text, text::Digits};
-use fondaco_core::policy::{Comparison, Constraint, Policy, SetOperator};
+use fondaco_core::{
+    policy::{Comparison, Constraint, Policy, SetOperator},
+    price::Price,
+};
 
 /// One sentence per term; several permissions are alternatives, introduced as such.
 pub fn of(policy: &Policy) -> Vec<Text> {
@@ -19,7 +22,20 @@ pub fn of(policy: &Policy) -> Vec<Text> {
         }
         out.extend(permission.constraints.iter().map(sentence));
     }
+    out.extend(policy.price.map(price));
     out
+}
+
+/// The price as a sentence.
+pub fn price(price: Price) -> Text {
+    Text::say("terms-price").with("price", money(price))
+}
+
+/// An amount of money, as its currency is written: `80.00 CNY`, 人民币 80.00 元.
+pub fn money(price: Price) -> Text {
+    let named = Text::of("money", price.currency());
+    let text = if named.exists() { named } else { Text::say("money") };
+    text.with("amount", price.amount()).with("currency", price.currency())
 }
 
 /// The constraint as a sentence.
@@ -116,11 +132,20 @@ mod tests {
             assert_eq!(sentence(&constraint).to_string(), constraint.sentence());
         }
         let permission = |constraints| Permission { constraints };
-        let alternatives = Policy { permissions: vec![permission(every_kind()), permission(Vec::new())] };
-        for policy in [Policy::open(), alternatives] {
+        let alternatives = Policy::free(vec![permission(every_kind()), permission(Vec::new())]);
+        let priced = |price| alternatives.at(Some(Price::read(price).expect("price")));
+        for policy in [Policy::open(), priced("80 CNY"), priced("1.5 KWD"), alternatives.clone()] {
             let said: Vec<String> = of(&policy).iter().map(ToString::to_string).collect();
             assert_eq!(said, policy.sentences());
         }
+    }
+
+    #[test]
+    fn money_is_written_as_its_currency_is() {
+        let said = |price, locale| money(Price::read(price).expect("price")).in_locale(locale);
+        assert_eq!([said("80 CNY", Locale::En), said("80 CNY", Locale::Zh)], ["80.00 CNY", "人民币 80.00 元"]);
+        assert_eq!([said("1200 JPY", Locale::En), said("1200 JPY", Locale::Zh)], ["1200 JPY", "1200 日元"]);
+        assert_eq!([said("1.5 KWD", Locale::En), said("1.5 KWD", Locale::Zh)], ["1.500 KWD", "1.500 KWD"]);
     }
 
     #[test]

@@ -175,6 +175,7 @@ pub fn message(kind: &str) -> Option<Message> {
         "product.published" => Message::ProductPublished,
         "product.withdrawn" => Message::ProductWithdrawn,
         "agreement.ended" => Message::AgreementEnded,
+        "agreement.paid" => Message::AgreementPaid,
         _ => return None,
     })
 }
@@ -199,7 +200,7 @@ fn reason(detail: &Value) -> Option<String> {
 /// Why a step was taken, as pages show it.
 fn cause(cause: Cause) -> view::Cause {
     match cause {
-        Cause::Person => view::Cause::Person,
+        Cause::Person(by) => view::Cause::Person { account: by.account, token: by.token },
         Cause::Webhook => view::Cause::Webhook,
         Cause::Rule { at, action } => view::Cause::Rule { at: at.as_ref().map(name), action: name(&action) },
         Cause::Exchange(Exchange { message, url, status, answer, attempts, .. }) => {

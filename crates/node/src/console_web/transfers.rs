@@ -99,6 +99,6 @@ pub async fn terminate(State(app): State<App>, room: Room, Path((_, id)): Path<(
 
 async fn act(app: &App, room: &Room, id: String, action: Action, reason: Option<&str>, notice: Notice) -> Answer {
     let id = TransferId::from_stored(id);
-    let after = app.transfer_act(&room.participant.slug, &id, action, reason.map(str::to_owned)).await?;
+    let after = app.by(room.decider()).transfer_act(&room.participant.slug, &id, action, reason.map(str::to_owned)).await?;
     answer::see_other(app, &format!("{}/transfers/{}", room.base(), after.id), Some(notice))
 }

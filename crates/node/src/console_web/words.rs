@@ -42,6 +42,7 @@ pub const fn advice(code: Code) -> Option<Text> {
         Code::PeerAnsweredBadly | Code::PeerRefused | Code::AgreementMismatch => "advice-ask-peer",
         Code::OfferUnknown => "advice-read-again",
         Code::PolicyDenied | Code::PolicyUnsupported => "advice-read-terms",
+        Code::Unpaid => "advice-pay",
         Code::AccessEnded => "advice-look-who",
         Code::NotYet => "advice-wait",
         Code::Internal | Code::Unavailable | Code::DataDamaged => "advice-operator",

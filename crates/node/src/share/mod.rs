@@ -103,7 +103,7 @@ impl IntoResponse for Refusal {
         let code = self.0.code();
         let name = match code {
             Code::Unauthenticated => "UNAUTHENTICATED",
-            Code::AccessEnded | Code::PolicyDenied | Code::PolicyUnsupported | Code::Forbidden => "PERMISSION_DENIED",
+            Code::AccessEnded | Code::Unpaid | Code::PolicyDenied | Code::PolicyUnsupported | Code::Forbidden => "PERMISSION_DENIED",
             Code::NotFound => "RESOURCE_DOES_NOT_EXIST",
             Code::Internal | Code::DataDamaged => "INTERNAL_ERROR",
             _ => "INVALID_PARAMETER_VALUE",

@@ -13,6 +13,7 @@ use fondaco_core::{
     negotiation::Role,
     participant::{Declarations, Slug},
     policy::Policy,
+    price::Payment,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub struct AgreementRow {
     pub end_reason: Option<String>,
     /// When it was recorded here.
     pub created_at: Timestamp,
+    /// That its price was paid (provider).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<Payment>,
 }
 
 /// Which agreements of a participant to list, newest first.
@@ -68,6 +72,7 @@ statements! {
     INSERT = Same("INSERT INTO agreement (participant, id, role, dataset, digest, created_at, ended_at, end_reason, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING");
     DIGEST = Same("SELECT digest FROM agreement WHERE participant = $1 AND id = $2");
     GET = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND id = $2");
+    LOCK = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND id = $2 FOR UPDATE");
     CREATED = Same("SELECT created_at FROM agreement WHERE participant = $1 AND id = $2");
     LIST = Same("SELECT body, ended_at, end_reason FROM agreement WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR dataset = $3) AND ($4 = 0 OR ended_at IS NULL) AND (created_at, id) < ($5, $6) ORDER BY created_at DESC, id DESC LIMIT $7");
     SET_BODY = Same("UPDATE agreement SET body = $3 WHERE participant = $1 AND id = $2");
@@ -114,6 +119,11 @@ impl Tx {
         self.first(GET, vals![participant.as_str(), id], read)
     }
 
+    /// By its id, to change what is kept beside it: it stays as read until the transaction ends.
+    pub fn agreement_lock(&mut self, participant: &Slug, id: &str) -> Result<Option<AgreementRow>, StoreError> {
+        self.first(LOCK, vals![participant.as_str(), id], read)
+    }
+
     /// Newest first.
     pub fn agreement_list(&mut self, participant: &Slug, filter: &AgreementFilter) -> Result<Vec<AgreementRow>, StoreError> {
         let (before, id) = match filter.after.as_deref() {
@@ -136,13 +146,25 @@ impl Tx {
         self.list(LIST, params, read)
     }
 
-    /// Replaces the rules that decide about an agreement's transfers. The agreement itself never changes.
+    /// Replaces the rules that decide about an agreement's transfers. The agreement itself never changes. `row` is of
+    /// [`Tx::agreement_lock`].
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when there is no such agreement.
     pub fn agreement_set_rules(&mut self, row: &AgreementRow, rules: &Rules) -> Result<(), StoreError> {
-        let changed = AgreementRow { rules: rules.clone(), ..row.clone() };
-        match self.execute(SET_BODY, vals![row.participant.as_str(), row.agreement.id.as_str(), json(&changed)?])? {
+        self.agreement_set(&AgreementRow { rules: rules.clone(), ..row.clone() })
+    }
+
+    /// Records that its price was paid. `row` is of [`Tx::agreement_lock`].
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is no such agreement.
+    pub fn agreement_set_payment(&mut self, row: &AgreementRow, payment: &Payment) -> Result<(), StoreError> {
+        self.agreement_set(&AgreementRow { payment: Some(payment.clone()), ..row.clone() })
+    }
+
+    fn agreement_set(&mut self, row: &AgreementRow) -> Result<(), StoreError> {
+        match self.execute(SET_BODY, vals![row.participant.as_str(), row.agreement.id.as_str(), json(row)?])? {
             0 => Err(StoreError::Conflict("the agreement does not exist".into())),
             _ => Ok(()),
         }

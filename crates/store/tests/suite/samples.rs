@@ -90,6 +90,7 @@ pub(crate) fn agreement(id: &str) -> AgreementRow {
         rules: rules(),
         ended_at: None,
         end_reason: None,
+        payment: None,
         created_at: START,
     }
 }

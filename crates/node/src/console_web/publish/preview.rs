@@ -22,9 +22,17 @@ pub fn row(policy: &Policy, name: Option<String>, did: Option<&str>, now: Timest
     for permission in &policy.permissions {
         let (declared, rest): (Vec<Constraint>, Vec<Constraint>) =
             permission.constraints.iter().cloned().partition(|c| matches!(c, Constraint::Spatial { .. } | Constraint::Purpose { .. }));
-        let facts =
-            Facts { now, recipient: did.unwrap_or(NOBODY), agreed_at: now, spatial: None, purpose: &[], reads: 0, version: u32::MAX };
-        match (Policy { permissions: vec![Permission { constraints: rest }] }).evaluate(&facts) {
+        let facts = Facts {
+            now,
+            recipient: did.unwrap_or(NOBODY),
+            agreed_at: now,
+            spatial: None,
+            purpose: &[],
+            reads: 0,
+            version: u32::MAX,
+            paid: true,
+        };
+        match Policy::free(vec![Permission { constraints: rest }]).evaluate(&facts) {
             Verdict::Permit(permit) => {
                 let answer =
                     if declared.is_empty() { Answer::May } else { Answer::Declaring(declared.iter().map(sentences::sentence).collect()) };

@@ -9,6 +9,7 @@ use fondaco_core::{
     Error, Result, canonical,
     participant::Did,
     policy::{CONSTRAINTS_MAX, Comparison, Constraint, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator},
+    price::Price,
     product::OFFERS_MAX,
     time::Timestamp,
 };
@@ -39,6 +40,8 @@ pub struct OfferSheet {
     around: Map<String, Value>,
     /// The sentences by alternative; none where the terms cannot be put into sentences.
     pub alternatives: Vec<Vec<Line>>,
+    /// The price as it was typed; empty: free of charge.
+    pub price: String,
     /// The text of the ODRL where it was edited and is wrong.
     pub text: Option<String>,
 }
@@ -216,15 +219,20 @@ impl OfferSheet {
             Ok(policy) => {
                 around.remove("permission");
                 around.remove("odrl:permission");
-                Self { around, alternatives: lines_of(&policy), text: None }
+                let price = policy.price.map(|price| price.to_string()).unwrap_or_default();
+                Self { around, alternatives: lines_of(&policy), price, text: None }
             }
-            Err(_) => Self { around: Map::new(), alternatives: Vec::new(), text: Some(pretty(odrl)) },
+            Err(_) => Self { around: Map::new(), alternatives: Vec::new(), price: String::new(), text: Some(pretty(odrl)) },
         }
     }
 
     fn from_lines(alternatives: Vec<Vec<Line>>) -> Self {
         let around = Map::from_iter([("@type".to_owned(), json!("Offer"))]);
-        Self { around, alternatives, text: None }
+        Self { around, alternatives, price: String::new(), text: None }
+    }
+
+    fn price(&self) -> Result<Option<Price>> {
+        (!self.price.is_empty()).then(|| Price::read(&self.price)).transpose()
     }
 
     /// The typed policy; `None` while a sentence is incomplete or the text is wrong.
@@ -237,7 +245,8 @@ impl OfferSheet {
             Some(Permission { constraints: constraints? })
         };
         let permissions: Option<Vec<_>> = self.alternatives.iter().map(permission).collect();
-        permissions.filter(|p| !p.is_empty()).map(|permissions| Policy { permissions })
+        let price = self.price().ok()?;
+        permissions.filter(|p| !p.is_empty()).map(|permissions| Policy { permissions, price })
     }
 
     fn odrl(&self) -> Option<Value> {
@@ -283,21 +292,23 @@ impl Sheet {
                 let lines = lines.map(|k| line_of_form(form, &format!("o{i}p{j}s{k}"))).collect::<Option<_>>();
                 alternatives.push(lines.ok_or_else(other)?);
             }
+            // A form without the field is not one without a price.
+            let price = form.exact(&format!("o{i}-price")).ok_or_else(other)?.trim().to_owned();
             let text = form.get(&format!("o{i}-odrl")).unwrap_or_default().replace("\r\n", "\n");
             let edited = !text.is_empty() && form.get(&format!("o{i}-was")) != Some(mark(&text).as_str());
             let parsed: Option<Value> = serde_json::from_str(&text).ok();
             offers.push(match parsed {
                 Some(odrl) if edited || alternatives.is_empty() => match Policy::from_odrl(&odrl) {
                     Ok(_) => OfferSheet::of(&odrl),
-                    Err(_) => OfferSheet { around: Map::new(), alternatives, text: Some(text) },
+                    Err(_) => OfferSheet { around: Map::new(), alternatives, price, text: Some(text) },
                 },
-                None if edited => OfferSheet { around: Map::new(), alternatives, text: Some(text) },
+                None if edited => OfferSheet { around: Map::new(), alternatives, price, text: Some(text) },
                 parsed => {
                     let mut around = parsed.and_then(|v| v.as_object().cloned()).unwrap_or_default();
                     around.remove("permission");
                     around.remove("odrl:permission");
                     around.entry("@type").or_insert_with(|| json!("Offer"));
-                    OfferSheet { around, alternatives, text: None }
+                    OfferSheet { around, alternatives, price, text: None }
                 }
             });
         }
@@ -361,6 +372,9 @@ impl Sheet {
                 };
                 wrong.add(format!("o{i}-odrl"), why);
                 continue;
+            }
+            if offer.price().is_err() {
+                wrong.add(format!("o{i}-price"), Text::say("terms-problem-price"));
             }
             for (j, lines) in offer.alternatives.iter().enumerate() {
                 for (k, line) in lines.iter().enumerate() {
@@ -433,11 +447,20 @@ mod tests {
 
     /// What a browser sends of a sheet's page, with other fields instead.
     fn sent(sheet: &Sheet, instead: &[(&str, &str)]) -> Form {
+        form_of(&fields(sheet, instead))
+    }
+
+    fn form_of(fields: &[(String, String)]) -> Form {
+        Form::parse(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().as_bytes())
+    }
+
+    fn fields(sheet: &Sheet, instead: &[(&str, &str)]) -> Vec<(String, String)> {
         let mut fields = vec![("offers".to_owned(), sheet.offers.len().to_string())];
         for (i, offer) in sheet.offers.iter().enumerate() {
             fields.push((format!("o{i}"), offer.alternatives.len().to_string()));
             let text = offer.shown_text();
             fields.push((format!("o{i}-was"), mark(&text)));
+            fields.push((format!("o{i}-price"), offer.price.clone()));
             fields.push((format!("o{i}-odrl"), text.replace('\n', "\r\n")));
             for (j, lines) in offer.alternatives.iter().enumerate() {
                 fields.push((format!("o{i}p{j}"), lines.len().to_string()));
@@ -454,12 +477,16 @@ mod tests {
             fields.retain(|(n, _)| n != name);
             fields.push(((*name).to_owned(), (*value).to_owned()));
         }
-        Form::parse(url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().as_bytes())
+        fields
     }
 
     #[test]
     fn every_term_survives_the_form() {
-        let offers = [everything(), json!({"permission": [{"action": "use"}]})];
+        let mut priced = everything();
+        for rule in priced["permission"].as_array_mut().expect("permissions") {
+            rule["duty"] = Policy::open().at(Price::read("80 CNY").ok()).to_odrl()["permission"][0]["duty"].clone();
+        }
+        let offers = [priced, json!({"permission": [{"action": "use"}]})];
         let sheet = Sheet::of(&offers);
         let again = Sheet::from_form(&sent(&sheet, &[("o0p0s6-value", "cn、sg")])).expect("whole");
         assert!(again.wrong().is_empty(), "{:?}", again.wrong());
@@ -483,6 +510,9 @@ mod tests {
         ] {
             assert!(Sheet::from_form(&sent(&sheet, &[(name, value)])).is_err(), "{name}={value}");
         }
+        let mut without = fields(&sheet, &[]);
+        without.retain(|(name, _)| name != "o0-price");
+        assert!(Sheet::from_form(&form_of(&without)).is_err(), "no field for the price is not: free of charge");
         assert!(Sheet::from_form(&Form::parse(b"csrf=x")).is_err(), "nothing at all is not: open to everybody");
     }
 
@@ -535,6 +565,19 @@ mod tests {
         assert!(foreign.offers[0].alternatives.is_empty() && foreign.wrong().of("o0-odrl").is_some());
         let mended = Sheet::from_form(&sent(&foreign, &[("o0-odrl", text)])).expect("whole");
         assert!(mended.odrl().is_some());
+    }
+
+    #[test]
+    fn a_price_is_typed_as_people_write_it() {
+        let sheet = Sheet::of(&[everything()]);
+        let with = |price: &str| Sheet::from_form(&sent(&sheet, &[("o0-price", price)])).expect("whole");
+        assert_eq!(with(" 80 CNY ").offers[0].policy().and_then(|p| p.price), Price::read("80 CNY").ok());
+        assert_eq!(with("").offers[0].policy().map(|p| p.price), Some(None));
+        for bad in ["80", "eighty CNY", "80 RMB", "80.001 CNY"] {
+            let wrong = with(bad);
+            assert!(wrong.odrl().is_none() && wrong.wrong().of("o0-price").is_some(), "{bad}");
+            assert_eq!(wrong.offers[0].price, bad, "what was typed is kept");
+        }
     }
 
     #[test]

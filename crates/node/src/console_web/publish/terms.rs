@@ -59,6 +59,7 @@ async fn page(app: &App, room: Room, publication: &Publication, sheet: &Sheet, p
                 .iter()
                 .map(|lines| AlternativeForm { sentences: lines.iter().map(|line| sentence(line, &peers)).collect() })
                 .collect(),
+            price: offer.price.clone(),
             was: offer.text.as_ref().map_or_else(|| mark(&odrl), |_| String::new()),
             odrl,
             preview: preview.unwrap_or_default(),
