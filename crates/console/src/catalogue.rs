@@ -12,7 +12,7 @@ use crate::samples::gallery;
 use crate::text::ELEMENTS;
 
 /// Keys of both languages that may read the same: nothing but variables and marks.
-const SAME_IN_BOTH: [&str; 2] = ["common-span", "error-advised"];
+const SAME_IN_BOTH: [&str; 3] = ["common-span", "error-advised", "money-other"];
 
 /// Words that stand in no catalogue, since they are the same in every language: names of
 /// standards, formats and programs.

@@ -1,4 +1,4 @@
-money = { $amount } { $currency }
+money-other = { $amount } { $currency }
 money-CNY = { $amount } CNY
 money-USD = { $amount } USD
 money-EUR = { $amount } EUR

@@ -1,4 +1,4 @@
-money = { $amount } { $currency }
+money-other = { $amount } { $currency }
 money-CNY = 人民币 { $amount } 元
 money-USD = { $amount } 美元
 money-EUR = { $amount } 欧元

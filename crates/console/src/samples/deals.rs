@@ -247,10 +247,7 @@ impl AgreementPage {
                 suzhou().did
             ),
             negotiation_id: Some(NEGOTIATION.into()),
-            payment: Some(PaymentView {
-                price: Text::say("money-CNY").with("amount", "80.00").with("currency", "CNY"),
-                state: PaymentState::OwedByUs,
-            }),
+            payment: Some(PaymentView { price: Text::of("money", "CNY").with("amount", "80.00"), state: PaymentState::OwedByUs }),
             access: Access::Ready {
                 file_name: "bearing-vibration.share".into(),
                 table: "hefei.default.bearing-vibration".into(),
@@ -279,10 +276,7 @@ impl AgreementPage {
             provider: suzhou(),
             consumer: zgc(),
             role: Role::Provider,
-            payment: Some(PaymentView {
-                price: Text::say("money-CNY").with("amount", "80.00").with("currency", "CNY"),
-                state: PaymentState::OwedToUs,
-            }),
+            payment: Some(PaymentView { price: Text::of("money", "CNY").with("amount", "80.00"), state: PaymentState::OwedToUs }),
             access: Access::None,
             uses: Some(Uses { used: Count(37), limit: Some(Count(100)) }),
             transfers: transfers().into_iter().skip(1).take(1).collect(),

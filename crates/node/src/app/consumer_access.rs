@@ -137,7 +137,7 @@ impl App {
     ///
     /// # Errors
     /// [`Code::NotYet`] when the provider has not opened access within `wait`; [`Code::AccessEnded`] with its reason
-    /// when it ended the transfer instead.
+    /// when it ended the transfer instead; [`Code::Unpaid`] when it waits for its money.
     pub async fn access(&self, participant: &Participant, agreement_id: &str, wait: Micros) -> Result<Access> {
         let view = self.agreement(&participant.slug, agreement_id).await?;
         if view.row.role != Role::Consumer {
@@ -164,6 +164,9 @@ impl App {
             }
             State::Suspended { ending, .. } | State::Terminated { ending, .. } => {
                 let why = ending.reasons.join(" ");
+                if ending.code.as_deref() == Some(Code::Unpaid.as_str()) {
+                    return Err(Error::new(Code::Unpaid, why));
+                }
                 return Err(Error::new(Code::AccessEnded, format!("The transfer is {}. {why}", transfer.state.name())));
             }
             State::Completed { .. } => return Err(Error::new(Code::AccessEnded, "The transfer is COMPLETED.")),

@@ -34,8 +34,11 @@ pub fn price(price: Price) -> Text {
 /// An amount of money, as its currency is written: `80.00 CNY`, 人民币 80.00 元.
 pub fn money(price: Price) -> Text {
     let named = Text::of("money", price.currency());
-    let text = if named.exists() { named } else { Text::say("money") };
-    text.with("amount", price.amount()).with("currency", price.currency())
+    if named.exists() {
+        named.with("amount", price.amount())
+    } else {
+        Text::say("money-other").with("amount", price.amount()).with("currency", price.currency())
+    }
 }
 
 /// The constraint as a sentence.

@@ -106,6 +106,12 @@ fn shown(url: &str) -> String {
     url.into()
 }
 
+/// What a refusal means here: that a price is owed is for our people to know.
+pub fn refusal(exchange: &Exchange, why: String) -> Error {
+    let owed = exchange.status == Some(Code::Unpaid.status());
+    Error::new(if owed { Code::Unpaid } else { Code::PeerRefused }, why)
+}
+
 /// Whether a message that met a conflict may be sent again.
 pub fn may_be_too_early(job: &Job) -> bool {
     job.attempts < CONFLICT_RETRIES

@@ -78,7 +78,7 @@ impl TransferSend {
             }
             Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &t, &why, exchange).await,
             Delivery::Refused(why) | Delivery::Conflict(why) => {
-                let e = Error::new(Code::PeerRefused, why);
+                let e = send::refusal(&exchange, why);
                 app.transfer_fail(&job.participant, &t.id, Failure::new(&e, Some(exchange)), job.id.clone()).await
             }
         }

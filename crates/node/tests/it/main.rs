@@ -8,6 +8,7 @@ mod feeds;
 mod files;
 mod identity;
 mod peer_faults;
+mod prices;
 mod publications;
 mod rules;
 mod share;

@@ -272,11 +272,11 @@ async fn whose_decision_it_was_is_told_to_our_people_and_to_nobody_else() {
             pair.provider.post(&format!("/negotiations/{own}/terminate"), &json!({"reason": "No."})).await.must(200);
         }
         let ended = pair.provider.settled(&own).await;
-        let expected = if people { "decided by a person" } else { "decided by the rule for requested: terminate" };
+        let expected = if people { "decided with the API token \"made by init\"" } else { "decided by the rule for requested: terminate" };
         assert_eq!(because(&ended), expected, "{ended}");
         let theirs = pair.consumer.settled(&id).await;
         let last = theirs["events"].as_array().and_then(|e| e.last()).expect("an event");
-        assert!(last["because"].is_null() && !theirs.to_string().contains("rule for"), "{theirs}");
+        assert!(last["because"].is_null() && !theirs.to_string().contains("rule for") && !theirs.to_string().contains("made by init"), "{theirs}");
     }
 }
 
