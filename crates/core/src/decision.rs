@@ -6,8 +6,10 @@
 
 use crate::{
     error::{Code, Error, Result},
+    negotiation::ROUNDS_MAX,
     participant::Did,
     policy::Policy,
+    price::Price,
     time::Micros,
 };
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,8 @@ pub const RULES_MAX: usize = 1_000;
 pub const WEBHOOK_WAIT: Micros = Micros::from_secs(30);
 /// The longest a webhook may have: whoever needs longer is a person, and that is what `hold` is for.
 pub const WEBHOOK_WAIT_MAX: Micros = Micros::from_secs(3_600);
+/// Requests and offers after which two rules do not go on about a price: each side has named its own three times.
+pub const BARGAIN_ROUNDS: u32 = 6;
 /// Longest address of a webhook.
 const URL_MAX_BYTES: usize = 2_048;
 
@@ -99,6 +103,16 @@ pub struct Decision {
     /// no decision in time (left out: `hold`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otherwise: Option<Action>,
+    /// `agree`: the lowest price that is agreed to without a person; `within` is about the other terms then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<Price>,
+    /// `accept`: the highest price that is accepted without a person; likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Price>,
+    /// `floor`, `ceiling`: after so many requests and offers no other price is named any more (left out:
+    /// [`BARGAIN_ROUNDS`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
     /// `webhook`: whom to ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -115,7 +129,7 @@ const fn is_zero(n: &u32) -> bool {
 impl Decision {
     /// An action at once.
     pub const fn now(action: Action) -> Self {
-        Self { action, after_ms: 0, within: None, otherwise: None, url: None, wait_ms: None }
+        Self { action, after_ms: 0, within: None, otherwise: None, floor: None, ceiling: None, rounds: None, url: None, wait_ms: None }
     }
     /// How long a webhook has.
     pub fn wait(&self) -> Micros {
@@ -129,9 +143,8 @@ impl Decision {
         }
         let bargains = matches!(self.action, Action::Agree | Action::Accept);
         let asks = self.action == Action::Webhook;
-        if let Some(within) = &self.within {
-            Policy::from_odrl(within)?;
-        }
+        let within = self.within.as_ref().map(Policy::from_odrl).transpose()?;
+        self.check_prices(within.as_ref())?;
         if (self.within.is_some() && !bargains) || (self.otherwise.is_some() && !bargains && !asks) {
             return Err(Error::invalid("\"within\" belongs to \"agree\" and \"accept\", \"otherwise\" to these and to \"webhook\"."));
         }
@@ -150,9 +163,41 @@ impl Decision {
             _ => Ok(()),
         }
     }
+    fn check_prices(&self, within: Option<&Policy>) -> Result<()> {
+        if (self.floor.is_some() && self.action != Action::Agree) || (self.ceiling.is_some() && self.action != Action::Accept) {
+            return Err(Error::invalid("A \"floor\" belongs to \"agree\", a \"ceiling\" to \"accept\"."));
+        }
+        let limit = self.floor.or(self.ceiling);
+        if limit.is_some() && within.is_some_and(|w| w.price.is_some()) {
+            return Err(Error::invalid("\"within\" has a price, and so has \"floor\" or \"ceiling\"; two prices are refused."));
+        }
+        match self.rounds {
+            None => Ok(()),
+            Some(_) if limit.is_none() => Err(Error::invalid("\"rounds\" belongs to \"floor\" and \"ceiling\".")),
+            Some(n) if (1..=ROUNDS_MAX).contains(&n) => Ok(()),
+            Some(_) => Err(Error::invalid(format!("\"rounds\" is a number from 1 to {ROUNDS_MAX}."))),
+        }
+    }
     /// The delay.
     pub fn delay(&self) -> Micros {
         Micros::from_millis(i64::from(self.after_ms)).min(DELAY_MAX)
+    }
+}
+
+/// What a decision means in a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What to do.
+    pub action: Action,
+    /// `offer`, `counter`: these terms, and not those published or first asked for.
+    pub terms: Option<Value>,
+    /// `terminate`: why, for the other side.
+    pub reason: Option<String>,
+}
+
+impl From<Action> for Choice {
+    fn from(action: Action) -> Self {
+        Self { action, terms: None, reason: None }
     }
 }
 
@@ -179,6 +224,23 @@ impl Rules {
             }
             for decision in list {
                 decision.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that they fit an offer: a floor is for a price in its currency, and not above it.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`](crate::Code::Invalid).
+    pub fn check_for(&self, offer: &Policy) -> Result<()> {
+        for floor in self.0.values().flatten().filter_map(|d| d.floor) {
+            let fits = offer.price.and_then(|price| price.at_least(floor));
+            if fits != Some(true) {
+                return Err(Error::invalid(match offer.price {
+                    None => "A \"floor\" needs an offer with a price.".into(),
+                    Some(price) => format!("The \"floor\" {floor} is no lower price than the offer's, {price}."),
+                }));
             }
         }
         Ok(())
@@ -283,6 +345,8 @@ mod tests {
         for good in [
             json!({"do": "agree", "within": open, "otherwise": "terminate"}),
             json!({"do": "webhook", "url": "https://decide.example/", "wait_ms": 3_600_000, "otherwise": "terminate"}),
+            json!({"do": "agree", "floor": "80 CNY", "within": open, "rounds": 4, "otherwise": "hold"}),
+            json!({"do": "accept", "ceiling": "95 CNY", "otherwise": "counter"}),
         ] {
             assert!(rules(json!([good])).is_ok(), "{good}");
         }
@@ -296,16 +360,37 @@ mod tests {
             json!({"do": "webhook"}),
             json!({"do": "webhook", "url": "https://decide.example/", "wait_ms": 3_600_001}),
             json!({"do": "agree", "wait_ms": 1}),
+            json!({"do": "accept", "floor": "80 CNY"}),
+            json!({"do": "agree", "ceiling": "80 CNY"}),
+            json!({"do": "agree", "floor": "80 CNY", "within": Policy::open().at(Price::read("70 CNY").ok()).to_odrl()}),
+            json!({"do": "agree", "floor": "80 CNY", "rounds": 0}),
+            json!({"do": "agree", "floor": "80 CNY", "rounds": 51}),
+            json!({"do": "agree", "rounds": 3}),
         ] {
             assert!(rules(json!([bad])).is_err(), "{bad}");
         }
     }
 
     #[test]
+    fn a_floor_is_for_the_offers_price() {
+        let rules: Rules = serde_json::from_value(json!({"requested": [{"do": "agree", "floor": "80 CNY"}]})).expect("rules");
+        let offer = |price: Option<&str>| Policy::open().at(price.map(|p| Price::read(p).expect("price")));
+        assert!(rules.check_for(&offer(Some("100 CNY"))).is_ok() && rules.check_for(&offer(Some("80 CNY"))).is_ok());
+        for (price, named) in [(None, "with a price"), (Some("79 CNY"), "79.00 CNY"), (Some("100 EUR"), "100.00 EUR")] {
+            assert!(rules.check_for(&offer(price)).expect_err("refused").message().contains(named), "{price:?}");
+        }
+        assert!(Rules::default().check_for(&offer(None)).is_ok());
+    }
+
+    #[test]
     fn unknown_words_are_errors() {
-        for bad in
-            [json!({"startd": [{"do": "suspend"}]}), json!({"started": [{"do": "dance"}]}), json!({"started": [{"do": "hold", "when": 1}]})]
-        {
+        for bad in [
+            json!({"requested": [{"do": "agree", "floor": 80}]}),
+            json!({"requested": [{"do": "agree", "floor": "80"}]}),
+            json!({"startd": [{"do": "suspend"}]}),
+            json!({"started": [{"do": "dance"}]}),
+            json!({"started": [{"do": "hold", "when": 1}]}),
+        ] {
             assert!(serde_json::from_value::<Rules>(bad).is_err());
         }
     }

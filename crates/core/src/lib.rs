@@ -6,6 +6,7 @@
 //! here is deterministic and testable in milliseconds.
 
 pub mod agreement;
+mod bargain;
 pub mod canonical;
 pub mod connection;
 pub mod decision;

@@ -7,7 +7,8 @@
 
 use crate::{
     agreement::Agreement,
-    decision::{Action, Decision, Rules, Trigger},
+    bargain::{self, Round},
+    decision::{Action, Choice, Decision, Rules, Trigger},
     error::{Code, Error, Result},
     ids::NegotiationId,
     participant::{Declarations, Did, Slug},
@@ -454,24 +455,47 @@ impl Negotiation {
 
     /// What a decision means for the terms on the table. A rule never agrees to, accepts or verifies what its owner has not
     /// written down: a person may, by taking the step.
-    pub fn choose(&self, decision: &Decision) -> Action {
+    pub fn choose(&self, decision: &Decision) -> Choice {
         let read = |odrl: &Value| Policy::from_odrl(odrl).ok();
         let same = |terms: &Terms| Policy::same_terms(&terms.odrl, &self.reference_terms.odrl);
         let written = || read(decision.within.as_ref().unwrap_or(&self.reference_terms.odrl));
+        let round = Round::of(decision, self.rounds);
         match (decision.action, &self.state) {
             (Action::Agree, State::Requested { terms }) => {
+                let otherwise = decision.otherwise.unwrap_or(Action::Offer);
+                if same(terms) {
+                    return Action::Agree.into();
+                }
+                if let Some(floor) = decision.floor {
+                    return match (written(), read(&terms.odrl)) {
+                        (Some(most), Some(asked)) => bargain::answer_request(&most, floor, &asked, otherwise, round),
+                        _ => Action::Hold.into(),
+                    };
+                }
                 // Less than what is on offer is no harm; more only within what was written.
-                let fits = same(terms) || matches!((written(), read(&terms.odrl)), (Some(most), Some(asked)) if most.covers(&asked));
-                if fits { Action::Agree } else { decision.otherwise.unwrap_or(Action::Offer) }
+                let fits = matches!((written(), read(&terms.odrl)), (Some(most), Some(asked)) if most.covers(&asked));
+                if fits { Action::Agree } else { otherwise }.into()
             }
-            (Action::Accept, State::Offered { terms, .. }) => {
-                let fits = same(terms) || matches!((written(), read(&terms.odrl)), (Some(least), Some(offered)) if offered.covers(&least));
-                if fits { Action::Accept } else { decision.otherwise.unwrap_or(Action::Hold) }
+            (Action::Accept, State::Offered { terms, asked }) => {
+                let otherwise = decision.otherwise.unwrap_or(Action::Hold);
+                if same(terms) {
+                    return Action::Accept.into();
+                }
+                if let Some(ceiling) = decision.ceiling {
+                    return match (written(), read(&terms.odrl)) {
+                        (Some(least), Some(offered)) => {
+                            bargain::answer_offer(&least, ceiling, &offered, read(&asked.odrl).as_ref(), otherwise, round)
+                        }
+                        _ => Action::Hold.into(),
+                    };
+                }
+                let fits = matches!((written(), read(&terms.odrl)), (Some(least), Some(offered)) if offered.covers(&least));
+                if fits { Action::Accept } else { otherwise }.into()
             }
             (Action::Verify, State::Agreed { agreement, terms }) if !Policy::same_terms(&agreement.document, &terms.odrl) => {
-                Action::Terminate
+                Action::Terminate.into()
             }
-            (action, _) => action,
+            (action, _) => action.into(),
         }
     }
 
@@ -701,7 +725,7 @@ mod tests {
     #[test]
     fn rules_agree_within_limits_only() {
         let rule = |json: Value| serde_json::from_value::<Decision>(json).expect("decision");
-        let choose = |role, state, json| negotiation(role, state).choose(&rule(json));
+        let choose = |role, state, json| negotiation(role, state).choose(&rule(json)).action;
         let requested = |n| State::Requested { terms: terms(n) };
         let limit = terms(5).odrl;
         // On offer is count 1.
@@ -728,6 +752,27 @@ mod tests {
         let agreed = |n| State::Agreed { agreement: agreement(&terms(n).odrl), terms: terms(1) };
         assert_eq!(choose(Role::Consumer, agreed(1), json!({"do": "verify"})), Action::Verify);
         assert_eq!(choose(Role::Consumer, agreed(2), json!({"do": "verify"})), Action::Terminate, "not what was accepted");
+    }
+
+    #[test]
+    fn a_floor_belongs_to_the_request_on_the_table() {
+        let at = |n: u64, price: &str| {
+            let policy = Policy::from_odrl(&terms(n).odrl).expect("policy").at(crate::price::Price::read(price).ok());
+            Terms { odrl: policy.to_odrl(), ..terms(n) }
+        };
+        let rule: Decision = serde_json::from_value(json!({"do": "agree", "floor": "80 CNY"})).expect("decision");
+        let mut n = negotiation(Role::Provider, State::Requested { terms: at(1, "80 CNY") });
+        n.reference_terms = at(1, "100 CNY");
+        assert_eq!(n.choose(&rule).action, Action::Agree);
+        n.state = State::Requested { terms: at(1, "60 CNY") };
+        assert_eq!(n.choose(&rule).terms, Some(at(1, "80 CNY").odrl), "the floor is offered");
+        n.state = State::Requested { terms: terms(1) };
+        assert_eq!(n.choose(&rule).action, Action::Terminate, "for nothing");
+        let strange = Terms { odrl: json!({"permission": [{"action": "sing"}]}), ..terms(1) };
+        n.state = State::Requested { terms: strange };
+        assert_eq!(n.choose(&rule).action, Action::Hold);
+        n.state = State::Accepted { terms: at(1, "80 CNY") };
+        assert_eq!(n.choose(&rule).action, Action::Agree, "our own offer");
     }
 
     #[test]

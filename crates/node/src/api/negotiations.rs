@@ -15,7 +15,7 @@ use crate::{
     http::problem::{ApiResult, Problem},
 };
 use axum::{Json, extract::State, http::StatusCode};
-use fondaco_core::{Error, Result, decision::Action, ids::NegotiationId, negotiation::State as Stage, time::Micros};
+use fondaco_core::{Error, Result, decision::Action, ids::NegotiationId, negotiation::State as Stage, price::Price, time::Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
@@ -42,6 +42,10 @@ pub struct BeginBody {
     /// What it is for, declared to the provider.
     #[serde(default)]
     purpose: Vec<String>,
+    /// Ask for the offer at another price than its own: `80 CNY`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    price: Option<Price>,
 }
 
 /// A negotiation that has begun.
@@ -97,7 +101,7 @@ pub async fn begin(
     Body(body): Body<BeginBody>,
 ) -> ApiResult<(StatusCode, Json<BegunBody>)> {
     let key = key.key(&acting.caller, "negotiations.begin", &json!({"as": acting.participant.slug, "body": body}))?;
-    let begin = Begin { peer: body.peer, product: body.product, offer: body.offer, purpose: body.purpose };
+    let begin = Begin { peer: body.peer, product: body.product, offer: body.offer, purpose: body.purpose, price: body.price };
     let n = app.by(acting.caller.decider()).negotiation_begin(&acting.participant, begin, key).await?;
     let agreement_id = match &n.state {
         Stage::Finalized { agreement } => Some(agreement.id.clone()),
@@ -152,6 +156,9 @@ pub struct StepBody {
     reason: Option<String>,
     /// `offer`, `counter`: an ODRL policy (`{"permission": […]}`) in place of the terms published or first asked for.
     terms: Option<Value>,
+    /// `offer`, `counter`: the terms on the table, at this price: `80 CNY`.
+    #[schema(value_type = Option<String>)]
+    price: Option<Price>,
     /// Take the step only while the negotiation has this revision.
     revision: Option<u64>,
 }
@@ -198,7 +205,7 @@ pub async fn act(State(app): State<App>, acting: Acting, path: Segments, Body(bo
     };
     let id = id(&path);
     let reason = body.reason.map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
-    let step = Step { action, reason, terms: body.terms, revision: body.revision };
+    let step = Step { action, reason, terms: body.terms, price: body.price, revision: body.revision };
     app.by(acting.caller.decider()).negotiation_act(&acting.participant.slug, &id, step).await?;
     Ok(Json(followed(&app, &acting, &id).await?))
 }

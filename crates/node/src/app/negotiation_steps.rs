@@ -1,6 +1,6 @@
 //! Steps in a negotiation that a person or a program asks for: by hand, with terms of their own where a step takes some.
 
-use super::{App, process};
+use super::{App, negotiations::at_price, process};
 use fondaco_core::{
     Code, Error, Result,
     decision::Action,
@@ -8,6 +8,7 @@ use fondaco_core::{
     negotiation::{Negotiation, Own, Terms},
     participant::Slug,
     policy::Policy,
+    price::Price,
 };
 use serde_json::Value;
 
@@ -23,6 +24,8 @@ pub struct Step {
     pub reason: Option<String>,
     /// For `offer` and `counter`: an ODRL policy in place of the terms published or first asked for.
     pub terms: Option<Value>,
+    /// For `offer` and `counter`: the terms on the table, at this price.
+    pub price: Option<Price>,
     /// The revision that the decision was made about: the step is not taken when it moved on meanwhile.
     pub revision: Option<u64>,
 }
@@ -30,7 +33,7 @@ pub struct Step {
 impl Step {
     /// A step that needs nothing more.
     pub const fn plain(action: Action) -> Self {
-        Self { action, reason: None, terms: None, revision: None }
+        Self { action, reason: None, terms: None, price: None, revision: None }
     }
 
     /// Checks what was given with it, as publication does: what this node could not enforce or understand it neither
@@ -41,6 +44,9 @@ impl Step {
     pub fn check(&self) -> Result<()> {
         if let Some(reason) = &self.reason {
             super::bounded("reason", reason, REASON_MAX_CHARS)?;
+        }
+        if self.price.is_some() && (self.terms.is_some() || !matches!(self.action, Action::Offer | Action::Counter)) {
+            return Err(Error::invalid("A price comes with \"offer\" or \"counter\", and without other terms."));
         }
         match (&self.terms, self.action) {
             (None, _) => Ok(()),
@@ -73,7 +79,11 @@ impl App {
                 if step.revision.is_some_and(|seen| seen != n.revision) {
                     return Err(Error::new(Code::Conflict, "The negotiation moved on meanwhile; nothing was done."));
                 }
-                let own = match (&step.terms, step.action) {
+                let terms = match (step.price, n.state.terms()) {
+                    (Some(price), Some(now)) => Some(at_price(&now.odrl, price)?),
+                    _ => step.terms.clone(),
+                };
+                let own = match (&terms, step.action) {
                     (Some(terms), Action::Offer) => Own::Offer(edited(&n, terms)?),
                     (Some(terms), Action::Counter) => Own::Counter(edited(&n, terms)?),
                     (_, action) => return process::act(&app, tx, n, action, step.reason.as_deref()),
@@ -100,6 +110,8 @@ mod tests {
         let refused = with(Action::Counter, unknown).expect_err("refused");
         assert_eq!(refused.code(), Code::PolicyUnsupported);
         assert!(refused.message().contains("fileFormat"), "{refused}");
+        let price = |action| Step { price: Price::read("80 CNY").ok(), ..Step::plain(action) }.check();
+        assert!(price(Action::Counter).is_ok() && price(Action::Offer).is_ok() && price(Action::Accept).is_err());
         let long = Step { reason: Some("x".repeat(REASON_MAX_CHARS + 1)), ..Step::plain(Action::Terminate) };
         assert_eq!(long.check().map_err(|e| e.code()), Err(Code::Invalid));
     }

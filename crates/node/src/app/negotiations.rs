@@ -16,11 +16,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
-    decision::{Action, Decision, Rules, Trigger},
+    decision::{Action, Choice, Decision, Rules, Trigger},
     ids::{AgreementId, FOREIGN_ID_MAX_CHARS, NegotiationId, OfferId},
     negotiation::{Effect, Ending, Message, Negotiation, Own, Peer, Role, State, Terms},
     participant::{Declarations, Did, Participant, Slug},
     policy::{Policy, Verdict},
+    price::Price,
     product::{ProductRef, ProductState},
     time::{Micros, Timestamp},
 };
@@ -39,6 +40,8 @@ pub struct Begin {
     pub offer: Option<String>,
     /// What it is for.
     pub purpose: Vec<String>,
+    /// What we want to pay, where the offer has a price.
+    pub price: Option<Price>,
 }
 
 /// What a consumer wants of a provider whose catalogue it need not ask.
@@ -85,6 +88,22 @@ fn the_offer<'a>(offers: &'a [RemoteOffer], wanted: &str) -> Option<&'a RemoteOf
     offers.iter().find(|o| o.id == wanted).or_else(|| offers.iter().find(same))
 }
 
+/// The same terms at another price.
+///
+/// # Errors
+/// [`Code::Invalid`] where they have none, or one in another currency; [`Code::PolicyUnsupported`] for terms that this node
+/// cannot read, and so cannot change.
+pub fn at_price(odrl: &Value, price: Price) -> Result<Value> {
+    let policy = Policy::from_odrl(odrl)?;
+    match policy.price {
+        None => Err(Error::invalid("The offer has no price to ask another one for.")),
+        Some(now) if now.currency() != price.currency() => {
+            Err(Error::invalid(format!("The offer's price is in {}; ask for one in it.", now.currency())))
+        }
+        Some(_) => Ok(policy.at(Some(price)).to_odrl()),
+    }
+}
+
 impl App {
     /// Begins a negotiation as consumer: finds the offer in the peer's catalogue and asks for it.
     ///
@@ -110,7 +129,11 @@ impl App {
                 }
             },
         };
-        let terms = Terms { offer_id: offer.id.clone(), odrl: offer.odrl.clone() };
+        let odrl = match begin.price {
+            None => offer.odrl.clone(),
+            Some(price) => at_price(&offer.odrl, price)?,
+        };
+        let terms = Terms { offer_id: offer.id.clone(), odrl };
         let subject = Subject { dataset: dataset.id.clone(), formats: dataset.formats.clone() };
         self.negotiation_request(participant, &remote, subject, terms, declared, key).await
     }
@@ -269,7 +292,7 @@ impl Process for Negotiation {
     fn may_wait(&self) -> bool {
         !self.rules.is_empty()
     }
-    fn choose(&self, decision: &Decision) -> Action {
+    fn choose(&self, decision: &Decision) -> Choice {
         Self::choose(self, decision)
     }
     fn decision(effect: Effect) -> std::result::Result<Trigger, Effect> {

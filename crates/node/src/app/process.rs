@@ -7,7 +7,7 @@ use super::{After, App, Done, cause::Cause};
 use crate::jobs;
 use fondaco_core::{
     Code, Error, Result,
-    decision::{Action, Decision, Trigger},
+    decision::{Action, Choice, Decision, Trigger},
     ids::JobId,
     participant::{Did, Slug},
     time::Timestamp,
@@ -62,7 +62,7 @@ pub trait Process: Clone {
     /// Whether its rules may wait for something.
     fn may_wait(&self) -> bool;
     /// What a decision means now.
-    fn choose(&self, decision: &Decision) -> Action;
+    fn choose(&self, decision: &Decision) -> Choice;
     /// The point an effect leaves to the rules; any other effect is given back.
     ///
     /// # Errors
@@ -149,16 +149,25 @@ fn cannot_follow(tx: &mut Tx, process: &impl Process, e: &Error) -> Result<()> {
 
 /// Does what a decision means now.
 fn take<P: Process>(app: &App, tx: &mut Tx, process: P, decision: &Decision, at: Option<Trigger>) -> Result<Done<P>> {
-    match process.choose(decision) {
+    let choice = process.choose(decision);
+    match choice.action {
         Action::Hold => Ok(Done::just(process)),
         Action::Webhook => {
             wait_for(tx, &process, P::ASK, decision, at, app.now())?;
             Ok(Done::just(process))
         }
-        action => {
-            let (own, words) = process.own_step(app, tx, action, None)?;
+        _ => {
+            let (own, words) = chosen(app, tx, &process, choice)?;
             step(app, tx, process, own, &words, &Cause::Rule { at, action: decision.action })
         }
+    }
+}
+
+/// The step that a choice means.
+fn chosen<P: Process>(app: &App, tx: &mut Tx, process: &P, choice: Choice) -> Result<(P::Own, String)> {
+    match choice.terms {
+        Some(odrl) => process.with_terms(choice.action, odrl),
+        None => process.own_step(app, tx, choice.action, choice.reason.as_deref()),
     }
 }
 
@@ -260,19 +269,20 @@ pub fn follow<P: Process>(app: &App, tx: &mut Tx, mut process: P, effects: Vec<P
             }
             continue;
         }
-        let action = match process.choose(&decision) {
+        let choice = process.choose(&decision);
+        match choice.action {
             Action::Hold => continue,
             Action::Webhook => {
                 wait_for(tx, &process, P::ASK, &decision, Some(trigger), now)?;
                 continue;
             }
-            action => action,
-        };
+            _ => {}
+        }
         steps += 1;
         if steps > STEPS_MAX {
             return Err(Error::new(Code::IllegalTransition, "The decision rules of this process loop."));
         }
-        let step = process.own_step(app, tx, action, None).and_then(|(own, words)| {
+        let step = chosen(app, tx, &process, choice).and_then(|(own, words)| {
             let (after, more) = process.clone().act(own, now)?;
             Ok((after, more, words))
         });

@@ -43,6 +43,7 @@ impl App {
         self.store
             .tx("offer.rules", move |tx| -> Result<Offer> {
                 let offer = tx.offer_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The offer \"{id:.100}\"")))?;
+                rules.check_for(&offer.policy)?;
                 let updated = Offer { rules: rules.clone(), ..offer };
                 tx.offer_update(&updated)?;
                 Ok(updated)

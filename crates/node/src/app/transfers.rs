@@ -11,7 +11,7 @@ use super::{
 use crate::jobs::{self, TransferSend};
 use fondaco_core::{
     Code, Error, Result,
-    decision::{Action, Decision, Rules, Trigger},
+    decision::{Action, Choice, Decision, Rules, Trigger},
     ids::{JobId, TransferId},
     negotiation::{Ending, Peer, Role},
     participant::{Did, Participant, Slug},
@@ -231,8 +231,8 @@ impl Process for Transfer {
     fn may_wait(&self) -> bool {
         !self.rules.is_empty()
     }
-    fn choose(&self, decision: &Decision) -> Action {
-        decision.action
+    fn choose(&self, decision: &Decision) -> Choice {
+        decision.action.into()
     }
     fn decision(effect: Effect) -> std::result::Result<Trigger, Effect> {
         match effect {

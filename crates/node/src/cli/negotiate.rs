@@ -25,6 +25,7 @@ const WAIT_SECONDS_PER_CALL: u64 = 50;
 #[command(after_long_help = "Examples:
   fondaco --dir mynode negotiate did:web:data.example.org:p:acme flights
   fondaco --dir mynode negotiate https://data.example.org/p/acme flights --offer off_0190f6c2 --purpose research
+  fondaco --dir mynode negotiate did:web:data.example.org:p:acme flights --price \"80 CNY\"
 
 With --json: {\"negotiationId\", \"state\", \"agreementId\"}. The status is 1 when it was not final in time.")]
 pub(super) struct Args {
@@ -38,6 +39,9 @@ pub(super) struct Args {
     /// A purpose you declare; it is recorded with the agreement. May be given several times
     #[arg(long, value_name = "TEXT")]
     purpose: Vec<String>,
+    /// Ask for the offer at another price than its own, in its currency, as in "80 CNY"
+    #[arg(long, value_name = "AMOUNT CURRENCY")]
+    price: Option<String>,
     /// Seconds to wait for the end; 0 asks and does not wait
     #[arg(long, value_name = "SECS", default_value_t = WAIT_SECONDS_DEFAULT)]
     wait: u64,
@@ -52,6 +56,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     }
     if !args.purpose.is_empty() {
         body["purpose"] = args.purpose.clone().into();
+    }
+    if let Some(price) = &args.price {
+        body["price"] = price.as_str().into();
     }
     let asked = us.create(&["negotiations"], &body).await?;
     let id = text(&asked, "negotiationId").to_owned();

@@ -49,6 +49,9 @@ pub(super) enum Command {
         /// An ODRL offer in a file [default: the published terms]
         #[arg(long, value_name = "FILE")]
         offer: Option<PathBuf>,
+        /// The terms on the table at this price, as in "80 CNY"
+        #[arg(long, value_name = "AMOUNT CURRENCY", conflicts_with = "offer")]
+        price: Option<String>,
     },
     /// As consumer: ask again, for other terms than those offered
     #[command(after_long_help = "Examples:
@@ -60,6 +63,9 @@ pub(super) enum Command {
         /// An ODRL offer in a file [default: the terms first asked for]
         #[arg(long, value_name = "FILE")]
         offer: Option<PathBuf>,
+        /// The terms on the table at this price, as in "80 CNY"
+        #[arg(long, value_name = "AMOUNT CURRENCY", conflicts_with = "offer")]
+        price: Option<String>,
     },
     /// As consumer: accept the provider's offer
     #[command(after_long_help = "Example:
@@ -122,8 +128,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             return Ok(Answer::new(now, text));
         }
         Command::Agree { id } => (id, "agree", json!({})),
-        Command::Offer { id, offer } => (id, "offer", terms_body(offer.as_deref())?),
-        Command::Counter { id, offer } => (id, "counter", terms_body(offer.as_deref())?),
+        Command::Offer { id, offer, price } => (id, "offer", terms_body(offer.as_deref(), price)?),
+        Command::Counter { id, offer, price } => (id, "counter", terms_body(offer.as_deref(), price)?),
         Command::Accept { id } => (id, "accept", json!({})),
         Command::Verify { id } => (id, "verify", json!({})),
         Command::Finalize { id } => (id, "finalize", json!({})),
@@ -134,9 +140,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
     Ok(Answer::new(now, text))
 }
 
-/// `{}`, or the terms of an offer file.
-fn terms_body(offer: Option<&Path>) -> Result<Value> {
-    offer.map_or_else(|| Ok(json!({})), |path| Ok(json!({"terms": super::product::offer(path, &mut std::io::stdin())?})))
+/// `{}`, a price, or the terms of an offer file.
+fn terms_body(offer: Option<&Path>, price: Option<String>) -> Result<Value> {
+    Ok(match (offer, price) {
+        (Some(path), _) => json!({"terms": super::product::offer(path, &mut std::io::stdin())?}),
+        (None, Some(price)) => json!({"price": price}),
+        (None, None) => json!({}),
+    })
 }
 
 /// `{}` or `{"reason": …}`.

@@ -33,6 +33,7 @@ use fondaco_core::{
     ids::NegotiationId,
     negotiation::{Negotiation, State as S},
     policy::Policy,
+    price::Price,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,6 +54,7 @@ pub async fn begin(State(app): State<App>, room: Room, form: Form) -> Answer {
         product: form.required("product")?.to_owned(),
         offer: Some(form.required("offer")?.to_owned()),
         purpose: Vec::new(),
+        price: form.get("price").map(Price::read).transpose()?,
     };
     let begun = app.by(room.decider()).negotiation_begin(&room.participant, begin, None).await?;
     answer::see_other(&app, &format!("{}/negotiations/{}", room.base(), begun.id), Some(Notice::NegotiationBegun))

@@ -129,6 +129,7 @@ impl Sides<'_> {
             product: plan.table.describe().id.into(),
             offer: Some(plan.offer.id().into()),
             purpose: plan.purpose.into_iter().map(str::to_owned).collect(),
+            price: None,
         };
         Ok(self.consumer.app().negotiation_begin(&self.consumer.participant, begin, None).await?.id)
     }

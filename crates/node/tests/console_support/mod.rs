@@ -196,7 +196,7 @@ impl Deal {
         let mut deal = Self::offered().await;
         let app = &deal.consumer.running.app;
         let buyer = deal.consumer.participant().await;
-        let begin = Begin { peer: deal.provider.did(), product: "wind".into(), offer: None, purpose: Vec::new() };
+        let begin = Begin { peer: deal.provider.did(), product: "wind".into(), offer: None, purpose: Vec::new(), price: None };
         let begun = app.negotiation_begin(&buyer, begin, None).await.expect("a negotiation");
         let done = app.negotiation_wait(&buyer.slug, &begun.id, PATIENCE, |n: &Negotiation| n.state.is_final()).await.expect("an end");
         let agreement = done.state.agreement().unwrap_or_else(|| panic!("no agreement: {:?}", done.state)).id.clone();

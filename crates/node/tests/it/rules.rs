@@ -276,7 +276,10 @@ async fn whose_decision_it_was_is_told_to_our_people_and_to_nobody_else() {
         assert_eq!(because(&ended), expected, "{ended}");
         let theirs = pair.consumer.settled(&id).await;
         let last = theirs["events"].as_array().and_then(|e| e.last()).expect("an event");
-        assert!(last["because"].is_null() && !theirs.to_string().contains("rule for") && !theirs.to_string().contains("made by init"), "{theirs}");
+        assert!(
+            last["because"].is_null() && !theirs.to_string().contains("rule for") && !theirs.to_string().contains("made by init"),
+            "{theirs}"
+        );
     }
 }
 

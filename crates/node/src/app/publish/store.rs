@@ -318,6 +318,7 @@ pub(super) fn read_offers(offers: &[Value]) -> Result<Vec<NewOffer>> {
             };
             rules.check()?;
             let policy = Policy::from_odrl(&terms)?;
+            rules.check_for(&policy)?;
             if policy.to_odrl().to_string().len() > OFFER_MAX_BYTES {
                 return Err(Error::new(Code::TooLarge, format!("An offer's terms have at most {} KiB.", OFFER_MAX_BYTES / 1024)));
             }
