@@ -12,6 +12,7 @@ pub mod console_web;
 pub mod demo;
 pub mod dsp;
 pub mod files;
+pub mod footprint;
 pub mod http;
 pub mod identity;
 pub mod init;

@@ -55,6 +55,15 @@ impl Conn {
         }
     }
 
+    /// Runs one statement that begins or ends a transaction or a part of one: thousands of times a second, so it is not
+    /// compiled each time.
+    pub(crate) fn control(&mut self, sql: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(conn) => Ok(conn.prepare_cached(sql)?.raw_execute().map(drop)?),
+            Self::Postgres(conn) => Ok(conn.client.batch_execute(sql)?),
+        }
+    }
+
     /// Compiles a statement without running it.
     pub(crate) fn prepare(&mut self, sql: Sql) -> Result<(), StoreError> {
         let text = sql.text(self.dialect());

@@ -16,11 +16,13 @@ mod error;
 mod feed;
 pub mod inspect;
 mod migrate;
+mod participants;
 mod postgres;
 mod sqlite;
 mod store;
 pub mod tx;
 mod value;
+mod watch;
 mod work;
 
 pub use config::StoreConfig;
@@ -46,3 +48,4 @@ pub use tx::{
     sessions::SessionRow,
     users::UserRow,
 };
+pub use watch::Watch;

@@ -24,6 +24,10 @@ const MAPPED_BYTES: i64 = 256 * 1024 * 1024;
 /// Prepared statements kept per connection: more than there are statements.
 const STATEMENTS_MAX: usize = 256;
 
+/// Pages in the log before they are brought into the file: 16 MB. A negotiation writes the same few pages again and
+/// again; with SQLite's 1,000 they would be copied every dozen negotiations. Reading the log at start takes milliseconds.
+const CHECKPOINT_PAGES: i64 = 4_000;
+
 /// The queues of the two kinds of threads.
 pub(crate) struct Queues {
     pub(crate) writes: mpsc::Sender<Box<dyn Work>>,
@@ -37,6 +41,9 @@ pub(crate) async fn open(path: Option<PathBuf>, readers: usize, queue: usize, co
     let (writer_path, writer_context) = (path.clone(), Arc::clone(&context));
     spawn("store-writer", move || {
         let mut tx = match connect(writer_path.as_deref()).and_then(|conn| {
+            conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+            // What a savepoint keeps for its undoing, a few pages, would go to a temporary file beyond 64 KB.
+            conn.pragma_update(None, "temp_store", "MEMORY")?;
             let mut conn = Conn::Sqlite(Box::new(conn));
             migrate(&mut conn, writer_context.clock.now())?;
             Ok(Tx::new(conn, writer_context))
@@ -128,41 +135,41 @@ fn in_transaction(tx: &mut Tx) -> bool {
 /// Runs a group in one transaction: commits once, then publishes and answers in order.
 fn commit_group(tx: &mut Tx, group: Vec<Box<dyn Work>>) {
     let now = Instant::now();
-    let mut waiting = group.into_iter().filter_map(|work| {
+    let mut waiting = Vec::with_capacity(group.len());
+    for work in group {
         if work.deadline() > now {
-            return Some(work);
+            waiting.push(work);
+        } else {
+            work.answer(Some(StoreError::Unavailable("the database is overloaded".into())));
         }
-        work.answer(Some(StoreError::Unavailable("the database is overloaded".into())));
-        None
-    });
-    let mut done: Vec<Box<dyn Work>> = Vec::new();
-    if let Err(error) = tx.conn().batch("BEGIN IMMEDIATE") {
-        waiting.for_each(|work| work.answer(Some(error.clone())));
+    }
+    if waiting.is_empty() {
         return;
     }
-    let mut broken = None;
+    if let Err(error) = tx.conn().control("BEGIN IMMEDIATE") {
+        waiting.into_iter().for_each(|work| work.answer(Some(error.clone())));
+        return;
+    }
+    // One alone needs nothing to be told apart from.
+    let apart = waiting.len() > 1;
+    let mut waiting = waiting.into_iter();
+    let mut done: Vec<Box<dyn Work>> = Vec::with_capacity(waiting.len());
+    let mut ended = Ok(true);
     for mut work in waiting.by_ref() {
-        let kept = tx.conn().batch("SAVEPOINT work").and_then(|()| {
-            let commit = work.run(tx);
-            // A full disk or a failing one makes SQLite roll back everything, the group included.
-            if !in_transaction(tx) {
-                return Err(StoreError::Unavailable("the database rolled the transaction back".into()));
-            }
-            tx.conn().batch(if commit { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" })
-        });
+        ended = run(tx, work.as_mut(), apart);
         done.push(work);
-        if let Err(error) = kept {
-            broken = Some(error);
+        if ended.is_err() {
             break;
         }
     }
-    let committed = match broken {
-        None => tx.conn().batch("COMMIT"),
-        Some(error) => Err(error),
+    let committed = match ended {
+        Ok(true) => tx.conn().control("COMMIT"),
+        Ok(false) => tx.conn().control("ROLLBACK"),
+        Err(error) => Err(error),
     };
     if committed.is_err() && in_transaction(tx) {
         // If even this fails, the next BEGIN does, and says so.
-        let _ = tx.conn().batch("ROLLBACK");
+        let _ = tx.conn().control("ROLLBACK");
     }
     let failure = committed.err();
     for mut work in done {
@@ -176,14 +183,34 @@ fn commit_group(tx: &mut Tx, group: Vec<Box<dyn Work>>) {
     }
 }
 
+/// Runs one of a group; whether there is anything to commit. `apart`: what it wrote is undone by itself if it fails.
+fn run(tx: &mut Tx, work: &mut dyn Work, apart: bool) -> Result<bool, StoreError> {
+    if apart {
+        tx.conn().control("SAVEPOINT work")?;
+    }
+    let commit = work.run(tx);
+    // A full disk or a failing one makes SQLite roll back everything, the group included.
+    if !in_transaction(tx) {
+        return Err(StoreError::Unavailable("the database rolled the transaction back".into()));
+    }
+    if !apart {
+        return Ok(commit);
+    }
+    if !commit {
+        tx.conn().control("ROLLBACK TO work")?;
+    }
+    tx.conn().control("RELEASE work")?;
+    Ok(true)
+}
+
 fn read(tx: &mut Tx, mut work: Box<dyn Work>) {
     if work.deadline() <= Instant::now() {
         return work.answer(Some(StoreError::Unavailable("the database is overloaded".into())));
     }
-    let mut failure = tx.conn().batch("BEGIN").err();
+    let mut failure = tx.conn().control("BEGIN").err();
     if failure.is_none() {
         work.run(tx);
-        failure = tx.conn().batch("ROLLBACK").err();
+        failure = tx.conn().control("ROLLBACK").err();
     }
     work.answer(failure);
 }

@@ -4,11 +4,18 @@ use crate::{
     config::{StoreConfig, Target},
     error::StoreError,
     feed::{Feed, JobFeed},
+    participants::{Found, Participants},
     postgres, sqlite,
     tx::{Effects, Tx, events::Event},
+    watch::{Watch, Watches},
     work::{TxWork, Work},
 };
-use fondaco_core::{entropy::Entropy, ids::uuid_v7, time::Clock};
+use fondaco_core::{
+    entropy::Entropy,
+    ids::uuid_v7,
+    participant::{Participant, Slug},
+    time::Clock,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -29,15 +36,23 @@ pub(crate) struct Context {
     /// This process among those that do jobs.
     pub(crate) owner: String,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
+    pub(crate) watches: Arc<Watches>,
+    pub(crate) participants: Participants,
     pub(crate) feed: Feed,
 }
 
 impl Context {
     /// After a commit: events go out, jobs go to the feed.
     pub(crate) fn publish(&self, effects: Effects) {
-        for event in effects.events {
-            // Nobody listening is no failure.
-            let _ = self.events.send(Arc::new(event));
+        for slug in &effects.participants {
+            self.participants.changed(slug);
+        }
+        self.watches.publish(&effects.events);
+        if self.events.receiver_count() > 0 {
+            for event in effects.events {
+                // Nobody listening any more is no failure.
+                let _ = self.events.send(Arc::new(event));
+            }
         }
         if !effects.jobs.is_empty() {
             self.feed.apply(effects.jobs);
@@ -69,7 +84,15 @@ impl Store {
     pub async fn open(config: &StoreConfig, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Result<Self, StoreError> {
         let owner = uuid_v7(clock.now(), entropy.as_ref()).simple().to_string();
         let (events, _) = broadcast::channel(EVENTS_BUFFERED);
-        let context = Arc::new(Context { clock, entropy, owner, events, feed: Feed::default() });
+        let context = Arc::new(Context {
+            clock,
+            entropy,
+            owner,
+            events,
+            watches: Arc::default(),
+            participants: Participants::default(),
+            feed: Feed::default(),
+        });
         let target = config.target()?;
         let shared_database = matches!(target, Target::Postgres(_));
         let (writes, reads) = match target {
@@ -148,6 +171,30 @@ impl Store {
             metrics::counter!(outcome, "name" => name).increment(1);
         }
         result
+    }
+
+    /// A participant. On a database of this process alone, from memory if it was read before and not changed since.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    pub async fn participant(&self, slug: &Slug) -> Result<Option<Participant>, StoreError> {
+        let found_at = match self.context.participants.find(slug) {
+            Found::Kept(participant) => return Ok(Some(*participant)),
+            Found::Unknown(at) => at,
+        };
+        let wanted = slug.clone();
+        let read = self.read("participant.get", move |tx| tx.participant_get(&wanted)).await?;
+        if let Some(participant) = &read
+            && !self.shared_database
+        {
+            self.context.participants.keep(participant, found_at);
+        }
+        Ok(read)
+    }
+
+    /// Changes under one topic from now on, as committed by this process.
+    pub fn watch(&self, participant: &Slug, topic: &str) -> Watch {
+        self.context.watches.watch(participant, topic)
     }
 
     /// Events of this process, each after its commit. A receiver that lags reads what it missed from the database.

@@ -71,6 +71,8 @@ struct Measured {
     p99_ms: f64,
     /// Per second, for each of [`CONCURRENCY`].
     rates: [f64; CONCURRENCY.len()],
+    /// What both sides compute for one negotiation, with the most of [`CONCURRENCY`] under way. Hardly noisy.
+    cpu_ms: f64,
     /// Negotiations that ended without an agreement although nobody refused anything, in percent of all.
     lost_percent: f64,
 }
@@ -105,6 +107,8 @@ trait Couple {
     async fn negotiate(&self, look_every: Duration) -> Result<Ended>;
     /// Resident memory of the provider, in MB.
     fn memory_mb(&self) -> Result<f64>;
+    /// What both processes have computed so far, in seconds.
+    fn cpu_seconds(&self) -> Result<f64>;
 }
 
 /// Measures and prints.
@@ -153,14 +157,17 @@ async fn measure(couple: &impl Couple, start_ms: f64, args: &Args) -> Result<Mea
         }
     }
     let mut rates = [0.0; CONCURRENCY.len()];
+    let mut cpu_ms = 0.0;
     for (rate_of, concurrency) in rates.iter_mut().zip(CONCURRENCY) {
+        let (before, computed) = (count.finalized, couple.cpu_seconds()?);
         *rate_of = rate(couple, concurrency, Duration::from_secs(args.seconds), &mut count).await?;
-        eprintln!("  {concurrency} at once: {:.1} a second", *rate_of);
+        cpu_ms = 1e3 * (couple.cpu_seconds()? - computed) / f64::from((count.finalized - before).max(1));
+        eprintln!("  {concurrency} at once: {:.1} a second, {cpu_ms:.2} ms of computing each", *rate_of);
     }
     let memory_after_mb = couple.memory_mb()?;
     let (p50_ms, p99_ms) = (quantile(&latencies, 0.5), quantile(&latencies, 0.99));
     let lost_percent = 100.0 * f64::from(count.lost) / f64::from((count.finalized + count.lost).max(1));
-    Ok(Measured { start_ms, memory_before_mb, memory_after_mb, p50_ms, p99_ms, rates, lost_percent })
+    Ok(Measured { start_ms, memory_before_mb, memory_after_mb, p50_ms, p99_ms, rates, cpu_ms, lost_percent })
 }
 
 /// Negotiations finished per second while so many are kept under way.
@@ -204,6 +211,9 @@ impl Couple for Nodes {
     fn memory_mb(&self) -> Result<f64> {
         self.provider.memory_mb("VmRSS")
     }
+    fn cpu_seconds(&self) -> Result<f64> {
+        Ok(self.provider.cpu_seconds()? + self.consumer.cpu_seconds()?)
+    }
 }
 
 async fn of_nodes(binary: &Path, folder: &Path, args: &Args) -> Result<Measured> {
@@ -242,6 +252,9 @@ impl Couple for Connectors {
     }
     fn memory_mb(&self) -> Result<f64> {
         self.provider.memory_mb()
+    }
+    fn cpu_seconds(&self) -> Result<f64> {
+        Ok(self.provider.cpu_seconds()? + self.consumer.cpu_seconds()?)
     }
 }
 
@@ -317,6 +330,7 @@ fn rows(nodes: &Measured, default: Option<&Measured>, tuned: Option<&Measured>) 
         row("negotiations, 1 at once", "/s", &|m| m.rates[0], true, (None, None), None),
         row("negotiations, 16 at once", "/s", &|m| m.rates[1], true, (None, None), None),
         row("negotiations, 64 at once", "/s", &|m| m.rates[2], true, (None, None), Some(500.0)),
+        row("computing, 64 at once, each", "ms", &|m| m.cpu_ms, false, (None, None), None),
         row("negotiations lost", "%", &|m| m.lost_percent, false, (None, None), Some(0.0)),
     ]
 }

@@ -120,6 +120,11 @@ impl Node {
         memory_mb(self.child.as_ref().context("the node is not running")?.id(), key)
     }
 
+    /// What the process has computed so far, in seconds.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(self.child.as_ref().context("the node is not running")?.id())
+    }
+
     /// Its folder.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
@@ -182,6 +187,18 @@ impl Drop for Node {
             let _ = child.wait();
         }
     }
+}
+
+/// Clock ticks per second in `/proc/PID/stat`: 100 on every Linux that people use (`USER_HZ`).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The time a process has computed, its own and the kernel's for it, in seconds: fields 14 and 15 of `/proc/PID/stat`.
+pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The second field is the name in parentheses, which may hold anything.
+    let after_name = stat.rsplit_once(") ").with_context(|| format!("no name in /proc/{pid}/stat"))?.1;
+    let ticks = after_name.split(' ').skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    Ok(f64::from(ticks) / TICKS_PER_SECOND)
 }
 
 /// A value of `/proc/PID/status` in MB (10^6 bytes).

@@ -90,6 +90,10 @@ pub struct Inner {
     pub keys: moka::future::Cache<Slug, SigningKey>,
     /// Peers found lately.
     pub remotes: moka::future::Cache<Did, peers::Remote>,
+    /// Which participant lives at an address, as found lately.
+    pub addresses: moka::future::Cache<String, Did>,
+    /// Contacts with peers, by participant and what the peer was called, that are in the list of peers already.
+    pub noted: moka::future::Cache<(Slug, String), ()>,
     /// What was found on the disk lately.
     pub disk: moka::future::Cache<(), health::Disk>,
     /// Readings of peers' catalogues.

@@ -141,10 +141,7 @@ impl App {
     /// [`Code::NotFound`].
     pub async fn participant(&self, slug: &str) -> Result<Participant> {
         let slug = Slug::parse(slug).map_err(|_| Error::not_found("The participant"))?;
-        self.store
-            .read("participant.get", move |tx| -> Result<_> { Ok(tx.participant_get(&slug)?) })
-            .await?
-            .ok_or_else(|| Error::not_found("The participant"))
+        self.store.participant(&slug).await?.ok_or_else(|| Error::not_found("The participant"))
     }
 
     /// The key a participant signs with now.

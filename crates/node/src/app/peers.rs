@@ -20,6 +20,7 @@ use fondaco_dsp::{
 use fondaco_store::PeerRow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::time::Duration;
 use url::Url;
 
 /// What version discovery lives under.
@@ -28,6 +29,10 @@ const VERSION_PATH: &str = "/.well-known/dspace-version";
 const PAGES_MAX: usize = 100;
 /// Longest entity tag kept. One that is longer only means that the catalogue is read whole.
 const ETAG_MAX_BYTES: usize = 500;
+
+/// How exact the time of the last contact in the list of peers is. It is a hint for people; finer would cost a write for
+/// each negotiation.
+pub const NOTED_TTL: Duration = Duration::from_mins(1);
 
 /// A peer we can talk to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,6 +220,9 @@ impl App {
     /// The DID of the document below an address; it must be the address that the DID itself names.
     async fn did_at(&self, address: &str) -> Result<Did> {
         let base = address.trim_end_matches('/');
+        if let Some(did) = self.addresses.get(base).await {
+            return Ok(did);
+        }
         let url = self.url(&format!("{base}/did.json"))?;
         let response = self.outbound.send(OutRequest::get(url.clone()).with_limit(Limits::DID.bytes as u64)).await?;
         let said = serde_json::from_slice::<Value>(&response.body).ok().filter(|_| response.status.is_success());
@@ -231,6 +239,7 @@ impl App {
         if asked != format!("{host}{path}") {
             return Err(Error::new(Code::DidUnresolvable, format!("The document at {url} belongs to {did}, which lives elsewhere.")));
         }
+        self.addresses.insert(base.to_owned(), did.clone()).await;
         Ok(did)
     }
 
@@ -253,6 +262,10 @@ impl App {
     /// Remembers how a contact with a peer went, for the list of peers.
     async fn note_peer(&self, participant: &Participant, address: &str, found: &Result<Remote>) -> Result<()> {
         let now = self.now();
+        let contact = (participant.slug.clone(), address.to_owned());
+        if found.is_ok() && self.noted.contains_key(&contact) {
+            return Ok(());
+        }
         let known = match found {
             Ok(remote) => Some(remote.did.clone()),
             Err(_) => Did::parse(address).ok().filter(|d| d.as_str().starts_with("did:")),
@@ -268,7 +281,13 @@ impl App {
             catalog_read_at: None,
             catalog_error: None,
         };
-        self.store.tx("peer.touch", move |tx| -> Result<_> { Ok(tx.peer_touch(&row)?) }).await
+        self.store.tx("peer.touch", move |tx| -> Result<_> { Ok(tx.peer_touch(&row)?) }).await?;
+        if found.is_ok() {
+            self.noted.insert(contact, ()).await;
+        } else {
+            self.noted.invalidate(&contact).await;
+        }
+        Ok(())
     }
 
     /// Keeps what a peer calls itself in its catalogue, so that lists can show more than its DID.

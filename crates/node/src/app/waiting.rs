@@ -9,12 +9,9 @@ use fondaco_core::{
     time::Micros,
     transfer::Transfer,
 };
-use fondaco_store::Event;
-use std::{pin::Pin, sync::Arc};
-use tokio::{
-    sync::broadcast::{Receiver, error::RecvError},
-    time::Sleep,
-};
+use fondaco_store::Watch;
+use std::pin::Pin;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Longest wait of one call: proxies give up on silence after a minute.
@@ -22,20 +19,16 @@ pub const WAIT_MAX: Micros = Micros::from_secs(60);
 
 /// What happens under one topic, until a deadline.
 struct Changes {
-    events: Receiver<Arc<Event>>,
-    participant: Slug,
-    topic: String,
+    watch: Watch,
     over: Pin<Box<Sleep>>,
     stopping: CancellationToken,
 }
 
 impl Changes {
     /// Begun before the first look, so that nothing falls in between.
-    fn of(app: &App, participant: &Slug, topic: String, wait: Micros) -> Self {
+    fn of(app: &App, participant: &Slug, topic: &str, wait: Micros) -> Self {
         Self {
-            events: app.store.subscribe(),
-            participant: participant.clone(),
-            topic,
+            watch: app.store.watch(participant, topic),
             over: Box::pin(tokio::time::sleep(wait.min(WAIT_MAX).to_std())),
             stopping: app.stopping.clone(),
         }
@@ -43,18 +36,10 @@ impl Changes {
 
     /// True when it is worth another look, false when the time is over or the node stops.
     async fn more(&mut self) -> bool {
-        loop {
-            tokio::select! {
-                () = &mut self.over => return false,
-                () = self.stopping.cancelled() => return false,
-                event = self.events.recv() => match event {
-                    Ok(event) if event.participant == self.participant && event.topic == self.topic => return true,
-                    Ok(_) => {}
-                    // Too far behind to know: look.
-                    Err(RecvError::Lagged(_)) => return true,
-                    Err(RecvError::Closed) => return false,
-                }
-            }
+        tokio::select! {
+            () = &mut self.over => false,
+            () = self.stopping.cancelled() => false,
+            () = self.watch.changed() => true,
         }
     }
 }
@@ -71,7 +56,7 @@ impl App {
         wait: Micros,
         enough: impl Fn(&Negotiation) -> bool,
     ) -> Result<Negotiation> {
-        let mut changes = Changes::of(self, slug, format!("negotiation:{id}"), wait);
+        let mut changes = Changes::of(self, slug, &format!("negotiation:{id}"), wait);
         loop {
             let (slug, wanted) = (slug.clone(), id.clone());
             let found = self.store.read("negotiation.get", move |tx| -> Result<_> { Ok(tx.negotiation_get(&slug, &wanted)?) }).await?;
@@ -87,7 +72,7 @@ impl App {
     /// # Errors
     /// [`fondaco_core::Code::NotFound`].
     pub async fn transfer_wait(&self, slug: &Slug, id: &TransferId, wait: Micros, enough: impl Fn(&Transfer) -> bool) -> Result<Transfer> {
-        let mut changes = Changes::of(self, slug, format!("transfer:{id}"), wait);
+        let mut changes = Changes::of(self, slug, &format!("transfer:{id}"), wait);
         loop {
             let (slug, wanted) = (slug.clone(), id.clone());
             let found = self.store.read("transfer.get", move |tx| -> Result<_> { Ok(tx.transfer_get(&slug, &wanted)?) }).await?;

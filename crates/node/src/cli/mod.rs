@@ -123,6 +123,7 @@ enum Command {
 
 /// Runs the command of this process and gives its exit status.
 pub fn main() -> ExitCode {
+    crate::footprint::prefer_small_pages();
     let args: Vec<OsString> = std::env::args_os().collect();
     let (context, outcome) = match Cli::try_parse_from(&args) {
         Ok(cli) => {

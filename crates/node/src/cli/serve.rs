@@ -5,7 +5,7 @@ use super::{
     context::Context,
     failure::Result,
 };
-use crate::{config::Config, node::Node, telemetry};
+use crate::{config::Config, footprint, node::Node, telemetry};
 use fondaco_core::Error;
 use serde_json::json;
 use std::io::{self, Write};
@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context, _args: Args) -> Result<Answer> {
     let node = Node::start(config).await?;
     let (public, admin) = (format!("http://{}", node.public_addr), format!("http://{}", node.admin_addr));
     announce(context.json, &public, &admin).map_err(Error::internal_failure)?;
+    footprint::release_code();
     stop.requested().await;
     tokio::select! {
         () = node.shutdown() => {}

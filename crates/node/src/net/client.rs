@@ -30,8 +30,9 @@ pub const CALL_TIMEOUT_MAX: Duration = Duration::from_mins(2);
 pub const STREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer kept in memory, unless the caller sets less: a catalogue page is the largest there is.
 pub const ANSWER_MAX_BYTES: u64 = 16 * 1024 * 1024;
-/// Idle connections kept per peer: enough for a burst of messages, few enough for thousands of peers.
-const POOL_IDLE_PER_HOST: usize = 4;
+/// Idle connections kept per peer: as many as jobs may send at once, or a burst of messages makes a connection for each.
+/// [`POOL_IDLE_TIMEOUT`] keeps them few.
+const POOL_IDLE_PER_HOST: usize = crate::jobs::runner::IN_FLIGHT_MAX;
 /// How long they are kept. Also bounds how long a connection outlives a change of the name's address.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest file of certificates: the system's own bundle has a quarter of it.

@@ -41,7 +41,7 @@ use crate::{
     store::Context,
     value::{Row, Value},
 };
-use fondaco_core::{entropy::Entropy, time::Timestamp};
+use fondaco_core::{entropy::Entropy, participant::Slug, time::Timestamp};
 use std::sync::Arc;
 
 /// Most rows of one list: a page of the API, with room for internal callers.
@@ -64,6 +64,8 @@ use statements;
 pub(crate) struct Effects {
     pub(crate) events: Vec<events::Event>,
     pub(crate) jobs: Vec<jobs::JobChange>,
+    /// Participants added or changed.
+    pub(crate) participants: Vec<Slug>,
 }
 
 /// A transaction in progress, lent to the closure of [`crate::Store::tx`] or [`crate::Store::read`].

@@ -25,6 +25,7 @@ impl Tx {
     /// [`StoreError::Conflict`] when the slug or the DID is taken.
     pub fn participant_insert(&mut self, participant: &Participant) -> Result<(), StoreError> {
         let params = vals![participant.slug.as_str(), participant.did.as_str(), json(participant)?];
+        self.effects.participants.push(participant.slug.clone());
         self.insert(INSERT, params, "the participant")
     }
 
@@ -34,6 +35,7 @@ impl Tx {
     /// [`StoreError::Conflict`] when there is none, or its new DID is taken.
     pub fn participant_update(&mut self, participant: &Participant) -> Result<(), StoreError> {
         let params = vals![participant.slug.as_str(), participant.did.as_str(), json(participant)?];
+        self.effects.participants.push(participant.slug.clone());
         match self.execute(UPDATE, params)? {
             0 => Err(StoreError::Conflict("the participant does not exist".into())),
             _ => Ok(()),

@@ -13,15 +13,15 @@ impl Tx {
     /// Whatever the part returns, or the database refusing the savepoint.
     pub fn savepoint<T, E: From<StoreError>>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let (events, jobs) = (self.effects.events.len(), self.effects.jobs.len());
-        self.conn.batch("SAVEPOINT part")?;
+        self.conn.control("SAVEPOINT part")?;
         match part(self) {
             Ok(value) => {
-                self.conn.batch("RELEASE SAVEPOINT part")?;
+                self.conn.control("RELEASE SAVEPOINT part")?;
                 Ok(value)
             }
             Err(error) => {
-                self.conn.batch("ROLLBACK TO SAVEPOINT part")?;
-                self.conn.batch("RELEASE SAVEPOINT part")?;
+                self.conn.control("ROLLBACK TO SAVEPOINT part")?;
+                self.conn.control("RELEASE SAVEPOINT part")?;
                 self.effects.events.truncate(events);
                 self.effects.jobs.truncate(jobs);
                 Err(error)

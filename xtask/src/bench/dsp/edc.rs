@@ -2,7 +2,7 @@
 //! when dropped.
 
 use super::{
-    super::pair::{free_address, memory_mb, text},
+    super::pair::{cpu_seconds, free_address, memory_mb, text},
     Ended,
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -133,6 +133,11 @@ impl Connector {
     /// Resident memory in MB (10^6 bytes).
     pub(super) fn memory_mb(&self) -> Result<f64> {
         memory_mb(self.child.as_ref().context("it is not running")?.id(), "VmRSS")
+    }
+
+    /// What the process has computed so far, in seconds.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(self.child.as_ref().context("it is not running")?.id())
     }
 
     async fn call(&self, method: Method, path: &str, mut body: Value) -> Result<Value> {
