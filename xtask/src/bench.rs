@@ -8,8 +8,11 @@ mod publish;
 mod rooms;
 mod zone;
 
-use anyhow::Result;
-use std::path::{Path, PathBuf};
+use anyhow::{Context, Result, ensure};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -33,8 +36,15 @@ enum What {
     Zone(zone::Args),
 }
 
-/// Runs the measurement.
+/// Runs the measurement, with an optimised build of this program: it shares the machine with what it measures.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
+    if cfg!(debug_assertions) {
+        let program = release(root, "xtask", "xtask")?;
+        let status = Command::new(&program).args(std::env::args_os().skip(1)).current_dir(root).status();
+        let status = status.with_context(|| program.display().to_string())?;
+        ensure!(status.success(), "the measurement failed");
+        return Ok(());
+    }
     match &args.what {
         What::Deal(args) => deal::run(root, args),
         What::Dsp(args) => dsp::run(root, args),
@@ -47,19 +57,23 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
 
 /// The program to measure: the one given, or a fresh release build.
 fn binary(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
-    use anyhow::{Context, ensure};
-    if let Some(path) = given {
-        return path.canonicalize().with_context(|| path.display().to_string());
+    match given {
+        Some(path) => path.canonicalize().with_context(|| path.display().to_string()),
+        None => release(root, "fondaco-node", "fondaco"),
     }
+}
+
+/// A fresh release build of one of our programs.
+fn release(root: &Path, package: &str, program: &str) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = std::process::Command::new(cargo)
-        .args(["build", "--release", "--package", "fondaco-node", "--bin", "fondaco"])
+    let status = Command::new(cargo)
+        .args(["build", "--release", "--package", package, "--bin", program])
         .current_dir(root)
         .status()
         .context("starting cargo")?;
     ensure!(status.success(), "the release build failed");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release/fondaco"))
+    Ok(target.join("release").join(program))
 }
 
 /// A measured value beside its target.
