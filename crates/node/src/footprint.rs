@@ -1,4 +1,5 @@
-//! How much memory a node holds while it waits: a zone runs one per organisation, a factory one on a small machine.
+//! How much memory a node holds while it waits: a zone runs one for thousands of organisations, a factory one on a small
+//! machine beside other programs.
 //!
 //! Both measures are hints to the operating system (Linux). Where they are not understood nothing happens.
 
@@ -10,37 +11,37 @@ pub fn prefer_small_pages() {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
-/// Gives back the pages of our own code, of which starting needed much more than serving does: 21 MB are resident when a
-/// node is ready, and 5 MB are what it executes from then on. They are the program file's pages, unchanged; those still
-/// needed are mapped again when they are executed, from the page cache.
-pub fn release_code() {
+/// Gives back the pages of our own program file. To be called after work that executes much and comes seldom: starting
+/// and reading a source each leave more than 20 MB of code resident, and serving executes 5 MB. The pages are
+/// unchanged and stay in the page cache; those still needed are mapped again when they are touched.
+pub fn give_code_back() {
     #[cfg(target_os = "linux")]
-    for range in code_ranges(&std::fs::read_to_string("/proc/self/maps").unwrap_or_default()) {
+    for range in unchanged(&std::fs::read_to_string("/proc/self/smaps").unwrap_or_default()) {
         linux::give_back(range);
     }
 }
 
-/// Where a process's own code is mapped, by its `/proc/PID/maps` ([proc(5)](https://man7.org/linux/man-pages/man5/proc_pid_maps.5.html)).
-/// Only what is mapped private, executable, not writable, and from the file that is mapped first: the program.
+/// Where the program file is mapped private, not writable, and without a page that differs from the file, by the process's
+/// `/proc/PID/smaps` ([proc(5)](https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html)). The program is the file that
+/// is mapped first. A page that was changed, by a relocation for example, counts as anonymous.
 #[cfg(target_os = "linux")]
-fn code_ranges(maps: &str) -> Vec<std::ops::Range<usize>> {
+fn unchanged(smaps: &str) -> Vec<std::ops::Range<usize>> {
     let mut program: Option<&str> = None;
+    let mut mapping = None;
     let mut found = Vec::new();
-    for line in maps.lines() {
-        // address, permissions, offset, device, inode, path
+    for line in smaps.lines() {
+        if let Some(size) = line.strip_prefix("Anonymous:") {
+            found.extend(mapping.take().filter(|_| size.trim() == "0 kB"));
+            continue;
+        }
+        // address, permissions, offset, device, inode, path; the lines about a mapping have a colon after the first word.
         let mut fields = line.splitn(6, ' ');
-        let (Some(range), Some(permissions), Some(path)) = (fields.next(), fields.next(), fields.nth(3)) else { continue };
-        let path = path.trim();
-        if !path.starts_with('/') {
-            continue;
-        }
-        if *program.get_or_insert(path) != path || permissions != "r-xp" {
-            continue;
-        }
+        let (Some(range), Some(permissions)) = (fields.next(), fields.next()) else { continue };
         let Some((from, to)) = range.split_once('-') else { continue };
-        if let (Ok(from), Ok(to)) = (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16)) {
-            found.push(from..to);
-        }
+        let (Ok(from), Ok(to)) = (usize::from_str_radix(from, 16), usize::from_str_radix(to, 16)) else { continue };
+        let path = fields.nth(3).unwrap_or_default().trim();
+        let ours = path.starts_with('/') && *program.get_or_insert(path) == path;
+        mapping = (ours && matches!(permissions, "r-xp" | "r--p")).then_some(from..to);
     }
     found
 }
@@ -49,12 +50,12 @@ fn code_ranges(maps: &str) -> Vec<std::ops::Range<usize>> {
 mod linux {
     use rustix::mm::{Advice, madvise};
 
-    #[expect(unsafe_code, reason = "the only way to say this to the kernel; the pages are read-only and come from the file again")]
+    #[expect(unsafe_code, reason = "the only way to say this to the kernel")]
     pub(super) fn give_back(range: std::ops::Range<usize>) {
         let start = std::ptr::with_exposed_provenance_mut(range.start);
-        // SAFETY: the range is code of this program, mapped private and read-only, so it holds nothing but what is in the
-        // file: after MADV_DONTNEED the next access maps the same bytes again (madvise(2)). A program file that is
-        // replaced while it runs is another inode; the mapping keeps the old one.
+        // SAFETY: the range is part of this program's file, mapped private and not writable, and the kernel said that no
+        // page of it differs from the file. After MADV_DONTNEED the next access maps the same bytes again (madvise(2)).
+        // A program file that is replaced while it runs is another inode; the mapping keeps the one it has.
         let _ = unsafe { madvise(start, range.len(), Advice::LinuxDontNeed) };
     }
 }
@@ -64,25 +65,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_programs_own_unwritable_code_is_given_back() {
-        let maps = "\
-55d0a0000000-55d0a0100000 r--p 00000000 fe:00 131 /usr/bin/fondaco
-55d0a0100000-55d0a0300000 r-xp 00100000 fe:00 131 /usr/bin/fondaco
-55d0a0300000-55d0a0310000 rwxp 00300000 fe:00 131 /usr/bin/fondaco
-55d0a0310000-55d0a0320000 rw-p 00310000 fe:00 131 /usr/bin/fondaco
-7f0000000000-7f0000100000 rw-p 00000000 00:00 0
-7f0000200000-7f0000300000 r-xp 00020000 fe:00 140 /usr/lib/libc.so.6
+    fn only_unchanged_parts_of_the_program_file_are_given_back() {
+        let smaps = "\
+55d0a0000000-55d0a0100000 r--p 00000000 fe:00 131                        /usr/bin/fondaco
+Size:               1024 kB
+Anonymous:             0 kB
+VmFlags: rd mr mw me sd
+55d0a0100000-55d0a0300000 r-xp 00100000 fe:00 131                        /usr/bin/fondaco
+Anonymous:             0 kB
+55d0a0300000-55d0a0310000 r--p 00300000 fe:00 131                        /usr/bin/fondaco
+Anonymous:            64 kB
+55d0a0310000-55d0a0320000 rw-p 00310000 fe:00 131                        /usr/bin/fondaco
+Anonymous:             0 kB
+55d0a0320000-55d0a0330000 rwxp 00310000 fe:00 131                        /usr/bin/fondaco
+Anonymous:             0 kB
+7f0000000000-7f0000100000 r--p 00000000 00:00 0
+Anonymous:             0 kB
+7f0000200000-7f0000300000 r-xp 00020000 fe:00 140                        /usr/lib/libc.so.6
+Anonymous:             0 kB
 7ffc00000000-7ffc00001000 r-xp 00000000 00:00 0                          [vdso]
+Anonymous:             0 kB
 ";
-        assert_eq!(code_ranges(maps), [0x55d0_a010_0000..0x55d0_a030_0000]);
-        assert!(code_ranges("").is_empty() && code_ranges("nonsense\nx-y r-xp 0 0 0 /a\n").is_empty());
+        assert_eq!(unchanged(smaps), [0x55d0_a000_0000..0x55d0_a010_0000, 0x55d0_a010_0000..0x55d0_a030_0000]);
+        assert!(unchanged("").is_empty() && unchanged("nonsense\nx-y r-xp 0 0 0 /a\nAnonymous: 0 kB\n").is_empty());
     }
 
     #[test]
     fn a_program_goes_on_after_its_code_was_given_back() {
-        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-        assert!(!code_ranges(&maps).is_empty(), "{maps}");
-        release_code();
-        assert_eq!(code_ranges(&maps), code_ranges(&maps));
+        let smaps = std::fs::read_to_string("/proc/self/smaps").expect("smaps");
+        let before = unchanged(&smaps);
+        assert!(!before.is_empty(), "{smaps}");
+        give_code_back();
+        assert_eq!(unchanged(&smaps), before);
     }
 }

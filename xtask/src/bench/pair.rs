@@ -103,18 +103,6 @@ impl Node {
         Ok(())
     }
 
-    /// Seconds of processor time that it has used since it was started, in user and kernel mode.
-    pub(super) fn cpu_seconds(&self) -> Result<f64> {
-        /// Ticks of /proc per second: 100 on every architecture that Linux has kept since 2.6.
-        const TICKS_PER_SECOND: f64 = 100.0;
-        let pid = self.child.as_ref().context("the node is not running")?.id();
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The second field is the program's name in parentheses, and may hold anything.
-        let fields: Vec<&str> = stat.rsplit_once(')').context("no name in /proc/PID/stat")?.1.split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|f| f.parse::<u32>().ok()).context("no times in /proc/PID/stat");
-        Ok(f64::from(ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
-    }
-
     /// A value of `/proc/PID/status` in MB (10^6 bytes): `VmRSS` or `VmHWM`.
     pub(super) fn memory_mb(&self, key: &str) -> Result<f64> {
         memory_mb(self.child.as_ref().context("the node is not running")?.id(), key)

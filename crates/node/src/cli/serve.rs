@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, _args: Args) -> Result<Answer> {
     let node = Node::start(config).await?;
     let (public, admin) = (format!("http://{}", node.public_addr), format!("http://{}", node.admin_addr));
     announce(context.json, &public, &admin).map_err(Error::internal_failure)?;
-    footprint::release_code();
+    footprint::give_code_back();
     stop.requested().await;
     tokio::select! {
         () = node.shutdown() => {}

@@ -17,7 +17,10 @@ pub(in crate::app) use store::{enqueue_look, put_feed};
 pub use upload::UploadedFile;
 
 use super::{App, idempotency::Key, products::Listing};
-use crate::jobs::{PUBLICATION_PREPARE, Prepare};
+use crate::{
+    footprint,
+    jobs::{PUBLICATION_PREPARE, Prepare},
+};
 use fondaco_core::{
     Code, Error, Result,
     ids::{JobId, PublicationId},
@@ -38,6 +41,18 @@ const SHOWN_MAX: u32 = 200;
 const AMEND_RETRIES: u32 = 5;
 /// How long a publication that nobody touches is kept: its files take room.
 pub const ABANDONED_AFTER: Micros = Micros::from_secs(30 * 86_400);
+
+/// A turn to read a source; the next one begins when it is dropped.
+pub(in crate::app) struct ReadingTurn<'a> {
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Drop for ReadingTurn<'_> {
+    fn drop(&mut self) {
+        // The formats' code is large and not needed again before the next source.
+        footprint::give_code_back();
+    }
+}
 
 impl App {
     /// Publishes a new version of a product, all at once.
@@ -78,12 +93,12 @@ impl App {
     ///
     /// # Errors
     /// [`Code::Unavailable`] when the node stops.
-    pub(in crate::app) async fn reading_turn(&self) -> Result<SemaphorePermit<'_>> {
+    pub(in crate::app) async fn reading_turn(&self) -> Result<ReadingTurn<'_>> {
         let turn = self.preparations.acquire().await.map_err(Error::internal_failure)?;
         if self.stopping.is_cancelled() {
             return Err(Error::new(Code::Unavailable, "Nothing was published: the node is stopping. Publish again."));
         }
-        Ok(turn)
+        Ok(ReadingTurn { _permit: turn })
     }
 
     /// Begins a publication.
