@@ -147,7 +147,9 @@ fn commit_group(tx: &mut Tx, group: Vec<Box<dyn Work>>) {
         return;
     }
     if let Err(error) = tx.conn().control("BEGIN IMMEDIATE") {
-        waiting.into_iter().for_each(|work| work.answer(Some(error.clone())));
+        for work in waiting {
+            work.answer(Some(error.clone()));
+        }
         return;
     }
     // One alone needs nothing to be told apart from.
@@ -179,7 +181,9 @@ fn commit_group(tx: &mut Tx, group: Vec<Box<dyn Work>>) {
         work.answer(failure.clone());
     }
     if let Some(error) = failure {
-        waiting.for_each(|work| work.answer(Some(error.clone())));
+        for work in waiting {
+            work.answer(Some(error.clone()));
+        }
     }
 }
 

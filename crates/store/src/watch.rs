@@ -61,7 +61,7 @@ impl Watch {
             return;
         }
         // Its sender stays in the map for as long as there is a receiver.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

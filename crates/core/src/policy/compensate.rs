@@ -23,7 +23,7 @@ pub(super) fn price(duties: &Value) -> Result<Option<Price>> {
 
 fn duty(value: &Value) -> Result<Price> {
     let map = value.as_object().ok_or_else(|| Error::invalid("A duty is a JSON object."))?;
-    let action = map.iter().find(|(key, _)| strip(key) == "action").and_then(|(_, v)| name_of(v)).map(strip).unwrap_or("?");
+    let action = map.iter().find(|(key, _)| strip(key) == "action").and_then(|(_, v)| name_of(v)).map_or("?", strip);
     if action != "compensate" {
         return Err(unsupported(&format!("the duty \"{}\" cannot be enforced by this node; \"compensate\" can", clip(action))));
     }
