@@ -245,19 +245,19 @@ def files(deal: Deal) -> None:
 
 
 def end(deal: Deal) -> None:
-    """The seller ends the agreement about the wind; both sides read why."""
+    """The seller stops the agreement about the wind in an emergency; both sides read why."""
     buyer, seller = deal.buyer, deal.seller
     for visitor in (buyer, seller):
         visitor.room("/agreements")
         visitor.page.locator("main").get_by_role("link", name=deal.texts["wind"], exact=True).click()
         visitor.page.wait_for_url("**/agreements/*")
     buyer.page.evaluate("window.sameVisit = true")
-    seller.page.locator("details#end summary").click()
-    seller.fill("label-reason", deal.texts["over"], within=seller.page.locator("details#end"))
-    seller.button("agreement-end").click()
-    seller.reads("the end is confirmed", "notice-agreement-ended", within="body")
-    seller.look("ended agreement")
-    buyer.page.locator('main table .chip[data-state="TERMINATED"]').wait_for()
-    deal.check("the buyer sees the end arrive", buyer.page.evaluate("window.sameVisit === true"))
+    seller.page.locator("details#stop summary").click()
+    seller.fill("label-reason", deal.texts["over"], within=seller.page.locator("details#stop"))
+    seller.button("agreement-stop").click()
+    seller.reads("the stop is confirmed", "notice-agreement-stopped", within="body")
+    seller.look("stopped agreement")
+    buyer.page.locator('header.title .chip[data-state="STOPPED"]').wait_for()
+    deal.check("the buyer sees the stop arrive", buyer.page.evaluate("window.sameVisit === true"))
     deal.check("nothing is left to download", buyer.link("agreement-profile").count() == 0)
-    buyer.look("ended agreement, buyer")
+    buyer.look("stopped agreement, buyer")

@@ -1,4 +1,4 @@
-"""Suspension, resumption, end: access stops at once, for what is under way too."""
+"""Suspension, resumption, end, emergency stop: access stops at once, for what is under way too."""
 
 import http.client
 import socket
@@ -17,10 +17,10 @@ STOPPED_WITHIN_SECONDS = 10
 
 
 def run(trade) -> None:
-    """On the bulk table, then the end of the agreement about the flights."""
+    """On the bulk table, then the stop of the agreement about the flights."""
     suspend_and_resume(trade)
     end_transfer(trade)
-    end_agreement(trade)
+    stop_agreement(trade)
 
 
 def open_download(url: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
@@ -96,16 +96,24 @@ def end_transfer(trade) -> None:
     refused(report, "the old profile after that", surface, url)
 
 
-def end_agreement(trade) -> None:
-    """The provider ends the agreement; the other agreement goes on."""
+def stop_agreement(trade) -> None:
+    """The provider stops the agreement for now; the other agreement goes on, and afterwards this one too."""
     report, provider, consumer = trade.report, trade.provider, trade.consumer
     surface, other = Surface(trade.profile("flights")), Surface(trade.profile("flights-csv"))
     url = surface.files()[0]["url"]
-    provider.run("--dir", provider.dir, "agreement", "end", trade.agreements["flights"])
-    refused(report, "agreement ended", surface, url)
-    status = consumer.exit_status("fetch", trade.agreements["flights"], "--profile", trade.folder / "ended.share")
-    report.equal("agreement ended: no new profile", status, 1)
+    agreement = trade.agreements["flights"]
+    status = provider.exit_status("agreement", "end", agreement)
+    report.equal("terms without a notice period: not even the provider ends the agreement", status, 1)
+    provider.run("--dir", provider.dir, "agreement", "stop", agreement, "--reason", "A drill.")
+    refused(report, "agreement stopped", surface, url)
+    theirs = consumer.transfer_of(agreement, "SUSPENDED")
+    report.check("agreement stopped: the consumer knows", theirs)
+    status = consumer.exit_status("fetch", agreement, "--profile", trade.folder / "stopped.share")
+    report.equal("agreement stopped: no new profile", status, 1)
     report.check("the other agreement goes on", other.files())
+    provider.run("--dir", provider.dir, "agreement", "resume", agreement)
+    consumer.transfer_of(agreement, "STARTED")
+    report.check("agreement resumed: the same profile reads again", surface.files())
 
 
 def refused(report, when: str, surface: Surface, url: str) -> None:

@@ -109,9 +109,15 @@ states! {
     AgreementState {
         /// In force.
         Active = "ACTIVE", "good";
-        /// Its time, or its number of uses, is over.
+        /// In force; notice was given.
+        Ending = "ENDING", "wait";
+        /// Stopped by the provider for now.
+        Stopped = "STOPPED", "hold";
+        /// Its number of uses is over.
+        UsedUp = "USED-UP", "calm";
+        /// Its time is over.
         Expired = "EXPIRED", "calm";
-        /// Ended by the provider.
+        /// Ended by notice.
         Ended = "ENDED", "bad";
     }
 }
@@ -269,10 +275,28 @@ pub enum Message {
     ProductPublished,
     /// A product left our catalogue.
     ProductWithdrawn,
-    /// The provider ended an agreement.
+    /// The provider stopped a product for now.
+    ProductStopped,
+    /// It resumed it.
+    ProductResumed,
+    /// Notice was given.
+    AgreementNotice,
+    /// An agreement ended by notice.
     AgreementEnded,
     /// The provider recorded that an agreement’s price was paid.
     AgreementPaid,
+    /// The provider stopped an agreement for now.
+    AgreementStopped,
+    /// It resumed it.
+    AgreementResumed,
+    /// An agreement is over by its own terms.
+    AgreementExpired,
+    /// The consumer made a new agreement in its place.
+    AgreementRenewed,
+    /// The other side could not be told.
+    AgreementUntold,
+    /// A rule left something to people.
+    AgreementHeld,
 }
 
 impl Message {
@@ -293,8 +317,17 @@ impl Message {
             Self::TransferTermination => "event-transfer-termination",
             Self::ProductPublished => "event-product-published",
             Self::ProductWithdrawn => "event-product-withdrawn",
+            Self::ProductStopped => "event-product-stopped",
+            Self::ProductResumed => "event-product-resumed",
+            Self::AgreementNotice => "event-agreement-notice",
             Self::AgreementEnded => "event-agreement-ended",
             Self::AgreementPaid => "event-agreement-paid",
+            Self::AgreementStopped => "event-agreement-stopped",
+            Self::AgreementResumed => "event-agreement-resumed",
+            Self::AgreementExpired => "event-agreement-expired",
+            Self::AgreementRenewed => "event-agreement-renewed",
+            Self::AgreementUntold => "event-agreement-untold",
+            Self::AgreementHeld => "event-agreement-held",
         })
     }
 
@@ -312,7 +345,19 @@ impl Message {
             Self::TransferSuspension => "TransferSuspensionMessage",
             Self::TransferCompletion => "TransferCompletionMessage",
             Self::TransferTermination => "TransferTerminationMessage",
-            Self::ProductPublished | Self::ProductWithdrawn | Self::AgreementEnded | Self::AgreementPaid => return None,
+            Self::ProductPublished
+            | Self::ProductWithdrawn
+            | Self::ProductStopped
+            | Self::ProductResumed
+            | Self::AgreementNotice
+            | Self::AgreementEnded
+            | Self::AgreementStopped
+            | Self::AgreementResumed
+            | Self::AgreementExpired
+            | Self::AgreementRenewed
+            | Self::AgreementUntold
+            | Self::AgreementPaid
+            | Self::AgreementHeld => return None,
         })
     }
 }

@@ -263,6 +263,10 @@ pub enum Cause {
     },
     /// A program that a rule names.
     Webhook,
+    /// The agreed terms.
+    Terms,
+    /// What became of the agreement.
+    Agreement,
     /// A rule, for the point `at`, if that is known.
     Rule {
         /// The point, as rules' files name it.
@@ -293,6 +297,8 @@ impl Cause {
             Self::Person { token: Some(token), .. } => Text::say("cause-token").with("token", token.as_str()),
             Self::Person { .. } => Text::say("cause-person"),
             Self::Webhook => Text::say("cause-webhook"),
+            Self::Terms => Text::say("cause-terms"),
+            Self::Agreement => Text::say("cause-agreement"),
             Self::Rule { at: None, action } => Text::say("cause-rule").with("action", Text::of("cause-action", action)),
             Self::Rule { at: Some(at), action } => {
                 Text::say("cause-rule-at").with("at", Text::of("cause-point", at)).with("action", Text::of("cause-action", action))

@@ -8,7 +8,7 @@ use crate::{
     error::{Code, Error, Result},
     negotiation::ROUNDS_MAX,
     participant::Did,
-    policy::Policy,
+    policy::{Period, Policy},
     price::Price,
     time::Micros,
 };
@@ -53,6 +53,8 @@ pub enum Trigger {
     Started,
     /// The transfer is suspended.
     Suspended,
+    /// Consumer: an agreement is about to expire.
+    Expiring,
 }
 
 /// What to do at that point.
@@ -83,6 +85,8 @@ pub enum Action {
     Hold,
     /// Ask a program of ours, and do what it answers.
     Webhook,
+    /// Consumer: negotiate an agreement that expires again, if its terms are unchanged.
+    Renew,
 }
 
 /// An action, after a delay.
@@ -119,6 +123,9 @@ pub struct Decision {
     /// `webhook`: how long to wait for a decision, in milliseconds (left out: [`WEBHOOK_WAIT`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u32>,
+    /// `renew`: how long before the agreement expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Period>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -129,7 +136,18 @@ const fn is_zero(n: &u32) -> bool {
 impl Decision {
     /// An action at once.
     pub const fn now(action: Action) -> Self {
-        Self { action, after_ms: 0, within: None, otherwise: None, floor: None, ceiling: None, rounds: None, url: None, wait_ms: None }
+        Self {
+            action,
+            after_ms: 0,
+            within: None,
+            otherwise: None,
+            floor: None,
+            ceiling: None,
+            rounds: None,
+            url: None,
+            wait_ms: None,
+            before: None,
+        }
     }
     /// How long a webhook has.
     pub fn wait(&self) -> Micros {
@@ -140,6 +158,13 @@ impl Decision {
         let millis = |ms: u32| Micros::from_millis(i64::from(ms));
         if millis(self.after_ms) > DELAY_MAX {
             return Err(Error::invalid("A decision waits at most a day; to wait for a person write \"hold\"."));
+        }
+        let renews = self.action == Action::Renew;
+        if renews != self.before.is_some() || (renews && self.after_ms > 0) {
+            return Err(Error::invalid("\"renew\" needs \"before\", an ISO 8601 duration such as \"P7D\", and nothing else does."));
+        }
+        if self.before.as_ref().is_some_and(|b| Period::parse(b.as_str()).is_none()) {
+            return Err(Error::invalid("\"before\" is a positive ISO 8601 duration such as \"P7D\"."));
         }
         let bargains = matches!(self.action, Action::Agree | Action::Accept);
         let asks = self.action == Action::Webhook;
@@ -223,6 +248,12 @@ impl Rules {
                 return Err(Error::invalid(format!("A point has 1 to {DECISIONS_MAX} decisions; {trigger:?} has {}.", list.len())));
             }
             for decision in list {
+                let about_expiry = *trigger == Trigger::Expiring;
+                if about_expiry && !matches!(decision.action, Action::Renew | Action::Hold)
+                    || !about_expiry && decision.action == Action::Renew
+                {
+                    return Err(Error::invalid("\"expiring\" is decided by \"renew\" or \"hold\", and \"renew\" belongs there."));
+                }
                 decision.check()?;
             }
         }
@@ -380,6 +411,24 @@ mod tests {
             assert!(rules.check_for(&offer(price)).expect_err("refused").message().contains(named), "{price:?}");
         }
         assert!(Rules::default().check_for(&offer(None)).is_ok());
+    }
+
+    #[test]
+    fn renewal_belongs_to_expiry_and_says_when() {
+        let rules = |list: serde_json::Value| serde_json::from_value::<Rules>(list).is_ok_and(|rules| rules.check().is_ok());
+        assert!(rules(json!({"expiring": [{"do": "renew", "before": "P7D"}]})));
+        assert!(rules(json!({"expiring": [{"do": "hold"}]})));
+        for bad in [
+            json!({"expiring": [{"do": "renew"}]}),
+            json!({"expiring": [{"do": "renew", "before": "7 days"}]}),
+            json!({"expiring": [{"do": "renew", "before": "P0D"}]}),
+            json!({"expiring": [{"do": "renew", "before": "P7D", "after_ms": 1}]}),
+            json!({"expiring": [{"do": "terminate"}]}),
+            json!({"agreed": [{"do": "renew", "before": "P7D"}]}),
+            json!({"agreed": [{"do": "verify", "before": "P7D"}]}),
+        ] {
+            assert!(!rules(bad.clone()), "{bad}");
+        }
     }
 
     #[test]

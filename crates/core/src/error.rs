@@ -101,6 +101,12 @@ codes! {
     NotYet = "FDC-3007", 409, "Not finished yet";
     /// The agreed price is not recorded as paid.
     Unpaid = "FDC-3008", 402, "The price is not paid";
+    /// The terms do not say that a side may end the agreement.
+    EndNotAgreed = "FDC-3009", 409, "The terms do not let either side end the agreement";
+    /// The provider stopped the agreement or its product in an emergency; it may resume.
+    Stopped = "FDC-3010", 403, "Stopped by the provider for now";
+    /// An agreement is to be renewed, and what is published now differs from it.
+    TermsChanged = "FDC-3011", 409, "The terms have changed since";
 
     /// A source file that cannot be read.
     SourceUnreadable = "FDC-4001", 400, "The source cannot be read";

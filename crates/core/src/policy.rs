@@ -92,6 +92,43 @@ pub enum Constraint {
         /// The first version.
         from: u32,
     },
+    /// Either side may end the agreement, at the earliest this long after it said so. Bounds no use by itself.
+    NoticePeriod {
+        /// How long before.
+        period: NoticePeriod,
+    },
+}
+
+/// How long before the end of an agreement somebody must say so: an ISO 8601 duration, `P0D` for at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NoticePeriod(String);
+
+impl NoticePeriod {
+    /// Longest notice in seconds, ten years: terms that nobody lives to use are a mistake.
+    pub const MAX_SECS: i64 = 10 * 366 * 86_400;
+
+    /// Reads a duration that is not negative; every spelling of none is `P0D`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let span: jiff::Span = text.starts_with('P').then(|| text.parse().ok()).flatten()?;
+        if span.is_zero() {
+            return Some(Self("P0D".to_owned()));
+        }
+        let (_, longest) = Period::parse(text)?.seconds()?;
+        (longest <= Self::MAX_SECS).then(|| Self(text.to_owned()))
+    }
+    /// The text as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+    /// Whether the end may be at once.
+    pub fn is_none(&self) -> bool {
+        self.0 == "P0D"
+    }
+    /// The earliest end after notice given at `said`; `None` past the end of time.
+    pub fn ends(&self, said: Timestamp) -> Option<Timestamp> {
+        if self.is_none() { Some(said) } else { Period(self.0.clone()).after(said) }
+    }
 }
 
 /// An ISO 8601 duration as written (`P30D`, `P1M`): calendar units are counted from the agreement's own date.
@@ -122,6 +159,13 @@ impl Period {
         let fixed = fixed.checked_add(clock)?.checked_add(span.get_seconds())?;
         let part = i64::from(span.get_milliseconds() != 0 || span.get_microseconds() != 0 || span.get_nanoseconds() != 0);
         Some((days(365, 28)?.checked_add(fixed)?, days(366, 31)?.checked_add(fixed)?.checked_add(part)?))
+    }
+    /// The instant this long before `to`, in UTC; `None` before the beginning of time.
+    pub fn before(&self, to: Timestamp) -> Option<Timestamp> {
+        let span: jiff::Span = self.0.parse().ok()?;
+        let to = jiff::Timestamp::from_microsecond(to.as_micros()).ok()?;
+        let start = to.to_zoned(jiff::tz::TimeZone::UTC).checked_sub(span).ok()?;
+        Some(Timestamp::from_micros(start.timestamp().as_microsecond()))
     }
     /// The instant this long after `from`, in UTC; `None` past the end of time.
     pub fn after(&self, from: Timestamp) -> Option<Timestamp> {
@@ -193,6 +237,13 @@ impl Policy {
     /// Whether any permission says something of later versions.
     pub fn mentions_versions(&self) -> bool {
         self.permissions.iter().flat_map(|p| &p.constraints).any(|c| matches!(c, Constraint::Version { .. }))
+    }
+    /// The notice by which either side may end an agreement of these terms; `None`: neither side may.
+    pub fn notice_period(&self) -> Option<&NoticePeriod> {
+        self.permissions.iter().flat_map(|p| &p.constraints).find_map(|c| match c {
+            Constraint::NoticePeriod { period } => Some(period),
+            _ => None,
+        })
     }
     /// The policy of a product without an offer file: every participant may use it.
     pub fn open() -> Self {

@@ -6,6 +6,7 @@
 //! Every message we send carries an `@id` of its own (`urn:uuid:…`, the field `message_id`), so that the receiver can
 //! recognise a redelivery; the schemas allow it everywhere.
 
+pub mod agreement;
 pub mod catalog;
 pub mod negotiation;
 pub mod query;

@@ -191,9 +191,18 @@ fn a_deal_by_command_line() {
     assert_eq!(status, 1);
     assert_eq!(done(&acme.dir, &["transfer", "resume", &transfer])["state"], "STARTED");
     done(&acme.dir, &["transfer", "end", &transfer]);
-    assert_eq!(done(&acme.dir, &["agreement", "end", &agreement])["state"], "ended");
+    assert_eq!(done(&acme.dir, &["agreement", "stop", &agreement, "--reason", "A leak."])["state"], "stopped");
+    assert_eq!(done(&acme.dir, &["agreement", "list", "--state", "stopped"])["agreements"][0]["id"], agreement.as_str());
     let (status, _) = json(&beta.dir, &["fetch", &agreement, "--out", elsewhere]);
     assert_eq!(status, 1);
+    assert_eq!(done(&acme.dir, &["agreement", "resume", &agreement])["state"], "active");
+    assert_eq!(done(&acme.dir, &["product", "stop", "air", "--reason", "A leak."])["stop"]["reason"], "A leak.");
+    done(&acme.dir, &["product", "resume", "air"]);
+    let renewed = done(&beta.dir, &["agreement", "renew", &agreement]);
+    assert_eq!((&renewed["sameTerms"], &renewed["agreementId"]), (&Value::Bool(true), &Value::from(agreement.as_str())));
+    assert_eq!(refused(&beta.dir, &["agreement", "stop", &agreement, "--reason", "x"]), "FDC-1003");
+    let end = refused(&beta.dir, &["agreement", "end", &agreement]);
+    assert_eq!(end, "FDC-3009");
 
     // People, tokens, a second participant.
     assert!(done(&acme.dir, &["user", "add", "mei", "--participant", "acme"])["password"].is_string());

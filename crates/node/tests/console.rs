@@ -501,10 +501,28 @@ async fn access_is_asked_for_paused_and_ended() {
     assert!(refused.text().contains("FDC-3001"));
     assert_eq!(buyer.get(&format!("{agreement}/profile")).await.status(), StatusCode::CONFLICT, "a GET begins nothing");
 
-    let ended = seller.post(&format!("/p/provider/agreements/{}/end", deal.agreement), &[("csrf", &csrf), ("reason", "sold")]).await;
+    // In an emergency the provider stops it, and takes that back; the transfer paused by hand before is not resumed by it.
+    let theirs = format!("/p/provider/agreements/{}", deal.agreement);
+    let stopped = seller.post(&format!("{theirs}/stop"), &[("csrf", &csrf), ("reason", "a leak <i>here</i>")]).await;
+    assert_eq!(stopped.status(), StatusCode::SEE_OTHER);
+    let page = seller.page(&stopped.location()).await;
+    assert!(page.contains("The agreement is stopped.") && page.contains("a leak &#60;i&#62;here"), "{page}");
+    let page = buyer.follow_until("consumer", &format!("agreement:{}", deal.agreement), &agreement, "STOPPED").await;
+    assert!(page.contains("a leak &#60;i&#62;here") && !page.contains("agreements/stop"), "{page}");
+    let resumed = seller.post(&format!("{theirs}/resume"), &[("csrf", &csrf)]).await;
+    assert!(seller.page(&resumed.location()).await.contains("The agreement is resumed."));
+    let silent = seller.post(&format!("{theirs}/end"), &[("csrf", &csrf), ("reason", "sold")]).await;
+    assert_eq!(silent.status(), StatusCode::CONFLICT);
+    assert!(silent.text().contains("FDC-3009"), "{}", silent.text());
+    assert!(seller.page("/p/provider/agreements?state=active").await.contains(&deal.agreement));
+    assert!(!seller.page("/p/provider/agreements?state=ended").await.contains(&deal.agreement));
+    let ended = seller.post(&format!("{}/terminate", transfer), &[("csrf", &csrf)]).await;
     assert_eq!(ended.status(), StatusCode::SEE_OTHER);
-    assert!(seller.page(&ended.location()).await.contains("The agreement is ended"));
     buyer.follow_until("consumer", &topic, &own, "TERMINATED").await;
+    // The consumer renews it at the terms of today.
+    let csrf = field(&buyer.page(&agreement).await, "csrf");
+    let renewed = buyer.post(&format!("{agreement}/renew"), &[("csrf", &csrf)]).await;
+    assert!(renewed.location().starts_with("/p/consumer/negotiations/neg_"), "{}", renewed.location());
     deal.stop().await;
 }
 

@@ -31,7 +31,8 @@ pub use feed::JobFeed;
 pub use store::Store;
 pub use tx::{
     Tx,
-    agreements::{AgreementFilter, AgreementRow},
+    agreement_signatures::SignatureRow,
+    agreements::{AGREEMENT_DUE, AgreementFilter, AgreementRow},
     api_tokens::ApiTokenRow,
     events::{Event, NewEvent},
     idempotency::Idempotency,

@@ -3,6 +3,7 @@
 //! `schema_migration` says which were applied and their SHA-256. A database that knows more than this program, or
 //! whose scripts differ, is refused before anything is read from it.
 
+mod agreement_life;
 mod product_files;
 mod product_kinds;
 
@@ -45,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_rooms", product_kinds::fill),
     migration!(4, "0004_connection_checks"),
     migration!(5, "0005_catalog_revision"),
+    migration!(6, "0006_agreement_life", agreement_life::fill),
 ];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";

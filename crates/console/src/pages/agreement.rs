@@ -1,14 +1,16 @@
 //! `GET /p/{slug}/agreements/{id}`: the document both sides hold, and what it gives.
 //!
 //! The consumer asks for access with `POST …/transfers` and then downloads the Delta Sharing
-//! profile at `…/profile`, or is led to the list of files by `…/files`; both download the document at `…/document`; the provider can end the agreement with `POST …/end` and `reason`.
+//! profile at `…/profile`, or is led to the list of files by `…/files`; both download the document at `…/document`; either side gives notice with `POST …/end` and `reason`, where the terms let it; the provider stops and resumes it with
+//! `POST …/stop` and `…/resume`; the consumer renews it with `POST …/renew`.
 
 use askama::Template;
 
+use crate::compared::ComparedRow;
 use crate::format::Count;
 use crate::states::{AgreementState, Role};
 use crate::text::{Text, filters};
-use crate::view::{Layout, Party, ProductRef, Terms, TransferRow, When};
+use crate::view::{EventView, Layout, Party, ProductRef, Terms, TransferRow, When};
 
 /// What the consumer can do with the agreement now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +92,26 @@ pub struct AgreementPage {
     pub signed: When,
     /// When it ended, and the reason that was given.
     pub ended: Option<(When, Option<String>)>,
+    /// When it is over, by notice or by its terms, as long as it is not.
+    pub ends: Option<When>,
+    /// Who gave notice (a name), and why.
+    pub notice: Option<(Party, Option<String>)>,
+    /// The provider's emergency stop: since when, and why.
+    pub stopped: Option<(When, String)>,
+    /// The notice by which either side may end it, in words.
+    pub notice_period: Option<Text>,
+    /// The agreement that this one renews.
+    pub renewal_of: Option<String>,
+    /// The agreement that renews this one.
+    pub renewed_by: Option<String>,
+    /// When a rule renews it.
+    pub renews: Option<When>,
+    /// A renewal whose terms are others: what differs, line by line.
+    pub changes: Option<Vec<ComparedRow>>,
+    /// Who signed it, and whether the signature is right.
+    pub signatures: Vec<(Party, bool)>,
+    /// What became of it after signing, oldest first.
+    pub events: Vec<EventView>,
     /// The SHA-256 digest of the canonical document, in hexadecimal.
     pub digest: String,
     /// The terms.
@@ -106,8 +128,14 @@ pub struct AgreementPage {
     pub uses: Option<Uses>,
     /// The transfers under it, the latest first.
     pub transfers: Vec<TransferRow>,
-    /// Whether the user may end it.
+    /// Whether the user may give notice.
     pub can_end: bool,
+    /// Whether the user may stop it for now.
+    pub can_stop: bool,
+    /// Whether the user may take a stop back.
+    pub can_resume: bool,
+    /// Whether the user may renew it.
+    pub can_renew: bool,
 }
 
 page!(AgreementPage);
@@ -115,7 +143,9 @@ page!(AgreementPage);
 impl AgreementPage {
     /// Whether something can change without the user's doing.
     fn is_live(&self) -> bool {
-        self.access == Access::Requested || self.transfers.iter().any(|t| !t.state.is_final())
+        matches!(self.state, AgreementState::Ending | AgreementState::Stopped)
+            || self.access == Access::Requested
+            || self.transfers.iter().any(|t| !t.state.is_final())
     }
 }
 
@@ -172,6 +202,42 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_done_is_a_form_each() {
+        let mut page = AgreementPage::sample_provider();
+        (page.can_end, page.can_stop, page.can_resume) = (false, true, false);
+        let base = format!("/p/suzhou/agreements/{}", page.id);
+        let html = render(&page);
+        assert!(form(&html, &format!("{base}/stop")).expect("a form").contains("required"));
+        for step in ["end", "resume", "renew"] {
+            assert!(form(&html, &format!("{base}/{step}")).is_none(), "{step}");
+        }
+        (page.can_end, page.can_stop, page.can_resume) = (true, false, true);
+        let html = render(&page);
+        assert!(form(&html, &format!("{base}/resume")).is_some() && form(&html, &format!("{base}/stop")).is_none());
+    }
+
+    #[test]
+    fn changed_terms_are_shown_before_they_are_accepted() {
+        let mut page = AgreementPage::sample();
+        page.can_renew = true;
+        let action = format!("/p/suzhou/agreements/{}/renew", page.id);
+        let html = render(&page);
+        assert!(!form(&html, &action).expect("a form").contains("accept"));
+        page.changes = Some(crate::compared::Compared::sample().rows);
+        let html = render(&page);
+        assert!(form(&html, &action).expect("a form").contains("name=\"accept\""));
+        assert!(html.contains("chip-changed"));
+    }
+
+    #[test]
+    fn the_history_tells_notice_stop_and_what_renews_it() {
+        let page = AgreementPage::sample_ending();
+        let html = render(&page);
+        assert!(html.contains("data-state=\"ENDING\"") && html.contains("class=\"timeline\""));
+        assert!(html.contains("href=\"/p/suzhou/agreements/agr-01jd3v7new\""));
+    }
+
+    #[test]
     fn a_peers_table_name_cannot_add_python() {
         let mut page = AgreementPage::sample();
         page.access = Access::Ready { file_name: "a.share".into(), table: "s.d.t\")\nimport os\nos.system(\"x".into(), expires: None };
@@ -208,6 +274,11 @@ mod tests {
         page.terms.sentences = vec![Text::plain(HOSTILE)];
         page.document_json = HOSTILE.into();
         page.ended = Some((When::default(), Some(HOSTILE.into())));
+        page.stopped = Some((When::default(), HOSTILE.into()));
+        page.notice = Some((page.consumer.clone(), Some(HOSTILE.into())));
+        page.renewed_by = Some(HOSTILE.into());
+        page.signatures[0].0.name = HOSTILE.into();
+        page.renewal_of = Some(HOSTILE.into());
         page.access = Access::Ready { file_name: HOSTILE.into(), table: HOSTILE.into(), expires: None };
         render_hostile(&page);
     }

@@ -29,6 +29,8 @@ pub struct AgreementRow {
 pub struct AgreementsPage {
     /// Around the page.
     pub layout: Layout,
+    /// The states that the list can be narrowed to, and whether it is to this one: the value of `?state=`.
+    pub states: Vec<(AgreementState, bool)>,
     /// The agreements, the latest first.
     pub agreements: Vec<AgreementRow>,
     /// Where the list goes on: an opaque cursor, sent back as `?after=`.
@@ -36,6 +38,16 @@ pub struct AgreementsPage {
 }
 
 page!(AgreementsPage);
+
+impl AgreementsPage {
+    fn is_narrowed(&self) -> bool {
+        self.states.iter().any(|(_, chosen)| *chosen)
+    }
+    /// What follows `?` on the next page beside the cursor.
+    fn narrowed_to(&self) -> Option<String> {
+        self.states.iter().find(|(_, chosen)| *chosen).map(|(state, _)| state.code().to_ascii_lowercase())
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -50,6 +62,17 @@ mod tests {
             assert!(html.contains(&format!("href=\"/p/suzhou/agreements/{}\"", row.id)));
             assert!(html.contains(&row.product));
         }
+    }
+
+    #[test]
+    fn the_list_can_be_narrowed_to_a_state() {
+        let mut page = AgreementsPage::sample();
+        let html = render(&page);
+        assert!(html.contains("href=\"/p/suzhou/agreements?state=ending\""));
+        page.states = vec![(AgreementState::Active, false), (AgreementState::Ending, true)];
+        page.agreements.clear();
+        let html = render(&page);
+        assert!(html.contains("aria-current=\"true\"") && html.contains("href=\"/p/suzhou/agreements\""));
     }
 
     #[test]

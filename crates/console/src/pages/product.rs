@@ -21,6 +21,8 @@ pub enum Owner {
         state: ProductState,
         /// What of it the catalogue shows.
         publication: Publication,
+        /// The emergency stop: since when, and why.
+        stopped: Option<(When, String)>,
     },
     /// A peer's.
     Peer {
@@ -221,7 +223,8 @@ mod tests {
         assert!(!html.contains("name=\"offer\""));
         assert!(html.contains("336,776"));
         assert!(html.contains("Distinct"));
-        page.owner = Owner::Ours { state: ProductState::Withdrawn, publication: Publication { schema: true, profile: false } };
+        page.owner =
+            Owner::Ours { state: ProductState::Withdrawn, publication: Publication { schema: true, profile: false }, stopped: None };
         assert!(form(&render(&page), &action).is_none());
     }
 

@@ -30,12 +30,14 @@ pub enum SentenceKind {
     Purpose,
     /// Later versions are included.
     Version,
+    /// Either side may end the agreement with a notice.
+    NoticePeriod,
 }
 
 impl SentenceKind {
     /// All of them, as they are offered.
-    pub const ALL: [Self; 7] =
-        [Self::Recipient, Self::DateTime, Self::ElapsedTime, Self::Count, Self::Spatial, Self::Purpose, Self::Version];
+    pub const ALL: [Self; 8] =
+        [Self::Recipient, Self::DateTime, Self::ElapsedTime, Self::Count, Self::Spatial, Self::Purpose, Self::Version, Self::NoticePeriod];
 
     /// Its name in forms: that of the left operand.
     pub const fn code(self) -> &'static str {
@@ -47,6 +49,7 @@ impl SentenceKind {
             Self::Spatial => "spatial",
             Self::Purpose => "purpose",
             Self::Version => "version",
+            Self::NoticePeriod => "noticePeriod",
         }
     }
 
@@ -65,7 +68,7 @@ impl SentenceKind {
         match self {
             Self::DateTime => &["lt", "lteq", "gteq", "gt", "eq", "neq"],
             Self::Recipient | Self::Spatial | Self::Purpose => &["isAnyOf", "isNoneOf"],
-            Self::ElapsedTime | Self::Count | Self::Version => &[],
+            Self::ElapsedTime | Self::Count | Self::Version | Self::NoticePeriod => &[],
         }
     }
 

@@ -70,7 +70,7 @@ impl ProductPage {
         };
         Self {
             layout: layout("/p/suzhou/products/flights"),
-            owner: Owner::Ours { state: ProductState::Published, publication: Publication { schema: true, profile: false } },
+            owner: Owner::Ours { state: ProductState::Published, publication: Publication { schema: true, profile: false }, stopped: None },
             id: "flights".into(),
             title: "Flights from New York, 2013".into(),
             description: Some(

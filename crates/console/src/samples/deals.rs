@@ -215,6 +215,15 @@ impl AgreementsPage {
         };
         Self {
             layout: layout("/p/suzhou/agreements"),
+            states: [
+                AgreementState::Active,
+                AgreementState::Ending,
+                AgreementState::Stopped,
+                AgreementState::Ended,
+                AgreementState::Expired,
+            ]
+            .map(|state| (state, false))
+            .into(),
             agreements: vec![
                 row("agr-01jd3v6m0e", &bearings().title, hefei(), Role::Consumer, AgreementState::Active),
                 row("agr-01jd3t0000", "Flights from New York, 2013", zgc(), Role::Provider, AgreementState::Expired),
@@ -255,7 +264,35 @@ impl AgreementPage {
             },
             uses: None,
             transfers: transfers().into_iter().take(1).collect(),
+            ends: None,
+            notice: None,
+            stopped: None,
+            notice_period: Some(Text::say("terms-notice").with("period", Text::say("common-days").with("n", 30_u64))),
+            renewal_of: None,
+            renewed_by: None,
+            renews: None,
+            changes: None,
+            signatures: vec![(hefei(), true), (suzhou(), true)],
+            events: Vec::new(),
             can_end: false,
+            can_stop: false,
+            can_resume: false,
+            can_renew: false,
+        }
+    }
+
+    /// Notice was given, and there is a new agreement.
+    pub fn sample_ending() -> Self {
+        let mut notice = event("13:59:00", hefei(), Message::AgreementNotice, None);
+        notice.reason = Some("The sensors are being replaced.".into());
+        Self {
+            state: AgreementState::Ending,
+            ends: Some(When::utc("2026-12-21T14:00:00Z")),
+            notice: Some((hefei(), notice.reason.clone())),
+            renewed_by: Some("agr-01jd3v7new".into()),
+            events: vec![notice],
+            can_renew: true,
+            ..Self::sample()
         }
     }
 
@@ -281,6 +318,7 @@ impl AgreementPage {
             uses: Some(Uses { used: Count(37), limit: Some(Count(100)) }),
             transfers: transfers().into_iter().skip(1).take(1).collect(),
             can_end: true,
+            can_stop: true,
             ..Self::sample()
         }
     }

@@ -60,6 +60,7 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("agreement", AgreementPage::sample())?;
     gallery.add("agreement-available", AgreementPage::sample_available())?;
     gallery.add("agreement-provider", AgreementPage::sample_provider())?;
+    gallery.add("agreement-ending", AgreementPage::sample_ending())?;
     gallery.add("transfers", TransfersPage::sample())?;
     gallery.add("transfers-empty", TransfersPage { transfers: Vec::new(), ..TransfersPage::sample() })?;
     gallery.add("transfer", TransferPage::sample())?;

@@ -182,6 +182,7 @@ impl PublishTermsPage {
             sentence(SentenceKind::Spatial, "isAnyOf", "CN, SG", ""),
             sentence(SentenceKind::Purpose, "isAnyOf", "research", ""),
             sentence(SentenceKind::Version, "", "1", ""),
+            sentence(SentenceKind::NoticePeriod, "", "30", "P-D"),
         ];
         let row = |name: Option<String>, answer, bounds| PreviewRow { name, answer, bounds };
         Self {

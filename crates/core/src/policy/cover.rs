@@ -27,7 +27,11 @@ impl Permission {
     fn covers(&self, narrower: &Self) -> bool {
         let later = |p: &Self| p.constraints.iter().any(|c| matches!(c, Constraint::Version { .. }));
         // The one constraint that gives something: later versions.
-        (later(self) || !later(narrower)) && self.constraints.iter().all(|given| narrower.implies(given))
+        // How an agreement may end binds both sides: neither more nor less of it is "no more than what is given".
+        let notice = |p: &Self| p.constraints.iter().find(|c| matches!(c, Constraint::NoticePeriod { .. })).cloned();
+        (later(self) || !later(narrower))
+            && notice(self) == notice(narrower)
+            && self.constraints.iter().all(|given| narrower.implies(given))
     }
 
     fn implies(&self, given: &Constraint) -> bool {
@@ -57,6 +61,7 @@ fn implies(asked: &Constraint, given: &Constraint) -> bool {
         }
         (C::Count { limit: x }, C::Count { limit: y }) => x <= y,
         (C::Version { from: x }, C::Version { from: y }) => x >= y,
+        (C::NoticePeriod { period: x }, C::NoticePeriod { period: y }) => x == y,
         (C::Recipient { op: a, values: x }, C::Recipient { op: g, values: y })
         | (C::Spatial { op: a, values: x }, C::Spatial { op: g, values: y })
         | (C::Purpose { op: a, values: x }, C::Purpose { op: g, values: y }) => within((*a, x), (*g, y)),
@@ -110,6 +115,16 @@ mod tests {
         assert!(!floor.covers(&asked(500, "P1Y", "c")));
         assert!(!floor.covers(&Policy::open()));
         assert!(Policy::open().covers(&floor));
+        let notice = |period: &str| policy(&json!([c("noticePeriod", "eq", period)]));
+        assert!(notice("P30D").covers(&notice("P30D")));
+        for (given, asked) in [
+            (notice("P30D"), notice("P1D")),
+            (notice("P1D"), notice("P30D")),
+            (notice("P1D"), Policy::open()),
+            (Policy::open(), notice("P1D")),
+        ] {
+            assert!(!given.covers(&asked), "{given:?} {asked:?}");
+        }
     }
 
     fn any_constraint() -> impl Strategy<Value = Value> {

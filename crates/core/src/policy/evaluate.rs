@@ -109,6 +109,37 @@ impl Permit {
     }
 }
 
+impl Policy {
+    /// The first instant at which `recipient` may no longer use what was agreed at `agreed_at`, by time alone: `None` when
+    /// time never ends it. Of several permissions the one that lasts longest counts; both sides find the same.
+    pub fn expires(&self, agreed_at: Timestamp, recipient: &str) -> Option<Timestamp> {
+        let ends = self.permissions.iter().filter_map(|p| p.expires(agreed_at, recipient));
+        // `None` of any permission is an end that never comes, `None` of all permissions are no ends.
+        ends.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+}
+
+impl Permission {
+    /// `None`: it is not for this recipient; `Some(None)`: it is, without an end.
+    fn expires(&self, agreed_at: Timestamp, recipient: &str) -> Option<Option<Timestamp>> {
+        let mut permit = Permit::default();
+        for constraint in &self.constraints {
+            match constraint {
+                Constraint::Recipient { op, values } if !op.holds(recipient, values) => return None,
+                Constraint::DateTime { op: Comparison::Lt, at } => permit.stop_at(*at),
+                Constraint::DateTime { op: Comparison::Lteq | Comparison::Eq, at } => permit.stop_at(at.plus(TICK)),
+                Constraint::ElapsedTime { op, limit } => {
+                    // A span that cannot be counted is denied from the beginning.
+                    let end = limit.after(agreed_at).unwrap_or(agreed_at);
+                    permit.stop_at(if *op == Comparison::Lteq { end.plus(TICK) } else { end });
+                }
+                _ => {}
+            }
+        }
+        Some(permit.until)
+    }
+}
+
 /// The smallest step of our clock: turns an inclusive bound into an exclusive one.
 const TICK: crate::time::Micros = crate::time::Micros(1);
 
@@ -123,6 +154,7 @@ impl Constraint {
             Self::Spatial { .. } => "spatial",
             Self::Purpose { .. } => "purpose",
             Self::Version { .. } => "version",
+            Self::NoticePeriod { .. } => "noticePeriod",
         }
     }
 
@@ -181,6 +213,8 @@ impl Constraint {
                 }
                 permit.later_versions = true;
             }
+            // Says how the agreement may end, and nothing about a use while it has not.
+            Self::NoticePeriod { .. } => {}
             Self::Purpose { op, values } => {
                 if facts.purpose.is_empty() {
                     return Err(self.deny("These terms depend on the purpose, and none was declared. Declare it when negotiating."));
@@ -246,6 +280,29 @@ mod tests {
         let Verdict::Permit(permit) = p.evaluate(&facts("2026-02-27T23:59:59Z")) else { panic!("permitted") };
         assert_eq!(permit.until, Some(at("2026-02-28T00:00:00Z")), "31 January and a month is the end of February");
         assert_eq!(denied_by(&p, &facts("2026-02-28T00:00:00Z")).as_deref(), Some("elapsedTime"));
+    }
+
+    #[test]
+    fn an_agreement_expires_with_its_longest_permission() {
+        let made = at("2026-01-31T00:00:00Z");
+        let day = |right: &str| json!({"leftOperand": "dateTime", "operator": "lt", "rightOperand": right});
+        let until = |right: &str| json!({"leftOperand": "dateTime", "operator": "lteq", "rightOperand": right});
+        let other = json!({"leftOperand": "recipient", "operator": "eq", "rightOperand": "did:web:other"});
+        let month = json!({"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "P1M"});
+        for (permissions, expires) in [
+            (json!([[]]), None),
+            (json!([[month]]), Some("2026-02-28T00:00:00Z")),
+            (json!([[month, day("2026-02-01T00:00:00Z")]]), Some("2026-02-01T00:00:00Z")),
+            (json!([[until("2026-02-01T00:00:00Z")]]), Some("2026-02-01T00:00:00.000001Z")),
+            (json!([[day("2026-02-01T00:00:00Z")], [month]]), Some("2026-02-28T00:00:00Z")),
+            (json!([[day("2026-02-01T00:00:00Z")], []]), None),
+            // A permission for somebody else keeps nothing alive.
+            (json!([[day("2026-02-01T00:00:00Z")], [other]]), Some("2026-02-01T00:00:00Z")),
+        ] {
+            let rules: Vec<_> = permissions.as_array().expect("list").iter().map(|c| json!({"action": "use", "constraint": c})).collect();
+            let policy = Policy::from_odrl(&json!({"permission": rules})).expect("policy");
+            assert_eq!(policy.expires(made, "did:web:me"), expires.map(at), "{permissions}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! (`odrl:use`) are tolerated. Longer JSON-LD forms are normalised by the wire crate before they come here.
 
 use super::{
-    CONSTRAINTS_MAX, Comparison, Constraint, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator, VALUE_MAX_CHARS, VALUES_MAX,
-    compensate,
+    CONSTRAINTS_MAX, Comparison, Constraint, NoticePeriod, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator, VALUE_MAX_CHARS,
+    VALUES_MAX, compensate,
 };
 use crate::{
     error::{Code, Error, Result},
@@ -54,6 +54,7 @@ impl Policy {
         if permissions.len() > PERMISSIONS_MAX {
             return Err(Error::invalid(format!("A policy has at most {PERMISSIONS_MAX} permissions.")));
         }
+        one_notice(&permissions)?;
         let price = prices.first().copied().flatten();
         if prices.iter().any(|other| *other != price) {
             return Err(unsupported("its permissions do not have one and the same price; a flat price is one for the agreement"));
@@ -89,6 +90,22 @@ impl Policy {
             _ => false,
         }
     }
+}
+
+/// An agreement ends as a whole: every permission says the same about it, once, or none says anything.
+fn one_notice(permissions: &[Permission]) -> Result<()> {
+    let notices = |p: &Permission| {
+        let of = |c: &Constraint| if let Constraint::NoticePeriod { period } = c { Some(period.clone()) } else { None };
+        p.constraints.iter().filter_map(of).collect::<Vec<_>>()
+    };
+    let mut all = permissions.iter().map(notices);
+    let first = all.next().unwrap_or_default();
+    if first.len() > 1 || all.any(|other| other != first) {
+        return Err(Error::invalid(
+            "The constraint \"noticePeriod\" is about the whole agreement: every permission has it once with the same \"rightOperand\", or none has it.",
+        ));
+    }
+    Ok(())
 }
 
 /// The rules of an ODRL document without the keys that describe it.
@@ -188,6 +205,15 @@ pub(super) fn constraint(value: &Value) -> Result<Constraint> {
                 _ => Err(wrong_op()),
             }
         }
+        "noticePeriod" => {
+            let period = text_of(right)
+                .and_then(NoticePeriod::parse)
+                .ok_or_else(|| wrong_value("an ISO 8601 duration such as \"P30D\" (\"P0D\" for at once, ten years at most)"))?;
+            match comparison(op) {
+                Some(Comparison::Eq) => Ok(Constraint::NoticePeriod { period }),
+                _ => Err(wrong_op()),
+            }
+        }
         "recipient" | "spatial" | "purpose" => {
             let op = set_operator(op).ok_or_else(wrong_op)?;
             let values = texts_of(right).ok_or_else(|| wrong_value("a text or a list of texts"))?;
@@ -210,7 +236,7 @@ pub(super) fn constraint(value: &Value) -> Result<Constraint> {
             })
         }
         other => Err(unsupported(&format!(
-            "the constraint \"{}\" cannot be enforced by this node; it knows dateTime, elapsedTime, recipient, count, spatial, purpose and version",
+            "the constraint \"{}\" cannot be enforced by this node; it knows dateTime, elapsedTime, recipient, count, spatial, purpose, version and noticePeriod",
             clip(other)
         ))),
     }
@@ -233,6 +259,7 @@ pub(super) fn constraint_json(c: &Constraint) -> Value {
         Constraint::Spatial { op, values } => set("spatial", op, values),
         Constraint::Purpose { op, values } => set("purpose", op, values),
         Constraint::Version { from } => entry("version", json!("gteq"), json!(from)),
+        Constraint::NoticePeriod { period } => entry("noticePeriod", json!("eq"), json!(period)),
     }
 }
 
@@ -312,6 +339,28 @@ mod tests {
         json!({"@type": "Offer", "@id": "o1", "permission": [{"action": "use", "constraint": [constraint]}]})
     }
 
+    fn notice(period: &str) -> Value {
+        json!({"leftOperand": "noticePeriod", "operator": "eq", "rightOperand": period})
+    }
+
+    #[test]
+    fn every_spelling_of_no_notice_is_one() {
+        let at_once = Policy::from_odrl(&offer(&notice("P0D"))).expect("policy");
+        for spelling in ["PT0S", "P0Y", "P0DT0H0M"] {
+            let other = Policy::from_odrl(&offer(&notice(spelling))).expect("policy");
+            assert_eq!(other, at_once);
+            assert_eq!(other.to_odrl()["permission"][0]["constraint"][0], notice("P0D"));
+        }
+        let period = at_once.notice_period().expect("a notice");
+        let said = Timestamp::from_micros(7);
+        assert_eq!((period.is_none(), period.ends(said)), (true, Some(said)));
+        assert_eq!(Policy::open().notice_period(), None);
+        // A month is counted from its own day, as everywhere.
+        let month = NoticePeriod::parse("P1M").expect("a period");
+        let said = Timestamp::parse("2026-01-31T00:00:00Z").expect("instant");
+        assert_eq!(month.ends(said), Timestamp::parse("2026-02-28T00:00:00Z"));
+    }
+
     #[test]
     fn known_constraints_round_trip() {
         for c in [
@@ -321,6 +370,8 @@ mod tests {
             json!({"leftOperand": "recipient", "operator": "eq", "rightOperand": "did:web:a.example"}),
             json!({"leftOperand": "spatial", "operator": "isAnyOf", "rightOperand": ["CN", "SG"]}),
             json!({"leftOperand": "purpose", "operator": "isNoneOf", "rightOperand": ["advertising"]}),
+            json!({"leftOperand": "noticePeriod", "operator": "eq", "rightOperand": "P30D"}),
+            json!({"leftOperand": "noticePeriod", "operator": "eq", "rightOperand": "P0D"}),
         ] {
             let policy = Policy::from_odrl(&offer(&c)).expect("supported");
             assert_eq!(policy.to_odrl()["permission"][0]["constraint"][0], c);
@@ -348,6 +399,16 @@ mod tests {
             (offer(&json!({"leftOperand": "dateTime", "operator": "lt", "rightOperand": "2027-01-01"})), "dateTime"),
             (offer(&json!({"leftOperand": "elapsedTime", "operator": "lt", "rightOperand": "-P3D"})), "elapsedTime"),
             (offer(&json!({"leftOperand": "spatial", "operator": "eq", "rightOperand": "China"})), "spatial"),
+            (offer(&json!({"leftOperand": "noticePeriod", "operator": "lteq", "rightOperand": "P30D"})), "noticePeriod"),
+            (offer(&json!({"leftOperand": "noticePeriod", "operator": "eq", "rightOperand": "-P1D"})), "noticePeriod"),
+            (offer(&json!({"leftOperand": "noticePeriod", "operator": "eq", "rightOperand": "P11Y"})), "noticePeriod"),
+            (offer(&json!({"leftOperand": "noticePeriod", "operator": "eq", "rightOperand": "30 days"})), "noticePeriod"),
+            (json!({"permission": [{"action": "use", "constraint": [notice("P1D"), notice("P1D")]}]}), "noticePeriod"),
+            (json!({"permission": [{"action": "use", "constraint": [notice("P1D")]}, {"action": "use"}]}), "noticePeriod"),
+            (
+                json!({"permission": [{"action": "use", "constraint": [notice("P1D")]}, {"action": "use", "constraint": [notice("P2D")]}]}),
+                "noticePeriod",
+            ),
             (offer(&json!({"and": [{}]})), "and"),
             (json!({"permission": [{"action": "sell"}]}), "sell"),
             (json!({"permission": [{"action": "use", "duty": [{"action": "anonymize"}]}]}), "anonymize"),

@@ -57,6 +57,8 @@ impl Constraint {
                 SetOperator::Neq | SetOperator::IsNoneOf => format!("Not for this purpose: {}.", values.join(", nor ")),
             },
             Self::Version { .. } => "Later versions of it are included.".into(),
+            Self::NoticePeriod { period } if period.is_none() => "Either side may end the agreement at once.".into(),
+            Self::NoticePeriod { period } => format!("Either side may end the agreement with a notice of {}.", spoken(period.as_str())),
         }
     }
 }

@@ -4,11 +4,13 @@ use super::{
     Body, KeyHeader, Query, Segments,
     auth::Acting,
     types::{AgreementBody, ListQuery, ReasonBody, TransferBody},
+    versions::{self, ChangeBody},
 };
 use crate::{
     app::{
         App,
         agreement_import::{Import, Imported},
+        agreement_renewal::Renewal,
         consumer_access::Access,
         views::ProcessesAsked,
     },
@@ -96,7 +98,7 @@ pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> Api
     Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
 }
 
-/// End an agreement as its provider: its transfers are terminated at once.
+/// Give notice: the agreement ends as soon as its terms let it. Its transfers are terminated then.
 #[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/end", tag = "agreements",
     params(("slug" = String, Path), ("id" = String, Path)), request_body = ReasonBody,
     responses((status = 200, body = AgreementBody), (status = 409, body = Problem)))]
@@ -121,6 +123,97 @@ pub struct PaidBody {
 pub async fn paid(State(app): State<App>, acting: Acting, path: Segments, Body(body): Body<PaidBody>) -> ApiResult<Json<AgreementBody>> {
     app.by(acting.caller.decider()).agreement_paid(&acting.participant.slug, id(&path), &body.reference).await?;
     Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// Stop an agreement for now, as its provider: its transfers are suspended at once. Needs a reason.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/stop", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)), request_body = ReasonBody,
+    responses((status = 200, body = AgreementBody), (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub async fn stop(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Body(reason): Body<ReasonBody>,
+) -> ApiResult<Json<AgreementBody>> {
+    app.by(acting.caller.decider()).agreement_stop(&acting.participant.slug, id(&path), reason.checked()?).await?;
+    Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// Take a stop back: the transfers that it suspended go on.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/resume", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = AgreementBody), (status = 403, body = Problem), (status = 409, body = Problem)))]
+pub async fn resume(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<Json<AgreementBody>> {
+    app.by(acting.caller.decider()).agreement_resume(&acting.participant.slug, id(&path)).await?;
+    Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// What a renewal would be.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewalBody {
+    /// The agreement to renew.
+    agreement_id: String,
+    /// The dataset as it is published now.
+    dataset: String,
+    /// The offer as it is published now.
+    offer_id: String,
+    /// Whether its terms are those of the agreement.
+    same_terms: bool,
+    /// What differs.
+    changes: Vec<ChangeBody>,
+    /// The negotiation, once it was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    negotiation_id: Option<String>,
+    /// Its state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+}
+
+impl RenewalBody {
+    fn of(renewal: &Renewal) -> Self {
+        Self {
+            agreement_id: renewal.row.agreement.id.clone(),
+            dataset: renewal.subject.dataset.clone(),
+            offer_id: renewal.terms.offer_id.clone(),
+            same_terms: renewal.same_terms(),
+            changes: versions::changes(&renewal.row.agreement.document, &renewal.terms.odrl),
+            negotiation_id: None,
+            state: None,
+        }
+    }
+}
+
+/// A renewal to begin.
+#[derive(Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RenewBody {
+    /// Renew it although the terms have changed.
+    accept_changes: bool,
+}
+
+/// Look up what an agreement would be renewed by: the same product and offer as they are published now.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements/{id}/renewal", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path)), responses((status = 200, body = RenewalBody), (status = 403, body = Problem)))]
+pub async fn renewal(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<Json<RenewalBody>> {
+    Ok(Json(RenewalBody::of(&app.renewal(&acting.participant, id(&path)).await?)))
+}
+
+/// Renew an agreement, as consumer: negotiate again for the same product and offer as they are published now.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/agreements/{id}/renew", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)), request_body = RenewBody,
+    responses((status = 201, body = RenewalBody), (status = 409, body = Problem)))]
+pub async fn renew(
+    State(app): State<App>,
+    acting: Acting,
+    key: KeyHeader,
+    path: Segments,
+    Body(body): Body<RenewBody>,
+) -> ApiResult<(StatusCode, Json<RenewalBody>)> {
+    let key = key.key(&acting.caller, "agreements.renew", &json!({"agreement": id(&path), "body": body}))?;
+    let (renewal, n) = app.by(acting.caller.decider()).agreement_renew(&acting.participant, id(&path), body.accept_changes, key).await?;
+    let begun = RenewalBody { negotiation_id: Some(n.id.to_string()), state: Some(n.state.name().into()), ..RenewalBody::of(&renewal) };
+    Ok((StatusCode::CREATED, Json(begun)))
 }
 
 /// An agreement made elsewhere.

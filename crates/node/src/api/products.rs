@@ -1,6 +1,10 @@
 //! `/api/v1/participants/{slug}/products…`.
 
-use super::{Body, KeyHeader, Query, Segments, auth::Acting, types::ProductBody};
+use super::{
+    Body, KeyHeader, Query, Segments,
+    auth::Acting,
+    types::{ProductBody, ReasonBody},
+};
 use crate::{
     app::{App, publish::Progress, views::ProductsAsked},
     http::problem::{ApiResult, Problem},
@@ -221,7 +225,27 @@ pub async fn show(
     let id = path.get("id");
     let listing = app.listing(&acting.participant.slug, id, version.version).await?;
     let damage = app.product_damage(&acting.participant.slug, &listing.product.reference).await?;
-    Ok(Json(ProductBody::with_damage(&listing, damage)))
+    let stop = app.product_stopped(&acting.participant.slug, &listing.product.reference.id).await?;
+    Ok(Json(ProductBody::with_damage(&listing, damage).with_stop(stop)))
+}
+
+/// Stop a product for now, in an emergency: nothing of any version is delivered, and running transfers are suspended.
+/// Needs a reason.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/products/{id}/stop", tag = "products",
+    params(("slug" = String, Path), ("id" = String, Path)), request_body = ReasonBody,
+    responses((status = 200, body = ProductBody), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn stop(State(app): State<App>, acting: Acting, path: Segments, Body(reason): Body<ReasonBody>) -> ApiResult<Json<ProductBody>> {
+    app.by(acting.caller.decider()).product_stop(&acting.participant.slug, path.get("id"), reason.checked()?).await?;
+    show(State(app), acting, path, Query(VersionBody::default())).await
+}
+
+/// Take the stop of a product back: the transfers that it suspended go on.
+#[utoipa::path(post, path = "/api/v1/participants/{slug}/products/{id}/resume", tag = "products",
+    params(("slug" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = ProductBody), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn resume(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<Json<ProductBody>> {
+    app.by(acting.caller.decider()).product_resume(&acting.participant.slug, path.get("id")).await?;
+    show(State(app), acting, path, Query(VersionBody::default())).await
 }
 
 /// Describe a product version in Croissant. The addresses of its files are relative: it lies beside them.

@@ -2,6 +2,7 @@
 
 use super::versions::{VersionBody, versions};
 use crate::app::{
+    agreement_signatures,
     agreements::{AgreementView, peer_of},
     cause::Cause,
     damage::DamagedFile,
@@ -9,14 +10,16 @@ use crate::app::{
     products::{Listing, shown_content},
 };
 use fondaco_core::{
+    agreement::Agreement,
     decision::{Action, RuleSet, Rules},
+    life::Stop,
     negotiation::{Ending, Negotiation, Role, State},
     participant::Participant,
     policy::{Constraint, Policy},
     time::Timestamp,
     transfer::{self, Transfer},
 };
-use fondaco_store::{AgreementRow, Event};
+use fondaco_store::{AgreementRow, Event, SignatureRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -91,6 +94,10 @@ pub struct ProductBody {
     /// Files that are not delivered, because they are not what was published any more. Only of a product that is shown alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged: Option<Vec<DamagedFileBody>>,
+    /// The emergency stop of all its versions: `at`, `reason`. Only of a product that is shown alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    stop: Option<Value>,
 }
 
 /// A file that is not what was published any more.
@@ -110,6 +117,14 @@ impl ProductBody {
     pub fn with_damage(listing: &Listing, found: Vec<DamagedFile>) -> Self {
         let body = |d: DamagedFile| DamagedFileBody { file: d.file, why: d.why, found_at: d.found_at.to_rfc3339() };
         Self { damaged: Some(found.into_iter().map(body).collect()), ..listing.into() }
+    }
+}
+
+impl ProductBody {
+    /// With its emergency stop.
+    #[must_use]
+    pub fn with_stop(self, stop: Option<Stop>) -> Self {
+        Self { stop: stop.map(|s| json!(s)), ..self }
     }
 }
 
@@ -142,6 +157,7 @@ impl From<&Listing> for ProductBody {
             content: shown_content(listing),
             offers,
             damaged: None,
+            stop: None,
         }
     }
 }
@@ -214,7 +230,7 @@ pub struct EventBody {
     actor: String,
     kind: String,
     text: String,
-    /// Why this side did it: `by` is `person`, `rule` (with `at` and `action`), `webhook`, or `exchange` with the message
+    /// Why this side did it: `by` is `person`, `rule` (with `at` and `action`), `webhook`, `terms`, `agreement`, or `exchange` with the message
     /// that could not be delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -424,8 +440,23 @@ pub struct AgreementBody {
     /// The agreement as it went over the wire.
     document: Value,
     terms: Vec<String>,
-    /// `active` or `ended`.
+    /// `active`, `ending` (notice was given), `stopped` (by the provider, for now), `ended` or `expired`.
     state: String,
+    /// When it ends: by notice, or by its own terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<String>,
+    /// The notice that was given: `by`, `at`, `endsAt`, `reason`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    notice: Option<Value>,
+    /// The emergency stop: `at`, `reason`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    stop: Option<Value>,
+    /// The notice by which either side may end it, as an ISO 8601 duration; without one neither side may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice_period: Option<String>,
+    /// Since when it is no longer in force.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -445,6 +476,19 @@ pub struct AgreementBody {
     /// What the consumer declared of itself: `spatial`, `purpose`.
     declared: Value,
     transfers: Vec<String>,
+    /// The agreement that this one renews.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewal_of: Option<String>,
+    /// The agreement that renews this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed_by: Option<String>,
+    /// When a rule renews it (consumer).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renews_at: Option<String>,
+    /// What became of it after signing, oldest first; left out of lists.
+    events: Vec<EventBody>,
+    /// Who signed it; left out of lists.
+    signatures: Vec<SignatureBody>,
     created_at: String,
 }
 
@@ -452,6 +496,8 @@ impl AgreementBody {
     /// From a row and its count, without transfers.
     pub fn of_row(row: &AgreementRow, reads: u64) -> Self {
         let policy = row.policy.clone().or_else(|| Policy::from_odrl(&row.agreement.document).ok());
+        let (life, life_terms) = (&row.life, row.terms());
+        let over = life.phase().is_over();
         Self {
             id: row.agreement.id.clone(),
             role: row.role.as_str().into(),
@@ -463,7 +509,11 @@ impl AgreementBody {
             digest: row.agreement.digest.clone(),
             document: row.agreement.document.clone(),
             terms: policy.as_ref().map(Policy::sentences).unwrap_or_default(),
-            state: if row.ended_at.is_some() { "ended".into() } else { "active".into() },
+            state: life.phase().as_str().into(),
+            ends_at: life.ends(&life_terms).filter(|_| !over).map(Timestamp::to_rfc3339),
+            notice: life.notice.as_ref().map(|n| json!(n)),
+            stop: life.stopped().filter(|_| !over).map(|s| json!(s)),
+            notice_period: life_terms.notice.map(|n| n.as_str().to_owned()),
             ended_at: row.ended_at.map(Timestamp::to_rfc3339),
             end_reason: row.end_reason.clone(),
             reads,
@@ -473,7 +523,40 @@ impl AgreementBody {
             negotiation_id: row.negotiation_id.to_string(),
             declared: json!(row.declared),
             transfers: Vec::new(),
+            renewal_of: life.renewal_of.clone(),
+            renewed_by: life.renewed_by.clone(),
+            renews_at: life.renew_at.map(Timestamp::to_rfc3339),
+            events: Vec::new(),
+            signatures: Vec::new(),
             created_at: row.created_at.to_rfc3339(),
+        }
+    }
+}
+
+/// A signature of an agreement: a JWT by the party's key, whose claim `agreement` names the document by id and SHA-256.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SignatureBody {
+    /// Whose it is.
+    by: String,
+    /// When it was made or arrived here.
+    at: String,
+    /// Whether it is right, by its key and for this very document.
+    valid: bool,
+    /// The token, in compact form.
+    jws: String,
+    /// The public key that it was checked with.
+    public_jwk: Value,
+}
+
+impl SignatureBody {
+    fn new(row: &SignatureRow, agreement: &Agreement) -> Self {
+        Self {
+            by: row.signer.to_string(),
+            at: row.signed_at.to_rfc3339(),
+            valid: agreement_signatures::is_valid(row, agreement),
+            jws: row.jws.clone(),
+            public_jwk: serde_json::from_str(&row.key).unwrap_or_default(),
         }
     }
 }
@@ -481,7 +564,16 @@ impl AgreementBody {
 impl From<&AgreementView> for AgreementBody {
     fn from(view: &AgreementView) -> Self {
         let transfers = view.transfers.iter().map(|t| t.id.to_string()).collect();
-        Self { transfers, ..Self::of_row(&view.row, view.reads) }
+        let events = view.events.iter().map(EventBody::from).collect();
+        let signatures = view.signatures.iter().map(|s| SignatureBody::new(s, &view.row.agreement)).collect();
+        let body = Self { transfers, events, signatures, ..Self::of_row(&view.row, view.reads) };
+        match &view.product_stop {
+            // Nothing is admitted from the moment the product is stopped; its agreements follow one by one.
+            Some(stop) if body.ended_at.is_none() => {
+                Self { state: "stopped".into(), stop: body.stop.or_else(|| Some(json!(stop))), ..body }
+            }
+            _ => body,
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub struct ChangeBody {
 }
 
 /// What differs between two versions of terms, in words.
-fn changes(before: &Value, after: &Value) -> Vec<ChangeBody> {
+pub fn changes(before: &Value, after: &Value) -> Vec<ChangeBody> {
     let comparison = compare(before, after);
     let body = |(rule, pair): (&RulePair, &PartPair)| ChangeBody {
         change: match (rule.change(), pair.change()) {

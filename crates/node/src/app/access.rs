@@ -1,7 +1,7 @@
 //! Access to data: from a bearer token to a grant, call by call.
 
 use super::{
-    App,
+    App, agreement_life,
     gate::Watch,
     idempotency::{Key, once},
 };
@@ -137,12 +137,10 @@ impl App {
                     .transfer_get(&slug, &id)?
                     .filter(|t| t.role == Role::Provider)
                     .ok_or_else(|| ended("The transfer does not exist any more."))?;
+                let row = tx.agreement_get(&slug, &t.agreement_id)?.ok_or_else(|| ended("The agreement does not exist any more."))?;
+                agreement_life::in_force(tx, &row, now)??;
                 if !t.state.is_open() {
                     return Err(ended(&format!("Access is closed: the transfer is {}.", t.state.name())));
-                }
-                let row = tx.agreement_get(&slug, &t.agreement_id)?.ok_or_else(|| ended("The agreement does not exist any more."))?;
-                if row.ended_at.is_some() {
-                    return Err(ended("The agreement was ended."));
                 }
                 let reference = ProductRef::parse_dataset_id(&t.dataset);
                 let product = match reference {
@@ -164,7 +162,8 @@ impl App {
         let counted = reads.saturating_sub(1);
         match policy.evaluate(&facts_of(policy, &agreement, now, counted).as_facts()) {
             Verdict::Permit(permit) => {
-                let watch = Watch::new(closed, permit.until);
+                let notice = agreement.life.notice.as_ref().map(|n| n.ends_at);
+                let watch = Watch::new(closed, [permit.until, notice].into_iter().flatten().min());
                 let agreed = product.reference.clone();
                 let latest = latest.filter(|l| permit.later_versions && l.reference.version > agreed.version);
                 Ok(Grant { transfer, agreement, product: latest.unwrap_or(product), agreed, permit, watch })

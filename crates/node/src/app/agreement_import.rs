@@ -1,12 +1,13 @@
 //! Agreements made elsewhere (with another connector, before this node): recorded as they are, so that their transfers
 //! go on here.
 
-use super::{App, agreements::peer_of};
+use super::{App, agreement_life, agreements::peer_of};
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
     decision::Rules,
     ids::NegotiationId,
+    life::Life,
     negotiation::{Negotiation, Peer, Role, State, Terms},
     participant::{Declarations, Participant},
     policy::Policy,
@@ -90,6 +91,9 @@ impl App {
             ended_at: None,
             end_reason: None,
             payment: None,
+            life: Life::default(),
+            revision: 0,
+            renewing: None,
             created_at: now,
             agreement,
         };
@@ -140,6 +144,7 @@ fn record(tx: &mut Tx, row: &AgreementRow, negotiation: &Negotiation) -> Result<
     }
     tx.negotiation_insert(negotiation)?;
     tx.agreement_insert(row)?;
+    agreement_life::plan(tx, &row.participant, row.life.due_at(&row.terms()), row.created_at)?;
     tx.event_append(&NewEvent {
         participant: row.participant.clone(),
         topic: format!("agreement:{id}"),

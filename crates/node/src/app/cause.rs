@@ -25,6 +25,10 @@ pub enum Cause {
     },
     /// The program that a rule names.
     Webhook,
+    /// The agreed terms: their time had come.
+    Terms,
+    /// What became of the agreement: it ended, expired, was stopped or resumed.
+    Agreement,
     /// A message that could not be delivered.
     Exchange(Exchange),
 }
@@ -96,6 +100,8 @@ impl Cause {
             Self::Rule { at: Some(at), action } => format!("decided by the rule for {}: {}", name(at), name(action)),
             Self::Rule { at: None, action } => format!("decided by a rule: {}", name(action)),
             Self::Webhook => "decided by the webhook".into(),
+            Self::Terms => "by the agreed terms".into(),
+            Self::Agreement => "because of what became of the agreement".into(),
             Self::Exchange(exchange) => exchange.words(),
         }
     }

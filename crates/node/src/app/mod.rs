@@ -5,6 +5,9 @@
 
 pub mod access;
 pub mod agreement_import;
+pub mod agreement_life;
+pub mod agreement_renewal;
+pub mod agreement_signatures;
 pub mod agreements;
 pub mod catalog;
 pub mod catalog_copies;
@@ -26,6 +29,7 @@ pub mod people;
 pub mod people_change;
 pub mod process;
 pub mod product_files;
+pub mod product_stops;
 pub mod products;
 pub mod publish;
 pub mod received;

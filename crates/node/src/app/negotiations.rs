@@ -3,7 +3,7 @@
 //! The machine is `fondaco_core::negotiation`; how its effects become rows is [`super::process`].
 
 use super::{
-    After, App, access,
+    After, App, access, agreement_life, agreement_renewal,
     cause::{Cause, Failure},
     idempotency::{Key, Once, once},
     negotiation_steps::edited,
@@ -18,6 +18,7 @@ use fondaco_core::{
     agreement::Agreement,
     decision::{Action, Choice, Decision, Rules, Trigger},
     ids::{AgreementId, FOREIGN_ID_MAX_CHARS, NegotiationId, OfferId},
+    life::Life,
     negotiation::{Effect, Ending, Message, Negotiation, Own, Peer, Role, State, Terms},
     participant::{Declarations, Did, Participant, Slug},
     policy::{Policy, Verdict},
@@ -60,6 +61,15 @@ pub struct Wanted {
 /// Formats of a dataset that are remembered: a peer that lists more than anybody can read means us no good.
 const FORMATS_KEPT: usize = 20;
 
+/// Why a negotiation is begun.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Whose decision it was.
+    pub cause: Cause,
+    /// The agreement that is to be renewed by it.
+    pub renews: Option<String>,
+}
+
 /// What is negotiated about.
 #[derive(Clone, Debug)]
 pub struct Subject {
@@ -77,7 +87,7 @@ impl From<&str> for Subject {
 
 /// The offer with an id. Eclipse EDC makes the last of an id's three parts anew for every look at its catalogue, so an id
 /// from an earlier look stands for the offer whose first two parts, its definition and its asset, are the same.
-fn the_offer<'a>(offers: &'a [RemoteOffer], wanted: &str) -> Option<&'a RemoteOffer> {
+pub fn the_offer<'a>(offers: &'a [RemoteOffer], wanted: &str) -> Option<&'a RemoteOffer> {
     fn definition(id: &str) -> Option<(&str, &str)> {
         let (lasting, fresh) = id.rsplit_once(':')?;
         let (definition, asset) = lasting.split_once(':')?;
@@ -176,6 +186,25 @@ impl App {
         declared: Declarations,
         key: Option<Key>,
     ) -> Result<Negotiation> {
+        let origin = Origin { cause: self.cause(), renews: None };
+        self.negotiation_request_from(participant, remote, subject, terms, declared, key, origin).await
+    }
+
+    /// The same, with why it is done.
+    ///
+    /// # Errors
+    /// When the database fails; [`Code::Conflict`] when the agreement to renew is being renewed already.
+    #[expect(clippy::too_many_arguments, reason = "what a negotiation begins with")]
+    pub async fn negotiation_request_from(
+        &self,
+        participant: &Participant,
+        remote: &Remote,
+        subject: Subject,
+        terms: Terms,
+        declared: Declarations,
+        key: Option<Key>,
+        origin: Origin,
+    ) -> Result<Negotiation> {
         let now = self.now();
         let negotiation = Negotiation {
             id: NegotiationId::generate(now, &*self.entropy),
@@ -200,7 +229,10 @@ impl App {
             .store
             .tx("negotiation.begin", move |tx| {
                 let begin = |tx: &mut Tx| {
-                    record(tx, &negotiation, Role::Consumer, "Asked for the terms.", Some(&app.cause()))?;
+                    if let Some(renews) = &origin.renews {
+                        agreement_renewal::claim(tx, &negotiation.participant, renews, &negotiation)?;
+                    }
+                    record(tx, &negotiation, Role::Consumer, "Asked for the terms.", Some(&origin.cause))?;
                     process::follow(&app, tx, negotiation, vec![Effect::Send(Message::Request), Effect::Decide(Trigger::Requested)], None)
                 };
                 once(tx, key.as_ref(), begin, |done| done.value.id.to_string())
@@ -323,7 +355,7 @@ impl Process for Negotiation {
                     run_at: app.now(),
                 })?;
             }
-            Effect::Conclude(agreement) => conclude(tx, self, agreement, app.now())?,
+            Effect::Conclude(agreement) => conclude(app, tx, self, agreement)?,
             Effect::Decide(_) => {}
         }
         Ok(None)
@@ -338,7 +370,10 @@ impl Process for Negotiation {
 }
 
 /// What a participant says of itself when it asks.
-fn declared(participant: &Participant, purpose: Vec<String>) -> Result<Declarations> {
+///
+/// # Errors
+/// When that is too much.
+pub fn declared(participant: &Participant, purpose: Vec<String>) -> Result<Declarations> {
     let declared = Declarations { spatial: participant.country.clone(), purpose };
     if !declared.within_limits() {
         return Err(Error::invalid("At most 20 purposes of at most 200 characters each can be declared."));
@@ -363,7 +398,7 @@ fn own_step(app: &App, tx: &mut Tx, n: &Negotiation, action: Action, reason: Opt
             State::Agreed { .. } if n.role == Role::Consumer => ending("The agreement's terms are not the ones negotiated."),
             _ => ending("Ended by this participant."),
         }),
-        Action::Hold | Action::Webhook | Action::Start | Action::Suspend | Action::Complete => {
+        Action::Hold | Action::Webhook | Action::Start | Action::Suspend | Action::Complete | Action::Renew => {
             return Err(Error::invalid("This action is not one of a negotiation's."));
         }
     })
@@ -375,6 +410,11 @@ fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Endin
     let product = ProductRef::parse_dataset_id(&n.dataset).and_then(|r| tx.product_get(&n.participant, &r).transpose()).transpose()?;
     if !product.is_some_and(|p| p.state == ProductState::Published) {
         return Ok(Err(Ending::because("The product was withdrawn.")));
+    }
+    if let Some(reference) = ProductRef::parse_dataset_id(&n.dataset)
+        && let Some(stop) = tx.product_stopped(&n.participant, &reference.id)?
+    {
+        return Ok(Err(Ending { code: Some(Code::Stopped.as_str().into()), reasons: vec![stop.refusal().message().to_owned()] }));
     }
     let policy = Policy::from_odrl(&terms.odrl)?;
     let now = app.now();
@@ -391,7 +431,8 @@ fn make_agreement(app: &App, n: &Negotiation) -> Result<Agreement> {
     Agreement::make(id.as_str(), &n.dataset, &n.own_did, &n.peer.did, now, &terms.odrl)
 }
 
-fn conclude(tx: &mut Tx, n: &Negotiation, agreement: Agreement, now: Timestamp) -> Result<()> {
+fn conclude(app: &App, tx: &mut Tx, n: &Negotiation, agreement: Agreement) -> Result<()> {
+    let now = app.now();
     let policy = Policy::from_odrl(&agreement.document);
     // We never agree to what we cannot enforce; as a consumer we may hold terms that only the provider enforces.
     let policy = match n.role {
@@ -403,7 +444,7 @@ fn conclude(tx: &mut Tx, n: &Negotiation, agreement: Agreement, now: Timestamp) 
         Role::Provider => n.rules.clone(),
         Role::Consumer => Rules::default(),
     };
-    tx.agreement_insert(&AgreementRow {
+    let mut row = AgreementRow {
         participant: n.participant.clone(),
         role: n.role,
         dataset: n.dataset.clone(),
@@ -414,9 +455,18 @@ fn conclude(tx: &mut Tx, n: &Negotiation, agreement: Agreement, now: Timestamp) 
         rules,
         ended_at: None,
         end_reason: None,
+        life: Life::default(),
+        revision: 0,
+        renewing: None,
         created_at: now,
         payment: None,
-    })?;
+    };
+    row.life.renewal_of = agreement_renewal::link(app, tx, n, &id)?;
+    if n.role == Role::Consumer {
+        row.life.renew_at = agreement_renewal::renew_at(&n.rules, &row.terms(), row.agreement.timestamp);
+    }
+    tx.agreement_insert(&row)?;
+    agreement_life::plan(tx, &n.participant, row.life.due_at(&row.terms()), now)?;
     tx.event_append(&NewEvent {
         participant: n.participant.clone(),
         topic: format!("agreement:{id}"),

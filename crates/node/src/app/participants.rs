@@ -1,7 +1,7 @@
 //! Participants of this node: made with a key of their own.
 
 use super::{
-    App, bounded,
+    App, agreement_renewal, bounded,
     idempotency::{Key, Once, once},
 };
 use crate::identity::keys::SigningKey;
@@ -131,7 +131,16 @@ impl App {
         rules.all().try_for_each(|rules| self.check_webhooks(rules))?;
         let updated = Participant { rules, ..participant.clone() };
         let stored = updated.clone();
-        self.store.tx("participant.rules", move |tx| -> Result<_> { Ok(tx.participant_update(&stored)?) }).await?;
+        let (changed, now) = (participant.rules != updated.rules, self.now());
+        self.store
+            .tx("participant.rules", move |tx| -> Result<_> {
+                // Agreements that end by time follow the rules of the day.
+                if changed {
+                    agreement_renewal::plan_anew(tx, &stored.slug, "", now)?;
+                }
+                Ok(tx.participant_update(&stored)?)
+            })
+            .await?;
         Ok(updated)
     }
 

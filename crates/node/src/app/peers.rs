@@ -1,6 +1,7 @@
 //! Peers: from a DID or an address to the endpoints of its connector, and calls to its catalogue.
 
 use super::App;
+use crate::identity::token::AgreementClaim;
 use crate::net::{address, client::OutRequest};
 use axum::http::{HeaderValue, StatusCode, header};
 use fondaco_core::{
@@ -136,8 +137,23 @@ impl App {
     /// # Errors
     /// When the participant has no usable key.
     pub async fn authorization(&self, slug: &Slug, own: &Did, peer: &Did, declared: &Declarations) -> Result<String> {
+        self.authorization_signing(slug, own, peer, declared, None).await
+    }
+
+    /// The same for a call that signs an agreement.
+    ///
+    /// # Errors
+    /// When the participant has no usable key.
+    pub async fn authorization_signing(
+        &self,
+        slug: &Slug,
+        own: &Did,
+        peer: &Did,
+        declared: &Declarations,
+        agreement: Option<&AgreementClaim>,
+    ) -> Result<String> {
         let key = self.signing_key(slug).await?;
-        self.authenticator.outgoing(&key, own, peer, declared, self.now(), &*self.entropy)
+        self.authenticator.outgoing_signing(&key, own, peer, declared, agreement, self.now(), &*self.entropy)
     }
 
     /// Finds a peer by its DID or by an address that ends in `/p/{slug}`.

@@ -112,6 +112,14 @@ pub fn act_own<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, word
     step(app, tx, process, own, words, &app.cause())
 }
 
+/// Takes one step for a reason, and follows its effects.
+///
+/// # Errors
+/// [`Code::IllegalTransition`] when it is not possible now.
+pub fn act_because<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, words: &str, cause: &Cause) -> Result<Done<P>> {
+    step(app, tx, process, own, words, cause)
+}
+
 fn step<P: Process>(app: &App, tx: &mut Tx, process: P, own: P::Own, words: &str, cause: &Cause) -> Result<Done<P>> {
     let before = process.revision();
     let (after, effects) = process.act(own, app.now())?;

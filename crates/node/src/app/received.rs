@@ -1,7 +1,7 @@
 //! Messages of peers about negotiations and transfers, after parsing: authenticated, applied and answered in one
 //! transaction. The answer carries the state right after the message; what our rules decide comes after it.
 
-use super::{App, Done, access, agreements::peer_of, negotiations, process, transfers};
+use super::{App, Done, access, agreement_life, agreement_signatures, agreements::peer_of, negotiations, process, transfers};
 use crate::identity::Caller;
 use fondaco_core::{
     Code, Error, Result,
@@ -143,6 +143,9 @@ impl App {
                     Ok(next) => next,
                     Err(e) => return Ok(Done::just(Err(e))),
                 };
+                if let Err(e) = agreement_signatures::received(tx, &n, &envelope.caller)? {
+                    return Ok(Done::just(Err(e)));
+                }
                 remember(tx, &slug, n.id.as_str(), &envelope)?;
                 negotiations::record(tx, &n, n.role.other(), &words, None)?;
                 let answer = n.clone();
@@ -307,9 +310,7 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
         .agreement_get(slug, &request.agreement_id)?
         .filter(|row| row.role == Role::Provider && *peer_of(row) == envelope.caller.did)
         .ok_or_else(|| Error::not_found("The agreement"))?;
-    if row.ended_at.is_some() {
-        return Err(Error::new(Code::AccessEnded, "The agreement was ended."));
-    }
+    agreement_life::in_force(tx, &row, app.now())??;
     transfers::check_format(tx, &row, &request.format)?;
     let now = app.now();
     let reads = tx.reads_used(slug, &row.agreement.id)?;

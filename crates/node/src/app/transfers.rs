@@ -1,7 +1,7 @@
 //! Transfers: ask for access, take a step, follow the rules. The counterpart of [`super::negotiations`].
 
 use super::{
-    After, App, Done, access,
+    After, App, Done, access, agreement_life,
     agreements::peer_of,
     cause::{Cause, Failure},
     idempotency::{Key, Once, once},
@@ -61,8 +61,8 @@ impl App {
             .tx("transfer.begin", move |tx| {
                 let slug = participant.slug.clone();
                 let begin = |tx: &mut Tx| {
-                    let row = consumer_agreement(tx, &participant.slug, &agreement_id)?;
                     let now = app.now();
+                    let row = consumer_agreement(tx, &participant.slug, &agreement_id, now)?;
                     // Where the provider is, and how it delivers, was learnt when the agreement was negotiated.
                     let negotiation = tx
                         .negotiation_get(&participant.slug, &row.negotiation_id)?
@@ -129,7 +129,7 @@ impl App {
             .tx("transfer.expire", move |tx| -> Result<_> {
                 tx.job_finish(&job)?;
                 let Some(t) = tx.transfer_lock(&slug, &id)?.filter(|t| !t.state.is_final()) else { return Ok(Done::just(())) };
-                let Err(denied) = may_open(&app, tx, &t)? else { return Ok(Done::just(())) };
+                let Some(denied) = over_by_terms(&app, tx, &t)? else { return Ok(Done::just(())) };
                 let done = terminate(&app, tx, t, ending_of(&denied))?;
                 Ok(Done { value: (), after: done.after })
             })
@@ -181,6 +181,7 @@ fn own_step(app: &App, tx: &mut Tx, t: &Transfer, action: Action, reason: Option
         | Action::Accept
         | Action::Verify
         | Action::Hold
+        | Action::Renew
         | Action::Webhook => {
             return Err(Error::invalid("This action is not one of a transfer's."));
         }
@@ -284,7 +285,7 @@ impl Process for Transfer {
 pub fn terminate(app: &App, tx: &mut Tx, t: Transfer, ending: Ending) -> Result<Done<Transfer>> {
     let own = Own::Terminate(ending);
     let words = step_words(&own, &t);
-    process::act_own(app, tx, t, own, &words)
+    process::act_because(app, tx, t, own, &words, &Cause::Terms)
 }
 
 /// The provider's node ends the transfer by itself when the agreed time is over.
@@ -322,21 +323,39 @@ pub fn may_open(app: &App, tx: &mut Tx, t: &Transfer) -> Result<Result<()>> {
     let Some(row) = tx.agreement_get(&t.participant, &t.agreement_id)? else {
         return Ok(Err(Error::new(Code::AccessEnded, "The agreement does not exist any more.")));
     };
-    if row.ended_at.is_some() {
-        return Ok(Err(Error::new(Code::AccessEnded, "The agreement was ended.")));
+    if let Err(e) = agreement_life::in_force(tx, &row, app.now())? {
+        return Ok(Err(e));
     }
+    permitted(app, tx, &row)
+}
+
+/// Why a transfer must end, if it must: its agreement is over or does not permit it any more. A stop is for now only.
+///
+/// # Errors
+/// When the database fails.
+pub fn over_by_terms(app: &App, tx: &mut Tx, t: &Transfer) -> Result<Option<Error>> {
+    let Some(row) = tx.agreement_get(&t.participant, &t.agreement_id)? else { return Ok(None) };
+    let permitted = if t.role == Role::Provider { permitted(app, tx, &row)? } else { Ok(()) };
+    let over = row.life.in_force(app.now()).err().filter(|e| e.code() != Code::Stopped);
+    // A price that is still to be paid opens nothing, and ends nothing.
+    Ok(permitted.err().filter(|e| e.code() != Code::Unpaid).or(over))
+}
+
+/// Whether the policy permits the consumer a use now.
+fn permitted(app: &App, tx: &mut Tx, row: &AgreementRow) -> Result<Result<()>> {
     let Some(policy) = &row.policy else {
         return Ok(Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node.")));
     };
-    let reads = tx.reads_used(&t.participant, &t.agreement_id)?;
-    let facts = access::facts_of(policy, &row, app.now(), reads);
+    let reads = tx.reads_used(&row.participant, &row.agreement.id)?;
+    let facts = access::facts_of(policy, row, app.now(), reads);
     Ok(match policy.evaluate(&facts.as_facts()) {
         Verdict::Permit(_) => Ok(()),
         Verdict::Deny(denial) => Err(access::denied(&denial)),
     })
 }
 
-fn ending_of(error: &Error) -> Ending {
+/// What a refusal ends a transfer with.
+pub fn ending_of(error: &Error) -> Ending {
     Ending { code: Some(error.code().as_str().into()), reasons: vec![error.message().to_owned()] }
 }
 
@@ -358,15 +377,16 @@ pub fn check_format(tx: &mut Tx, row: &AgreementRow, format: &str) -> Result<()>
     }
 }
 
-fn consumer_agreement(tx: &mut Tx, slug: &Slug, id: &str) -> Result<AgreementRow> {
+fn consumer_agreement(tx: &mut Tx, slug: &Slug, id: &str, now: Timestamp) -> Result<AgreementRow> {
     let row = tx.agreement_get(slug, id)?.ok_or_else(|| Error::not_found(format!("The agreement {id:.80}")))?;
     if row.role != Role::Consumer {
         return Err(Error::invalid("You are the provider of this agreement; the consumer asks for access."));
     }
-    if row.ended_at.is_some() {
-        return Err(Error::new(Code::AccessEnded, "The agreement was ended."));
+    match row.life.in_force(now) {
+        // A stop may have been taken back without our hearing of it: the provider knows.
+        Err(e) if e.code() != Code::Stopped => Err(e),
+        _ => Ok(row),
     }
-    Ok(row)
 }
 
 /// The format to ask for, of those a provider offers: the first that this node can read, else that of tables.
@@ -400,7 +420,8 @@ pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str, cause: Option<&Ca
     Ok(())
 }
 
-fn step_words(own: &Own, t: &Transfer) -> String {
+/// A step of ours in words.
+pub fn step_words(own: &Own, t: &Transfer) -> String {
     match own {
         Own::Start if matches!(t.state, State::Suspended { .. }) => "Resumed access.".into(),
         Own::Start => "Opened access.".into(),

@@ -13,6 +13,7 @@ use crate::jobs;
 use fondaco_core::{
     Error, Result,
     ids::{NegotiationId, TransferId},
+    life::Phase,
     negotiation::{Negotiation, Role},
     participant::{Did, Participant, Slug},
     product::{Offer, Product, ProductId, ProductRef, ProductState},
@@ -93,7 +94,7 @@ pub struct ProductsAsked {
 /// Which negotiations, transfers or agreements to list.
 #[derive(Clone, Debug, Default)]
 pub struct ProcessesAsked {
-    /// Only in this state (its DSP name). For agreements: `active` or nothing.
+    /// Only in this state (its DSP name). For agreements: the name of a [`Phase`].
     pub state: Option<String>,
     /// The cursor.
     pub after: Option<String>,
@@ -302,16 +303,18 @@ impl App {
     /// When the database fails.
     pub async fn list_agreements(&self, slug: &Slug, asked: ProcessesAsked) -> Result<Listed<(AgreementRow, u64)>> {
         let (slug, limit) = (slug.clone(), list_rows(asked.limit));
-        let in_force_only = asked.state.as_deref() == Some("active");
-        let filter = AgreementFilter { role: None, dataset: None, in_force_only, after: asked.after, limit: limit + 1 };
+        let phase = match asked.state.as_deref() {
+            None => None,
+            Some(name) => Some(Phase::from_name(name).ok_or_else(|| {
+                let names = Phase::ALL.map(Phase::as_str).join(", ");
+                Error::invalid(format!("\"{name:.40}\" is no state of agreements; they are: {names}."))
+            })?),
+        };
+        let filter = AgreementFilter { role: None, dataset: None, phase, after: asked.after, limit: limit + 1 };
         self.store
             .read("view.agreements", move |tx| -> Result<_> {
-                let listed = Listed::cut(tx.agreement_list(&slug, &filter)?, limit, |a: &AgreementRow| a.agreement.id.clone());
-                let ids: Vec<&str> = listed.items.iter().map(|row| row.agreement.id.as_str()).collect();
-                let used = tx.reads_used_of_many(&slug, &ids)?;
-                let with_reads = |row: AgreementRow| (used.get(&row.agreement.id).copied().unwrap_or(0), row);
-                let items = listed.items.into_iter().map(with_reads).map(|(reads, row)| (row, reads)).collect();
-                Ok(Listed { items, next: listed.next })
+                let rows = tx.agreement_list_counted(&slug, &filter)?;
+                Ok(Listed::cut(rows, limit, |(a, _)| a.agreement.id.clone()))
             })
             .await
     }
@@ -470,7 +473,7 @@ impl App {
                     counts.iter().filter(|((_, state), _)| wanted(state)).map(|(_, n)| n).sum()
                 };
                 let agreements: u64 = counts.agreements.values().sum();
-                let any = AgreementFilter { role: None, dataset: None, in_force_only: false, after: None, limit: 1 };
+                let any = AgreementFilter { role: None, dataset: None, phase: None, after: None, limit: 1 };
                 let mut waiting = tx.negotiations_waiting(&slug, WAITING_MAX)?;
                 waiting.sort_by(|a, b| b.id.cmp(&a.id));
                 let mut events = Vec::new();

@@ -63,6 +63,23 @@ pub(super) enum Command {
         #[arg(long, value_name = "N")]
         version: Option<u32>,
     },
+    /// Stop all versions of a product for now, in an emergency: nothing is delivered, running transfers are suspended
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode product stop flights --reason \"A column that must not be in it.\"")]
+    Stop {
+        /// The product's id
+        id: String,
+        /// Why; the consumers read it
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Take the stop of a product back; the transfers that it suspended go on
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode product resume flights")]
+    Resume {
+        /// The product's id
+        id: String,
+    },
 }
 
 /// Publish a product, or the next version of one
@@ -214,6 +231,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let product = us.act(&["products", &id, "withdraw"], &body).await?;
             let text = format!("{} version {} is withdrawn. Agreements about it go on.\n", id, count(number(&product, "version")));
             Ok(Answer::new(product, text))
+        }
+        Command::Stop { id, reason } => {
+            let us = context.participant().await?;
+            let product = us.act(&["products", &id, "stop"], &json!({"reason": reason})).await?;
+            let answer = Answer::new(product, format!("{id} is stopped: nothing of it is delivered until you resume it.\n"));
+            Ok(answer.then(context.command(&format!("product resume {id}"))))
+        }
+        Command::Resume { id } => {
+            let us = context.participant().await?;
+            let product = us.act(&["products", &id, "resume"], &json!({})).await?;
+            Ok(Answer::new(product, format!("{id} is resumed. The transfers that were suspended by the stop go on.\n")))
         }
     }
 }
@@ -429,6 +457,7 @@ fn one(product: &Value) -> String {
         .add("Version", count(number(product, "version")))
         .add("In catalogues", text(product, "datasetId"))
         .add("State", text(product, "state"))
+        .add("Stopped", product.get("stop").map(|s| format!("{}: {}", when(text(s, "at")), text(s, "reason"))).unwrap_or_default())
         .add("Title", text(product, "title"))
         .add("About", text(product, "description"))
         .add("Keywords", texts(product, "keywords").join(", "))

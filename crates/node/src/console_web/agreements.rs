@@ -1,17 +1,17 @@
-//! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `POST …/{id}/end`,
-//! `POST …/{id}/paid`, `GET …/{id}/profile`,
-//! `GET …/{id}/files`, `GET …/{id}/document`.
+//! `GET /p/{slug}/agreements`, `GET …/{id}`, `POST …/{id}/transfers`, `…/end`, `…/stop`, `…/resume`, `…/renew`, `…/paid`,
+//! `GET …/{id}/profile`, `…/files`, `…/document`.
 
 use super::{
     answer::{self, Answer},
+    compare,
     flash::Notice,
     guard::{Form, Room},
-    products::After,
     sentences, shape, words,
 };
 use crate::app::{
     App,
     access::facts_of,
+    agreement_signatures,
     agreements::AgreementView,
     payments::price,
     views::{Names, ProcessesAsked},
@@ -27,15 +27,17 @@ use fondaco_console::{
     states::AgreementState,
 };
 use fondaco_core::{
-    Code, Error, canonical,
+    Code, Error, Result, canonical,
+    life::Phase,
     negotiation::Role,
     participant::Did,
-    policy::{Permit, Verdict},
+    policy::{Constraint, Permit, Verdict},
     product::ProductRef,
     time::{Micros, Timestamp},
     transfer::{State as S, Transfer},
 };
 use fondaco_store as store;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// How long a page waits for the provider's share to name its table.
@@ -43,14 +45,25 @@ const TABLE_WAIT: Duration = Duration::from_secs(2);
 /// Longest name of a profile file, without its ending.
 const FILE_NAME_MAX_CHARS: usize = 80;
 
-/// All agreements.
-pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<After>) -> Answer {
+/// What of the list is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    after: Option<String>,
+    state: Option<String>,
+}
+
+/// All agreements, or those that stand somewhere.
+pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>) -> Answer {
     let slug = &room.participant.slug;
-    let listed = app.list_agreements(slug, ProcessesAsked { after: asked.after, ..ProcessesAsked::default() }).await?;
+    let phase = asked.state.as_deref().and_then(Phase::from_name);
+    let asked = ProcessesAsked { state: phase.map(|p| p.as_str().to_owned()), after: asked.after, limit: None };
+    let listed = app.list_agreements(slug, asked).await?;
     let names = app.names(slug, listed.items.iter().map(|(a, _)| (a.role, Some(peer(a)), a.dataset.as_str()))).await?;
     let now = app.now();
     let agreements = listed.items.iter().map(|(a, reads)| row(&room, &names, a, *reads, now)).collect();
-    answer::html(&AgreementsPage { layout: room.layout, agreements, after: listed.next })
+    let states = Phase::ALL.into_iter().map(|p| (phase_state(p), phase == Some(p))).collect();
+    answer::html(&AgreementsPage { layout: room.layout, states, agreements, after: listed.next })
 }
 
 /// A line of a list.
@@ -67,17 +80,25 @@ pub fn row(room: &Room, names: &Names, a: &store::AgreementRow, reads: u64, now:
 
 /// One agreement.
 pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    answer::html(&page(&app, &room, &id).await?)
+}
+
+async fn page(app: &App, room: &Room, id: &str) -> Result<AgreementPage> {
     let slug = &room.participant.slug;
-    let view = app.agreement(slug, &id).await?;
-    let AgreementView { row: a, reads, transfers } = &view;
+    let view = app.agreement(slug, id).await?;
+    let AgreementView { row: a, reads, transfers, events, signatures, product_stop } = &view;
     let names = app.names(slug, [(a.role, Some(peer(a)), a.dataset.as_str())]).await?;
-    let state = state(a, *reads, app.now());
+    let (life, terms, provider) = (&a.life, a.terms(), a.role == Role::Provider);
+    let over = life.phase().is_over();
+    let stop = life.stopped().or(product_stop.as_ref()).filter(|_| !over);
+    let state = if stop.is_some() { AgreementState::Stopped } else { state(a, *reads, app.now()) };
+    let (events, _) = shape::timeline(room, &names, events, |_| None);
     let uses = Uses { used: Count(*reads), limit: permit(a).reads_max.map(Count) };
-    answer::html(&AgreementPage {
+    Ok(AgreementPage {
         id: a.agreement.id.clone(),
-        product: shape::product_of_deal(&room, &names, a.role, peer(a), &a.dataset),
-        provider: shape::party(&room, &names, &a.agreement.assigner),
-        consumer: shape::party(&room, &names, &a.agreement.assignee),
+        product: shape::product_of_deal(room, &names, a.role, peer(a), &a.dataset),
+        provider: shape::party(room, &names, &a.agreement.assigner),
+        consumer: shape::party(room, &names, &a.agreement.assignee),
         role: shape::role(a.role),
         state,
         signed: words::when(a.agreement.timestamp),
@@ -87,11 +108,30 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         document_json: shape::pretty(&a.agreement.document),
         negotiation_id: Some(a.negotiation_id.to_string()),
         payment: payment(a),
-        access: access(&app, &room, &view, state).await,
+        access: access(app, room, &view, state).await,
         // Reads are counted where they happen, at the provider.
-        uses: (a.role == Role::Provider).then_some(uses),
-        transfers: transfers.iter().map(|t| shape::transfer_row(&room, &names, t)).collect(),
-        can_end: a.role == Role::Provider && a.ended_at.is_none(),
+        uses: provider.then_some(uses),
+        transfers: transfers.iter().map(|t| shape::transfer_row(room, &names, t)).collect(),
+        ends: life.ends(&terms).filter(|_| !over).map(words::when),
+        notice: life.notice.as_ref().filter(|_| !over).map(|n| {
+            let whose = if n.by == Role::Provider { &a.agreement.assigner } else { &a.agreement.assignee };
+            (shape::party(room, &names, whose), n.reason.clone())
+        }),
+        stopped: stop.map(|s| (words::when(s.at), s.reason.clone())),
+        notice_period: terms.notice.clone().map(|period| sentences::sentence(&Constraint::NoticePeriod { period })),
+        renewal_of: life.renewal_of.clone(),
+        renewed_by: life.renewed_by.clone(),
+        renews: life.renew_at.map(words::when),
+        changes: None,
+        signatures: signatures
+            .iter()
+            .map(|s| (shape::party(room, &names, &s.signer), agreement_signatures::is_valid(s, &a.agreement)))
+            .collect(),
+        events,
+        can_end: !over && terms.notice.is_some() && life.notice.is_none(),
+        can_stop: provider && !over && life.stop.is_none(),
+        can_resume: provider && !over && life.stop.is_some(),
+        can_renew: !provider && life.renewed_by.is_none(),
         layout: room.layout.clone(),
     })
 }
@@ -112,7 +152,34 @@ pub async fn paid(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
     answer::see_other(&app, &path(&room, &id), Some(Notice::AgreementPaid))
 }
 
-/// Ends it, as the provider.
+/// Stops it for now, as the provider.
+pub async fn stop(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
+    app.by(room.decider()).agreement_stop(&room.participant.slug, &id, form.get("reason").map(str::to_owned)).await?;
+    answer::see_other(&app, &path(&room, &id), Some(Notice::AgreementStopped))
+}
+
+/// Takes a stop back.
+pub async fn resume(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    app.by(room.decider()).agreement_resume(&room.participant.slug, &id).await?;
+    answer::see_other(&app, &path(&room, &id), Some(Notice::AgreementResumed))
+}
+
+/// Renews it, as the consumer. Where the terms have changed, the page shows what differs and asks whether to accept it.
+pub async fn renew(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
+    let accept = form.get("accept") == Some("yes");
+    if !accept {
+        let renewal = app.renewal(&room.participant, &id).await?;
+        if !renewal.same_terms() {
+            let rows = compare::rows(&renewal.row.agreement.document, &renewal.terms.odrl);
+            let page = AgreementPage { changes: Some(rows), ..page(&app, &room, &id).await? };
+            return answer::html(&page);
+        }
+    }
+    let (_, begun) = app.by(room.decider()).agreement_renew(&room.participant, &id, accept, None).await?;
+    answer::see_other(&app, &format!("{}/negotiations/{}", room.base(), begun.id), Some(Notice::NegotiationBegun))
+}
+
+/// Gives notice.
 pub async fn end(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
     app.by(room.decider()).agreement_end(&room.participant.slug, &id, form.get("reason").map(str::to_owned)).await?;
     answer::see_other(&app, &path(&room, &id), Some(Notice::AgreementEnded))
@@ -186,15 +253,23 @@ fn lists_files(t: &Transfer) -> bool {
     t.role == Role::Consumer && t.state.is_open() && t.is_http_pull()
 }
 
-/// Whether it is in force: ended by its provider, used up, or over by its own terms.
+const fn phase_state(phase: Phase) -> AgreementState {
+    match phase {
+        Phase::Active => AgreementState::Active,
+        Phase::Ending => AgreementState::Ending,
+        Phase::Stopped => AgreementState::Stopped,
+        Phase::Ended => AgreementState::Ended,
+        Phase::Expired => AgreementState::Expired,
+    }
+}
+
+/// Where it stands; one that is in force may be used up, and its time may be over although nobody noted it yet.
 fn state(a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementState {
     let used_up = || a.role == Role::Provider && matches!(verdict(a, reads), Some(Verdict::Deny(d)) if d.constraint == "count");
-    if a.ended_at.is_some() {
-        AgreementState::Ended
-    } else if permit(a).until.is_some_and(|until| until <= now) || used_up() {
-        AgreementState::Expired
-    } else {
-        AgreementState::Active
+    match a.life.phase() {
+        Phase::Active | Phase::Ending if a.terms().expires_at.is_some_and(|at| at <= now) => AgreementState::Expired,
+        Phase::Active if used_up() => AgreementState::UsedUp,
+        phase => phase_state(phase),
     }
 }
 
@@ -216,7 +291,7 @@ fn permit(a: &store::AgreementRow) -> Permit {
 }
 
 async fn access(app: &App, room: &Room, view: &AgreementView, state: AgreementState) -> Access {
-    if view.row.role != Role::Consumer || state != AgreementState::Active {
+    if view.row.role != Role::Consumer || !matches!(state, AgreementState::Active | AgreementState::Ending | AgreementState::Stopped) {
         return Access::None;
     }
     let has = |wanted: fn(&S) -> bool| view.transfers.iter().any(|t| wanted(&t.state));

@@ -54,10 +54,18 @@ notices! {
     NegotiationTerminated = "negotiation-terminated", Info;
     /// After asking for access.
     AccessRequested = "access-requested", Success;
-    /// After ending an agreement.
+    /// After giving notice.
     AgreementEnded = "agreement-ended", Info;
     /// After recording a payment.
     AgreementPaid = "agreement-paid", Success;
+    /// After an emergency stop.
+    AgreementStopped = "agreement-stopped", Info;
+    /// After taking it back.
+    AgreementResumed = "agreement-resumed", Success;
+    /// After the emergency stop of a product.
+    ProductStopped = "product-stopped", Info;
+    /// After taking it back.
+    ProductResumed = "product-resumed", Success;
     /// After opening access.
     TransferStarted = "transfer-started", Success;
     /// After pausing a transfer.

@@ -3,7 +3,7 @@
 use super::{
     answer::{self, Answer},
     flash::Notice,
-    guard::Room,
+    guard::{Form, Room},
     listing, shape, words,
 };
 use crate::app::{App, bounded, catalog_copies::QUERY_MAX_CHARS, products::Listing, views::LIST_ROWS};
@@ -130,6 +130,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         layout: room.layout,
         owner: Owner::Ours {
             state: shape::product_state(product.state),
+            stopped: app.product_stopped(slug, &product.reference.id).await?.map(|s| (words::when(s.at), s.reason)),
             publication: Publication { schema: product.kind == ProductKind::Table, profile: product.publish_profile },
         },
         listing: listing::of_product(&product),
@@ -148,6 +149,18 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         files: files.iter().map(file).collect(),
         offers: offers.iter().map(offer).collect(),
     })
+}
+
+/// Stops all versions of the product for now.
+pub async fn stop(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>, form: Form) -> Answer {
+    app.by(room.decider()).product_stop(&room.participant.slug, &id, form.get("reason").map(str::to_owned)).await?;
+    answer::see_other(&app, &format!("{}/products/{}", room.base(), shape::segment(&id)), Some(Notice::ProductStopped))
+}
+
+/// Takes the stop back.
+pub async fn resume(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
+    app.by(room.decider()).product_resume(&room.participant.slug, &id).await?;
+    answer::see_other(&app, &format!("{}/products/{}", room.base(), shape::segment(&id)), Some(Notice::ProductResumed))
 }
 
 /// Takes the product out of the catalogue: all its versions, or an older one would come to light again.

@@ -70,6 +70,8 @@ pub fn sentence(constraint: &Constraint) -> Text {
             Text::say(only_or_not(*op, "terms-only-purpose", "terms-not-purpose")).with("what", listed(values, separator))
         }
         C::Version { .. } => Text::say("terms-version"),
+        C::NoticePeriod { period: at_once } if at_once.is_none() => Text::say("terms-notice-none"),
+        C::NoticePeriod { period: notice } => Text::say("terms-notice").with("period", period(notice.as_str())),
     }
 }
 
@@ -102,7 +104,7 @@ fn period(written: &str) -> Text {
 mod tests {
     use super::*;
     use fondaco_console::Locale;
-    use fondaco_core::policy::{Period, Permission};
+    use fondaco_core::policy::{NoticePeriod, Period, Permission};
     use serde_json::json;
 
     fn every_kind() -> Vec<Constraint> {
@@ -126,6 +128,9 @@ mod tests {
             }
         }
         all.push(Constraint::Version { from: 3 });
+        for text in ["P0D", "P30D", "PT1H"] {
+            all.push(Constraint::NoticePeriod { period: NoticePeriod::parse(text).expect("a period") });
+        }
         all
     }
 

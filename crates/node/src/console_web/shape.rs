@@ -174,8 +174,17 @@ pub fn message(kind: &str) -> Option<Message> {
         "transfer.terminated" => Message::TransferTermination,
         "product.published" => Message::ProductPublished,
         "product.withdrawn" => Message::ProductWithdrawn,
+        "product.stopped" => Message::ProductStopped,
+        "product.resumed" => Message::ProductResumed,
+        "agreement.notice" => Message::AgreementNotice,
         "agreement.ended" => Message::AgreementEnded,
         "agreement.paid" => Message::AgreementPaid,
+        "agreement.stopped" => Message::AgreementStopped,
+        "agreement.resumed" => Message::AgreementResumed,
+        "agreement.expired" => Message::AgreementExpired,
+        "agreement.renewed" => Message::AgreementRenewed,
+        "agreement.untold" => Message::AgreementUntold,
+        "agreement.held" => Message::AgreementHeld,
         _ => return None,
     })
 }
@@ -202,6 +211,8 @@ fn cause(cause: Cause) -> view::Cause {
     match cause {
         Cause::Person(by) => view::Cause::Person { account: by.account, token: by.token },
         Cause::Webhook => view::Cause::Webhook,
+        Cause::Terms => view::Cause::Terms,
+        Cause::Agreement => view::Cause::Agreement,
         Cause::Rule { at, action } => view::Cause::Rule { at: at.as_ref().map(name), action: name(&action) },
         Cause::Exchange(Exchange { message, url, status, answer, attempts, .. }) => {
             view::Cause::Exchange { message, url, status, answer, attempts }

@@ -4,6 +4,7 @@
 //! A message is parsed, authenticated, checked and applied before it is answered. Errors have the protocol's own
 //! shape; what is unknown and what is somebody else's both answer 404.
 
+mod agreements;
 mod catalog;
 mod did;
 mod negotiations;
@@ -53,6 +54,7 @@ pub fn router() -> Router<App> {
         .route("/transfers/{pid}/suspension", post(transfers::suspension))
         .route("/transfers/{pid}/completion", post(transfers::completion))
         .route("/transfers/{pid}/termination", post(transfers::termination))
+        .route("/agreements/{id}/events", post(agreements::event))
         .layer(DefaultBodyLimit::max(Limits::MESSAGE.bytes));
     Router::new()
         .route("/did.json", get(did::document))

@@ -9,7 +9,7 @@ use axum::{
 use fondaco_core::{Code, Error};
 use fondaco_dsp::{
     WireError,
-    messages::{catalog::CatalogError, negotiation::ContractNegotiationError, transfer::TransferError},
+    messages::{agreement::AgreementEventError, catalog::CatalogError, negotiation::ContractNegotiationError, transfer::TransferError},
 };
 
 /// Which protocol a request belongs to.
@@ -21,6 +21,8 @@ pub enum Family {
     Negotiation,
     /// Transfer process.
     Transfer,
+    /// Events of agreements, ours.
+    Agreement,
 }
 
 impl Family {
@@ -30,6 +32,8 @@ impl Family {
             Self::Negotiation
         } else if path.contains("/dsp/2025-1/transfers/") {
             Self::Transfer
+        } else if path.contains("/dsp/2025-1/agreements/") {
+            Self::Agreement
         } else {
             Self::Catalog
         }
@@ -71,7 +75,7 @@ impl IntoResponse for Refusal {
         // inside processes, by termination.
         let status = match self.error.code() {
             Code::Forbidden => 404,
-            Code::PolicyDenied | Code::AccessEnded | Code::Conflict => 400,
+            Code::PolicyDenied | Code::AccessEnded | Code::Stopped | Code::EndNotAgreed | Code::Conflict => 400,
             // Somebody else's document could not be had: the caller may try again.
             Code::DidUnresolvable => 503,
             code => code.status(),
@@ -83,6 +87,7 @@ impl IntoResponse for Refusal {
         let body = match self.family {
             Family::Catalog => CatalogError { message_id: None, code, reasons }.to_json(),
             Family::Negotiation => ContractNegotiationError { message_id: None, provider_pid, consumer_pid, code, reasons }.to_json(),
+            Family::Agreement => AgreementEventError { code, reasons }.to_json(),
             Family::Transfer => TransferError { message_id: None, provider_pid, consumer_pid, code, reasons }.to_json(),
         };
         caused_by((status, Json(body)).into_response(), self.error)

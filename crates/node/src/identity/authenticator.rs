@@ -6,7 +6,7 @@
 use super::{
     keys::SigningKey,
     resolver::DidResolver,
-    token::{self, Caller, SKEW, TOKEN_MAX_BYTES},
+    token::{self, AgreementClaim, Caller, SKEW, TOKEN_MAX_BYTES},
 };
 use crate::secrets::entropy::{NONCE_BYTES, random_text};
 use fondaco_core::{
@@ -88,12 +88,12 @@ impl Authenticator {
             Self::Static(headers) => {
                 let digest: [u8; 32] = Sha256::digest(header.as_bytes()).into();
                 let did = headers.callers.get(&digest).cloned().ok_or_else(|| refused("the Authorization header is not a known one"))?;
-                Ok(Caller { did, replay: None, declared: Declarations::default() })
+                Ok(Caller { did, replay: None, declared: Declarations::default(), signed: None })
             }
             Self::EdcMock => {
                 let token: MockToken =
                     serde_json::from_str(header).map_err(|_| refused("the Authorization header is not JSON with a clientId"))?;
-                Ok(Caller { did: token.client_id, replay: None, declared: Declarations::default() })
+                Ok(Caller { did: token.client_id, replay: None, declared: Declarations::default(), signed: None })
             }
         }
     }
@@ -111,10 +111,28 @@ impl Authenticator {
         now: Timestamp,
         entropy: &dyn Entropy,
     ) -> Result<String> {
+        self.outgoing_signing(key, own, peer, declared, None, now, entropy)
+    }
+
+    /// The same for a call that signs an agreement, where the authenticator can.
+    ///
+    /// # Errors
+    /// As [`token::mint`].
+    #[expect(clippy::too_many_arguments, reason = "what a token says")]
+    pub fn outgoing_signing(
+        &self,
+        key: &SigningKey,
+        own: &Did,
+        peer: &Did,
+        declared: &Declarations,
+        agreement: Option<&AgreementClaim>,
+        now: Timestamp,
+        entropy: &dyn Entropy,
+    ) -> Result<String> {
         match self {
             Self::Did(_) => {
                 let jti = random_text::<NONCE_BYTES>(entropy);
-                Ok(format!("Bearer {}", token::mint(key, own, peer, declared, now, &jti)?))
+                Ok(format!("Bearer {}", token::mint_signing(key, own, peer, declared, agreement, now, &jti)?))
             }
             Self::Static(headers) => Ok(headers.outgoing.clone()),
             Self::EdcMock => {

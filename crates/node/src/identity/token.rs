@@ -6,11 +6,13 @@
 
 use super::{
     document::{KeySet, METHOD_ID_MAX_CHARS},
-    keys::SigningKey,
+    keys::{PublicJwk, SigningKey},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use fondaco_core::{
+    agreement::Agreement,
     error::{Code, Error, Result},
+    ids::FOREIGN_ID_MAX_CHARS,
     participant::{Declarations, Did},
     time::{Micros, Timestamp},
 };
@@ -49,6 +51,41 @@ pub struct Caller {
     pub replay: Option<Replay>,
     /// What they declare, signed.
     pub declared: Declarations,
+    /// The agreement they sign with this call.
+    pub signed: Option<Box<Signed>>,
+}
+
+/// The agreement that a token signs. The token travels with the message that carries the agreement, or verifies it; to
+/// whoever knows nothing of this claim it is a token like any other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementClaim {
+    /// The agreement's id.
+    pub id: String,
+    /// SHA-256 (hex) of its document's RFC 8785 form.
+    pub sha256: String,
+}
+
+impl AgreementClaim {
+    /// That of an agreement.
+    pub fn of(agreement: &Agreement) -> Self {
+        Self { id: agreement.id.clone(), sha256: agreement.digest.clone() }
+    }
+    fn is_usable(&self) -> bool {
+        (1..=FOREIGN_ID_MAX_CHARS).contains(&self.id.len())
+            && self.sha256.len() == 64
+            && self.sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    }
+}
+
+/// A signature of an agreement: the whole token, which has been used and is good for nothing else any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// What was signed.
+    pub claim: AgreementClaim,
+    /// The token in compact form.
+    pub jws: String,
+    /// The key it was checked with.
+    pub key: PublicJwk,
 }
 
 /// What a token claims before anything is proven: enough to find the key.
@@ -71,6 +108,8 @@ struct OurClaims<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     declares: Option<&'a Declarations>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agreement: Option<&'a AgreementClaim>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +122,8 @@ struct Claims {
     nbf: Option<i64>,
     jti: String,
     declares: Option<Declarations>,
+    /// Not ours to refuse when somebody means something else by it.
+    agreement: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +152,22 @@ struct Issuer {
 /// # Errors
 /// [`Code::Invalid`] when the declarations or the `jti` are over their limits; an internal failure when signing fails.
 pub fn mint(key: &SigningKey, issuer: &Did, audience: &Did, declared: &Declarations, now: Timestamp, jti: &str) -> Result<String> {
+    mint_signing(key, issuer, audience, declared, None, now, jti)
+}
+
+/// Makes a token for one call, which signs an agreement.
+///
+/// # Errors
+/// As [`mint`].
+pub fn mint_signing(
+    key: &SigningKey,
+    issuer: &Did,
+    audience: &Did,
+    declared: &Declarations,
+    agreement: Option<&AgreementClaim>,
+    now: Timestamp,
+    jti: &str,
+) -> Result<String> {
     if !declarations_usable(declared) || !jti_usable(jti) {
         return Err(Error::invalid("The participant's declarations are longer than a token may carry."));
     }
@@ -124,6 +181,7 @@ pub fn mint(key: &SigningKey, issuer: &Did, audience: &Did, declared: &Declarati
         exp: now.plus(LIFE).as_secs(),
         jti,
         declares: (*declared != Declarations::default()).then_some(declared),
+        agreement: agreement.filter(|claim| claim.is_usable()),
     };
     key.sign_jwt(issuer, &claims)
 }
@@ -166,19 +224,8 @@ pub fn verify(token: &str, document: &KeySet, own: &Did, now: Timestamp, skew: M
     if !method.authentication && !method.assertion {
         return Err(refused("its key is not listed for authentication in the issuer's DID document"));
     }
-    let key = method.jwk.decoding_key().ok_or_else(|| refused("its key is not a P-256 key"))?;
-    // The library checks the signature. Times and names are checked below, with the clock that was handed in.
-    let mut signature_only = Validation::new(Algorithm::ES256);
-    signature_only.validate_exp = false;
-    signature_only.validate_nbf = false;
-    signature_only.validate_aud = false;
-    signature_only.required_spec_claims.clear();
-    let claims: Claims = jsonwebtoken::decode(token, &key, &signature_only)
-        .map_err(|e| match e.kind() {
-            jsonwebtoken::errors::ErrorKind::InvalidSignature => refused("its signature is wrong"),
-            _ => refused("its claims are missing or of the wrong type").with_internal(e),
-        })?
-        .claims;
+    // Times and names are checked below, with the clock that was handed in.
+    let claims = signed_claims(token, &method.jwk)?;
     check_claims(&claims, &unverified.issuer, own, now, skew)?;
     let expires_at =
         claims.exp.checked_mul(1_000_000).map(|us| Timestamp::from_micros(us).plus(skew)).ok_or_else(|| refused("its times are absurd"))?;
@@ -186,7 +233,38 @@ pub fn verify(token: &str, document: &KeySet, own: &Did, now: Timestamp, skew: M
         did: unverified.issuer,
         replay: Some(Replay { jti: claims.jti, expires_at }),
         declared: claims.declares.unwrap_or_default(),
+        signed: agreement_claim(claims.agreement).map(|claim| Box::new(Signed { claim, jws: token.to_owned(), key: method.jwk.clone() })),
     })
+}
+
+fn agreement_claim(value: Option<Value>) -> Option<AgreementClaim> {
+    serde_json::from_value(value?).ok().filter(AgreementClaim::is_usable)
+}
+
+/// The claims of a token whose signature is right.
+fn signed_claims(token: &str, jwk: &PublicJwk) -> Result<Claims> {
+    let key = jwk.decoding_key().ok_or_else(|| refused("its key is not a P-256 key"))?;
+    // The library checks the signature, and nothing else.
+    let mut signature_only = Validation::new(Algorithm::ES256);
+    signature_only.validate_exp = false;
+    signature_only.validate_nbf = false;
+    signature_only.validate_aud = false;
+    signature_only.required_spec_claims.clear();
+    let claims = jsonwebtoken::decode(token, &key, &signature_only).map_err(|e| match e.kind() {
+        jsonwebtoken::errors::ErrorKind::InvalidSignature => refused("its signature is wrong"),
+        _ => refused("its claims are missing or of the wrong type").with_internal(e),
+    })?;
+    Ok(claims.claims)
+}
+
+/// Whether a token kept from before is the signature of `signer`, with this key, under an agreement.
+pub fn signs(jws: &str, key: &PublicJwk, signer: &Did, agreement: &AgreementClaim) -> bool {
+    let claimed = || -> Result<bool> {
+        let ours = peek(jws)?.issuer == *signer;
+        let claims = signed_claims(jws, key)?;
+        Ok(ours && claims.iss == signer.as_str() && agreement_claim(claims.agreement).as_ref() == Some(agreement))
+    };
+    claimed().unwrap_or(false)
 }
 
 fn check_claims(claims: &Claims, issuer: &Did, own: &Did, now: Timestamp, skew: Micros) -> Result<()> {
@@ -324,6 +402,30 @@ mod tests {
         let at = |offset: i64| verify(&token, &document(), &bob(), NOW.plus(Micros::from_secs(offset)), SKEW);
         assert!(at(-30).is_ok() && at(149).is_ok());
         assert!(at(-31).is_err() && at(150).is_err());
+    }
+
+    #[test]
+    fn a_token_signs_an_agreement_and_still_does_when_it_has_expired() {
+        let claim = AgreementClaim { id: "agr_1".into(), sha256: "ab".repeat(32) };
+        let token = mint_signing(&KEY, &alice(), &bob(), &Declarations::default(), Some(&claim), NOW, "one").expect("mint");
+        let signed = check(&token).expect("valid").signed.expect("signed");
+        assert_eq!((&signed.claim, &signed.jws, &signed.key), (&claim, &token, KEY.public_jwk()));
+        assert!(signs(&token, &signed.key, &alice(), &claim), "whatever the time");
+        let other = |id: &str, sha256: String| AgreementClaim { id: id.into(), sha256 };
+        assert!(!signs(&token, &signed.key, &alice(), &other("agr_2", claim.sha256.clone())));
+        assert!(!signs(&token, &signed.key, &alice(), &other("agr_1", "cd".repeat(32))));
+        assert!(!signs(&token, &signed.key, &bob(), &claim));
+        assert!(!signs(&token, SigningKey::generate().expect("key").public_jwk(), &alice(), &claim));
+        assert!(!signs("a.b.c", &signed.key, &alice(), &claim));
+        assert!(!signs(&token[..token.len() - 2], &signed.key, &alice(), &claim));
+        let plain = mint(&KEY, &alice(), &bob(), &Declarations::default(), NOW, "two").expect("mint");
+        assert!(!signs(&plain, &signed.key, &alice(), &claim));
+        // What others mean by a claim of that name is not ours to refuse.
+        for odd in [json!("x"), json!({"id": "", "sha256": "ab".repeat(32)}), json!({"id": "a", "sha256": "AB".repeat(32)}), json!(7)] {
+            let mut claims = claims();
+            claims["agreement"] = odd;
+            assert_eq!(check(&forge(&header(), &claims)).expect("a token like any other").signed, None);
+        }
     }
 
     #[test]

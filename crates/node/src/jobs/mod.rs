@@ -1,14 +1,16 @@
 //! Jobs: what the node does of its own accord after a transaction committed. Stored with the state they follow from,
 //! woken by the commit, retried with back-off, safe to run twice.
 
+mod agreement_tell;
 pub mod catalog_read;
 pub mod housekeeping;
 mod negotiation_send;
 pub mod runner;
-mod send;
+pub mod send;
 mod transfer_send;
 pub mod webhook;
 
+pub use agreement_tell::AgreementTell;
 pub use negotiation_send::NegotiationSend;
 pub use transfer_send::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP, TransferSend};
 
@@ -35,6 +37,14 @@ pub const TRANSFER_ASK: &str = "transfer.ask";
 pub const PUBLICATION_PREPARE: &str = "publication.prepare";
 /// Looks at the source of a product that follows it.
 pub const FEED_LOOK: &str = "feed.look";
+/// Tells the peer what became of an agreement.
+pub const AGREEMENT_TELL: &str = "agreement.tell";
+/// Renews an agreement, as a rule says.
+pub const AGREEMENT_RENEW: &str = "agreement.renew";
+/// Finds out anew when a consumer's rules renew its agreements.
+pub const AGREEMENTS_PLAN: &str = "agreements.plan";
+/// Tells the agreements about a product that it was stopped, or is no longer.
+pub const PRODUCT_STOP: &str = "product.stop";
 /// Ends a transfer whose agreed time is over.
 pub const TRANSFER_EXPIRE: &str = "transfer.expire";
 
@@ -107,4 +117,29 @@ pub fn feed_line(product: &fondaco_core::product::ProductId) -> String {
 pub struct Expire {
     /// The transfer.
     pub id: fondaco_core::ids::TransferId,
+}
+
+/// The agreement to renew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renew {
+    /// The agreement.
+    pub id: String,
+}
+
+/// Where a walk through the agreements of a participant goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Walk {
+    /// After this agreement.
+    pub after: String,
+}
+
+/// The product whose agreements are to follow its stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopWalk {
+    /// The product.
+    pub product: fondaco_core::product::ProductId,
+    /// After this agreement.
+    #[serde(default)]
+    pub after: String,
 }

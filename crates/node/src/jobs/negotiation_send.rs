@@ -4,9 +4,12 @@
 //! same message. Only the peer's pid may be filled in later: it arrives with the answer to the first request.
 
 use super::send::{self, Delivery, Parties, Sent};
-use crate::app::{
-    App,
-    cause::{Exchange, Failure},
+use crate::{
+    app::{
+        App, agreement_signatures,
+        cause::{Exchange, Failure},
+    },
+    identity::token::{AgreementClaim, Signed},
 };
 use fondaco_core::{
     Code, Error, Result,
@@ -94,17 +97,21 @@ impl NegotiationSend {
         let (slug, id) = (job.participant.clone(), self.id.clone());
         let found = app.store.read("negotiation.get", move |tx| -> Result<_> { Ok(tx.negotiation_get(&slug, &id)?) }).await?;
         let Some(n) = found else { return finish(app, job).await };
-        let parties = Parties { slug: &job.participant, own: &n.own_did, peer: &n.peer.did, declared: &n.declared };
+        // Who sends the agreement signs it, and so does who verifies it.
+        let signing = matches!(self.content, Content::Agreement { .. } | Content::Verification);
+        let claim = n.state.agreement().filter(|_| signing).map(AgreementClaim::of);
+        let parties = Parties { slug: &job.participant, own: &n.own_did, peer: &n.peer.did, declared: &n.declared, signs: claim.as_ref() };
         let Some((path, body)) = self.message(app, &n) else {
             // The peer never told us its pid, so it has no process to be told about.
             return finish(app, job).await;
         };
-        let Sent { delivery, exchange } = send::post(app, job, parties, &format!("{}{path}", n.peer.address), &body).await?;
+        let Sent { delivery, exchange, signature } = send::post(app, job, parties, &format!("{}{path}", n.peer.address), &body).await?;
         match delivery {
+            Delivery::Accepted(_) if signing => finish_signed(app, job, &n, claim, signature).await,
             Delivery::Accepted(answer) => self.delivered(app, job, &n, &answer, exchange).await,
             Delivery::Later(why) => self.put_off(app, job, &n, &why, exchange).await,
             Delivery::Refused(_) | Delivery::Conflict(_) if job.attempts > 0 && self.arrived_before(app, parties, &n).await => {
-                finish(app, job).await
+                finish_signed(app, job, &n, claim, signature).await
             }
             Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &n, &why, exchange).await,
             Delivery::Refused(why) | Delivery::Conflict(why) => {
@@ -247,6 +254,19 @@ fn offer(terms: &Terms, dataset: &str) -> Value {
         }
     }
     offer
+}
+
+/// The message arrived: our signature in it is kept.
+async fn finish_signed(app: &App, job: &Job, n: &Negotiation, claim: Option<AgreementClaim>, jws: Option<String>) -> Result<()> {
+    let (Some(claim), Some(jws)) = (claim, jws) else { return finish(app, job).await };
+    let key = app.signing_key(&job.participant).await?.public_jwk().clone();
+    let (slug, signer, id) = (job.participant.clone(), n.own_did.clone(), job.id.clone());
+    app.store
+        .tx("job.finish_signed", move |tx| -> Result<()> {
+            tx.job_finish(&id)?;
+            agreement_signatures::keep(tx, &slug, &signer, &Signed { claim, jws, key })
+        })
+        .await
 }
 
 /// Why a process ended, with the code.

@@ -1,12 +1,13 @@
 //! The runner: takes due jobs from the store and carries them out, a bounded number at a time.
 
 use super::{
-    Expire, FEED_LOOK, Look, NEGOTIATION_ASK, NEGOTIATION_DECIDE, NEGOTIATION_SEND, NegotiationSend, PUBLICATION_PREPARE, Prepare,
-    TRANSFER_ASK, TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend, webhook,
+    AGREEMENT_RENEW, AGREEMENT_TELL, AGREEMENTS_PLAN, AgreementTell, Expire, FEED_LOOK, Look, NEGOTIATION_ASK, NEGOTIATION_DECIDE,
+    NEGOTIATION_SEND, NegotiationSend, PRODUCT_STOP, PUBLICATION_PREPARE, Prepare, Renew, StopWalk, TRANSFER_ASK, TRANSFER_DECIDE,
+    TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend, Walk, webhook,
 };
 use crate::app::{App, process};
 use fondaco_core::{Error, Result, negotiation::Negotiation, time::Micros, transfer::Transfer};
-use fondaco_store::{Job, JobFeed};
+use fondaco_store::{AGREEMENT_DUE, Job, JobFeed};
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -79,6 +80,14 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
             app.feed_look(&participant, &due.product, due.revision, job.id.clone()).await
         }
         TRANSFER_EXPIRE => app.transfer_expire(slug, read::<Expire>(job)?.id, job.id.clone()).await,
+        AGREEMENT_TELL => read::<AgreementTell>(job)?.perform(app, job).await,
+        AGREEMENT_DUE => app.agreements_due(slug, job.id.clone()).await,
+        AGREEMENT_RENEW => app.agreement_renew_by_rule(job, &read::<Renew>(job)?.id).await,
+        AGREEMENTS_PLAN => app.agreements_replan(slug, read::<Walk>(job)?.after, job.id.clone()).await,
+        PRODUCT_STOP => {
+            let walk: StopWalk = read(job)?;
+            app.product_stop_walk(slug, walk.product, walk.after, job.id.clone()).await
+        }
         other => Err(Error::internal_failure(format!("unknown job kind {other}"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     app::{App, cause::Exchange},
+    identity::token::AgreementClaim,
     net::client::{OutRequest, OutResponse},
 };
 use fondaco_core::{
@@ -34,6 +35,8 @@ pub struct Parties<'a> {
     pub peer: &'a Did,
     /// What we declare of ourselves.
     pub declared: &'a Declarations,
+    /// The agreement that the message signs.
+    pub signs: Option<&'a AgreementClaim>,
 }
 
 /// How a delivery went, and the exchange as people are shown it.
@@ -43,6 +46,8 @@ pub struct Sent {
     pub delivery: Delivery,
     /// What was sent where, and what came back.
     pub exchange: Exchange,
+    /// The token that signed an agreement.
+    pub signature: Option<String>,
 }
 
 /// How a delivery went.
@@ -71,26 +76,27 @@ pub async fn post(app: &App, job: &Job, parties: Parties<'_>, url: &str, body: &
         answer: answer.chars().take(WORDS_MAX_CHARS).collect(),
         attempts: job.attempts.saturating_add(1),
     };
-    let authorization = app.authorization(parties.slug, parties.own, parties.peer, parties.declared).await?;
+    let authorization = app.authorization_signing(parties.slug, parties.own, parties.peer, parties.declared, parties.signs).await?;
+    let signature = parties.signs.and_then(|_| authorization.strip_prefix("Bearer ")).map(str::to_owned);
     let url = match app.url(url) {
         Ok(url) => url,
         Err(e) => {
             let why = e.message().to_owned();
-            return Ok(Sent { exchange: exchange(None, why.clone()), delivery: Delivery::Refused(why) });
+            return Ok(Sent { exchange: exchange(None, why.clone()), delivery: Delivery::Refused(why), signature });
         }
     };
     let request = OutRequest::post_json(url, body.to_string()).with_authorization(&authorization)?.with_limit(ACK_MAX_BYTES);
     Ok(match app.outbound.send(request).await {
         Ok(response) => {
             let exchange = exchange(Some(response.status.as_u16()), peer_words(&response.body));
-            Sent { delivery: understand(&response), exchange }
+            Sent { delivery: understand(&response), exchange, signature }
         }
         Err(e) => {
             let why = e.message().to_owned();
             let exchange = exchange(None, why.clone());
             // An address we may not call will not become callable by waiting.
             let refused = matches!(e.code(), Code::AddressRefused | Code::DidInvalid);
-            Sent { delivery: if refused { Delivery::Refused(why) } else { Delivery::Later(why) }, exchange }
+            Sent { delivery: if refused { Delivery::Refused(why) } else { Delivery::Later(why) }, exchange, signature }
         }
     })
 }

@@ -64,9 +64,9 @@ impl TransferSend {
         let Some(t) = found else { return finish(app, job).await };
         // What we declare was recorded with the agreement; a transfer adds nothing to it.
         let declared = Declarations::default();
-        let parties = Parties { slug: &job.participant, own: &t.own_did, peer: &t.peer.did, declared: &declared };
+        let parties = Parties { slug: &job.participant, own: &t.own_did, peer: &t.peer.did, declared: &declared, signs: None };
         let Some((path, body)) = self.body(app, &t)? else { return finish(app, job).await };
-        let Sent { delivery, exchange } = send::post(app, job, parties, &format!("{}{path}", t.peer.address), &body).await?;
+        let Sent { delivery, exchange, .. } = send::post(app, job, parties, &format!("{}{path}", t.peer.address), &body).await?;
         match delivery {
             Delivery::Accepted(answer) => self.delivered(app, job, &t, &answer, exchange).await,
             Delivery::Later(why) => self.put_off(app, job, &t, &why, exchange).await,

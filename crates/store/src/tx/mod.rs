@@ -3,6 +3,7 @@
 //! Lookups return `Option`. Lists take a limit of at most [`PAGE_MAX`] and a key to go on from. A method that needs
 //! the present takes it from [`Tx::now`], unless its caller's rule has its own idea of it.
 
+pub mod agreement_signatures;
 pub mod agreements;
 pub mod api_tokens;
 pub mod connections;
@@ -23,6 +24,7 @@ pub mod peers;
 pub mod process_counts;
 pub mod product_files;
 pub mod product_search;
+pub mod product_stops;
 pub mod products;
 pub mod publications;
 mod savepoint;
@@ -172,6 +174,7 @@ impl Tx {
 
 /// Every statement, file by file, with its name.
 const STATEMENTS: &[&[(&str, Sql)]] = &[
+    agreement_signatures::ALL,
     agreements::ALL,
     api_tokens::ALL,
     connections::ALL,
@@ -193,6 +196,7 @@ const STATEMENTS: &[&[(&str, Sql)]] = &[
     waiting::ALL,
     product_files::ALL,
     product_search::ALL,
+    product_stops::ALL,
     products::ALL,
     publications::ALL,
     sessions::ALL,

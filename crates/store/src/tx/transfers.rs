@@ -22,6 +22,7 @@ statements! {
     BY_PEER_PID = Same("SELECT body FROM transfer WHERE participant = $1 AND peer_did = $2 AND peer_pid = $3 AND role = $4 ORDER BY id || '' DESC LIMIT 1");
     LIST = Same("SELECT body FROM transfer WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR state = $3) AND id < $4 ORDER BY id DESC LIMIT $5");
     OF_AGREEMENT = Same("SELECT body FROM transfer WHERE participant = $1 AND agreement_id = $2 ORDER BY id || '' DESC LIMIT $3");
+    OPEN_OF_AGREEMENT = Same("SELECT id FROM transfer WHERE participant = $1 AND agreement_id = $2 AND state <> 'COMPLETED' AND state <> 'TERMINATED' AND id || '' > $3 ORDER BY id || '' LIMIT $4");
 }
 
 impl Tx {
@@ -95,5 +96,17 @@ impl Tx {
     /// The newest [`PAGE_MAX`] transfers under an agreement.
     pub fn transfers_of_agreement(&mut self, participant: &Slug, agreement_id: &str) -> Result<Vec<Transfer>, StoreError> {
         self.list(OF_AGREEMENT, vals![participant.as_str(), agreement_id, page(PAGE_MAX)], |row| row.json(0))
+    }
+
+    /// Transfers under an agreement that are not over, by id.
+    pub fn transfers_open_of_agreement(
+        &mut self,
+        participant: &Slug,
+        agreement_id: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<TransferId>, StoreError> {
+        let params = vals![participant.as_str(), agreement_id, after, page(limit)];
+        self.list(OPEN_OF_AGREEMENT, params, |row| Ok(TransferId::from_stored(row.text(0)?)))
     }
 }

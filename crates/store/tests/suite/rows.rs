@@ -8,13 +8,15 @@ use crate::{
 use fondaco_core::{
     decision::Rules,
     ids::{NegotiationId, OfferId, TokenId, TransferId, UserId},
+    life::{Life, Notice, Over, Phase, Stop},
     negotiation::Role,
     participant::Slug,
-    product::{Offer, ProductKind, ProductState},
+    product::{Offer, ProductId, ProductKind, ProductState},
     time::Micros,
 };
 use fondaco_store::{
-    AgreementFilter, ApiTokenRow, KeyRow, NewEvent, PeerRow, ProcessFilter, ProductFilter, SessionRow, StoreError, Tx, UserRow,
+    AgreementFilter, ApiTokenRow, KeyRow, NewEvent, PeerRow, ProcessFilter, ProductFilter, SessionRow, SignatureRow, StoreError, Tx,
+    UserRow,
 };
 use serde_json::json;
 
@@ -357,7 +359,7 @@ async fn agreements(world: World) {
             row.created_at = START.plus(Micros(offset));
             tx.agreement_insert(&row)?;
         }
-        let all = AgreementFilter { role: None, dataset: None, in_force_only: false, after: None, limit: 100 };
+        let all = AgreementFilter { role: None, dataset: None, phase: None, after: None, limit: 100 };
         let ids = |tx: &mut Tx, filter: &AgreementFilter| {
             let found = tx.agreement_list(&slug("acme"), filter)?;
             Ok::<_, StoreError>(found.into_iter().map(|a| a.agreement.id).collect::<Vec<_>>())
@@ -367,21 +369,91 @@ async fn agreements(world: World) {
         assert_eq!(ids(tx, &page)?, ["y", "x"]);
         assert_eq!(ids(tx, &AgreementFilter { after: Some("x".into()), ..page.clone() })?, ["z", "agr_1"]);
         assert!(ids(tx, &AgreementFilter { after: Some("unknown".into()), ..page })?.is_empty());
-        assert!(tx.agreement_end(&acme, "z", START, "the terms ran out")?);
-        assert!(!tx.agreement_end(&acme, "z", START.plus(Micros(5)), "again")?, "once");
-        let ended = tx.agreement_get(&acme, "z")?.expect("stored");
-        assert_eq!((ended.ended_at, ended.end_reason.as_deref()), (Some(START), Some("the terms ran out")));
-        assert_eq!(ids(tx, &AgreementFilter { in_force_only: true, ..all.clone() })?, ["y", "x", "agr_1"]);
+        let running = tx.agreement_get(&acme, "z")?.expect("stored");
+        let over = Over { at: START, by: Some(Role::Provider), reason: Some("moved".into()) };
+        let life = Life { over: Some(over), said: 1, ..Life::default() };
+        assert!(tx.agreement_set_life(&running, &life)?);
+        assert!(!tx.agreement_set_life(&running, &Life::default())?, "only as it was read");
+        let ended = tx.agreement_lock(&acme, "z")?.expect("stored");
+        assert_eq!((ended.ended_at, ended.end_reason.as_deref(), ended.revision), (Some(START), Some("moved"), 1));
+        assert_eq!(ended.life, life);
+        assert_eq!(ids(tx, &AgreementFilter { phase: Some(Phase::Ended), ..all.clone() })?, ["z"]);
+        let counted = tx.agreement_list_counted(&acme, &AgreementFilter { limit: 1, ..all.clone() })?;
+        assert_eq!(counted.iter().map(|(a, reads)| (a.agreement.id.as_str(), *reads)).collect::<Vec<_>>(), [("y", 0)]);
+        assert_eq!(ids(tx, &AgreementFilter { phase: Some(Phase::Active), ..all.clone() })?, ["y", "x", "agr_1"]);
         assert_eq!(ids(tx, &AgreementFilter { dataset: Some("none".into()), ..all.clone() })?, Vec::<String>::new());
         assert_eq!(ids(tx, &AgreementFilter { role: Some(Role::Provider), dataset: Some("flights".into()), ..all })?.len(), 4);
         Ok(())
     })
     .await;
     conflict(&world, |tx| tx.agreement_set_rules(&agreement("unknown"), &Rules::default())).await;
+    life_of_agreements(&world).await;
     conflict(&world, |tx| {
         let mut forged = agreement("agr_1");
         forged.agreement.digest = "0".repeat(64);
         tx.agreement_insert(&forged).map(drop)
+    })
+    .await;
+}
+
+/// What becomes due, what is stopped with a product, and what is renewed by whom: each changed by one statement.
+async fn life_of_agreements(world: &World) {
+    within(world, |tx| {
+        let (acme, other) = (slug("acme"), slug("other"));
+        assert_eq!(tx.agreements_next_due(&acme)?, None);
+        for (id, day) in [("x", 2), ("y", 1)] {
+            let row = tx.agreement_get(&acme, id)?.expect("stored");
+            let ends_at = START.plus(Micros::from_secs(86_400 * day));
+            let notice = Notice { by: Role::Consumer, at: START, ends_at, reason: None };
+            assert!(tx.agreement_set_life(&row, &Life { notice: Some(notice), ..row.life.clone() })?);
+        }
+        let day = |n: i64| START.plus(Micros::from_secs(86_400 * n));
+        assert_eq!(tx.agreements_next_due(&acme)?, Some(day(1)));
+        assert_eq!(tx.agreements_due(&acme, START, 10)?, Vec::<String>::new());
+        assert_eq!(tx.agreements_due(&acme, day(1), 10)?, ["y"]);
+        assert_eq!(tx.agreements_due(&acme, day(9), 10)?, ["y", "x"]);
+        assert_eq!(tx.agreements_timed(&acme, "", 10)?, Vec::<String>::new(), "the provider's");
+        let flights = ProductId::parse("flights").expect("id");
+        assert_eq!(tx.agreements_of_product(&acme, &flights, "", 2)?, ["agr_1", "x"], "what has ended is left out");
+        assert_eq!(tx.agreements_of_product(&acme, &flights, "x", 2)?, ["y"]);
+        assert_eq!(tx.agreements_of_product(&other, &flights, "", 2)?, Vec::<String>::new(), "a consumer's");
+
+        let stop = Stop { at: START, reason: "recall".into() };
+        assert!(!tx.product_stop(&acme, &ProductId::parse("unknown").expect("id"), &stop)?);
+        assert_eq!(tx.product_stopped(&acme, &flights)?, None);
+        tx.product_insert(&product("flights", 1))?;
+        assert!(tx.product_stop(&acme, &flights, &stop)?);
+        assert!(!tx.product_stop(&acme, &flights, &Stop { at: START, reason: "again".into() })?);
+        assert_eq!(tx.product_stopped(&acme, &flights)?, Some(stop));
+        assert!(tx.product_resume(&acme, &flights)?);
+        assert!(!tx.product_resume(&acme, &flights)?);
+
+        let signature = |digest: &str, jws: &str| SignatureRow {
+            participant: acme.clone(),
+            agreement_id: "agr_1".into(),
+            signer: did("did:web:peer.example"),
+            digest: digest.into(),
+            jws: jws.into(),
+            key: "{}".into(),
+            signed_at: START,
+        };
+        for jws in ["first", "second"] {
+            tx.agreement_sign(&signature("d1", jws))?;
+        }
+        tx.agreement_sign(&signature("d2", "other"))?;
+        let mut kept: Vec<String> = tx.agreement_signatures(&acme, "agr_1")?.into_iter().map(|s| s.jws).collect();
+        kept.sort();
+        assert_eq!(kept, ["first", "other"], "the first of a signer for a document");
+        assert_eq!(tx.agreement_signatures(&other, "agr_1")?, []);
+
+        let (one, two) = (NegotiationId::from_stored("neg_7"), NegotiationId::from_stored("neg_8"));
+        assert!(!tx.agreement_renew(&acme, "agr_1", &one, None)?, "only the consumer renews");
+        assert!(tx.agreement_renew(&other, "agr_1", &one, None)?);
+        assert!(!tx.agreement_renew(&other, "agr_1", &two, None)?, "not twice");
+        assert!(tx.agreement_renew(&other, "agr_1", &two, Some(&one))?, "in place of one that came to nothing");
+        assert_eq!(tx.agreement_renewed_by(&other, &two)?.as_deref(), Some("agr_1"));
+        assert_eq!(tx.agreement_renewed_by(&other, &one)?, None);
+        Ok(())
     })
     .await;
 }

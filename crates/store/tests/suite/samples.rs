@@ -5,6 +5,7 @@ use fondaco_core::{
     agreement::Agreement,
     decision::{Action, Decision, RuleSet, Rules, Trigger},
     ids::{NegotiationId, OfferId, TransferId},
+    life::Life,
     negotiation::{self, Negotiation, Peer, Role, Terms},
     participant::{Declarations, Did, Participant, Slug},
     policy::Policy,
@@ -92,6 +93,9 @@ pub(crate) fn agreement(id: &str) -> AgreementRow {
         end_reason: None,
         payment: None,
         created_at: START,
+        life: Life::default(),
+        revision: 0,
+        renewing: None,
     }
 }
 

@@ -8,7 +8,7 @@ use fondaco_console::{Text, fields::Problems, pages::SentenceKind};
 use fondaco_core::{
     Error, Result, canonical,
     participant::Did,
-    policy::{CONSTRAINTS_MAX, Comparison, Constraint, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator},
+    policy::{CONSTRAINTS_MAX, Comparison, Constraint, NoticePeriod, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator},
     price::Price,
     product::OFFERS_MAX,
     time::Timestamp,
@@ -59,6 +59,7 @@ impl Line {
         let (choice, unit) = match kind {
             SentenceKind::DateTime => ("lt", ""),
             SentenceKind::ElapsedTime => ("lteq", "P-D"),
+            SentenceKind::NoticePeriod => ("", "P-D"),
             SentenceKind::Recipient | SentenceKind::Spatial | SentenceKind::Purpose => ("isAnyOf", ""),
             SentenceKind::Count | SentenceKind::Version => ("", ""),
         };
@@ -90,6 +91,10 @@ impl Line {
             C::Spatial { op, values } => line(SentenceKind::Spatial, set(op), values.clone()),
             C::Purpose { op, values } => line(SentenceKind::Purpose, set(op), values.clone()),
             C::Version { from } => line(SentenceKind::Version, "", vec![from.to_string()]),
+            C::NoticePeriod { period } => {
+                let (value, unit) = period_fields(period.as_str());
+                Self { unit, ..line(SentenceKind::NoticePeriod, "", vec![value]) }
+            }
         }
     }
 
@@ -144,6 +149,10 @@ impl Line {
                 let from = whole(u32::MAX.into()).and_then(|n| u32::try_from(n).ok());
                 Constraint::Version { from: from.ok_or_else(|| Text::say("terms-problem-number"))? }
             }
+            SentenceKind::NoticePeriod => {
+                let period = written(self.value(), &self.unit).and_then(|text| NoticePeriod::parse(&text));
+                Constraint::NoticePeriod { period: period.ok_or_else(|| Text::say("terms-problem-notice"))? }
+            }
         })
     }
 }
@@ -189,10 +198,15 @@ fn period_fields(written: &str) -> (String, String) {
 }
 
 fn period(value: &str, unit: &str) -> Option<Period> {
+    Period::parse(&written(value, unit)?)
+}
+
+/// A number and its unit as an ISO 8601 duration.
+fn written(value: &str, unit: &str) -> Option<String> {
     match unit.split_once('-') {
-        Some((before, after)) if value.bytes().all(|b| b.is_ascii_digit()) => Period::parse(&format!("{before}{value}{after}")),
+        Some((before, after)) if value.bytes().all(|b| b.is_ascii_digit()) => Some(format!("{before}{value}{after}")),
         Some(_) => None,
-        None => Period::parse(value),
+        None => Some(value.to_owned()),
     }
 }
 
@@ -598,6 +612,10 @@ mod tests {
             (SentenceKind::Spatial, "CN", "", true),
             (SentenceKind::Spatial, "China", "", false),
             (SentenceKind::Version, "0", "", false),
+            (SentenceKind::NoticePeriod, "30", "P-D", true),
+            (SentenceKind::NoticePeriod, "0", "P-D", true),
+            (SentenceKind::NoticePeriod, "11", "P-Y", false),
+            (SentenceKind::NoticePeriod, "soon", "P-D", false),
         ] {
             let line = Line { unit: unit.to_owned(), fresh: false, ..Line::with(kind, value) };
             assert_eq!(line.constraint().is_ok(), ok, "{kind:?} {value}");

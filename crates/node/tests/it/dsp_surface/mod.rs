@@ -1,5 +1,6 @@
 //! The protocol's endpoints against a peer that says anything at any time.
 
+mod agreements;
 mod bodies;
 mod catalog;
 mod negotiations;
@@ -24,7 +25,7 @@ fn assert_error(answer: &Answer, status: u16, kind: &str, told: &str) {
     assert!(error["code"].as_str().is_some_and(|c| c.starts_with("FDC-")), "{told}: {error}");
     let reasons = error["reason"].as_array().unwrap_or_else(|| panic!("{told}: no reasons in {error}"));
     assert!(!reasons.is_empty() && reasons.iter().all(|r| r.as_str().is_some_and(|r| !r.is_empty())), "{told}: {error}");
-    if kind != "CatalogError" {
+    if !matches!(kind, "CatalogError" | "AgreementEventError") {
         for pid in ["providerPid", "consumerPid"] {
             assert!(error[pid].is_string(), "{told}: {error}");
         }

@@ -158,7 +158,9 @@ async fn requests_for_access_are_checked() {
     let pids: std::collections::HashSet<String> = copies.iter().map(|a| a.must(201)["providerPid"].to_string()).collect();
     assert_eq!(pids.len(), 1, "{pids:?}");
 
-    subject.post(&format!("/agreements/{agreement}/end"), &json!({"reason": "Over."})).await.must(200);
+    subject.post(&format!("/agreements/{agreement}/stop"), &json!({"reason": "A leak."})).await.must(200);
     let late = ask(&agreement, "DeltaSharing-PULL");
-    assert_error(&peer.send(subject, path, &late).await, 400, "TransferError", "an ended agreement");
+    let refused = peer.send(subject, path, &late).await;
+    assert_error(&refused, 400, "TransferError", "a stopped agreement");
+    assert_eq!(refused.json()["code"], "FDC-3010");
 }
