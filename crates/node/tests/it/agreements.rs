@@ -63,13 +63,13 @@ async fn reads(access: &Access) -> u16 {
 #[tokio::test]
 async fn either_side_gives_the_agreed_notice_and_access_ends_when_it_is_over() {
     for by_consumer in [true, false] {
-        let pair = pair_with(&[notice("PT2S")]).await;
+        let pair = pair_with(&[notice("PT6S")]).await;
         let id = pair.agree("wind").await;
         let access = pair.access(&id).await;
         let (giver, other) = if by_consumer { (&pair.consumer, &pair.provider) } else { (&pair.provider, &pair.consumer) };
         let given = act(giver, &id, "end", json!({"reason": "We move."})).await;
         let side = if by_consumer { "consumer" } else { "provider" };
-        assert_eq!((&given["state"], &given["notice"]["by"], &given["noticePeriod"]), (&json!("ending"), &json!(side), &json!("PT2S")));
+        assert_eq!((&given["state"], &given["notice"]["by"], &given["noticePeriod"]), (&json!("ending"), &json!(side), &json!("PT6S")));
         assert_eq!(giver.post(&format!("/agreements/{id}/end"), &json!({})).await.refused(409), "FDC-1005", "once");
         let heard = stands(other, &id, "ending").await;
         assert_eq!((&heard["endsAt"], &heard["notice"]), (&given["endsAt"], &given["notice"]), "both know the same");
@@ -187,7 +187,7 @@ async fn a_product_is_stopped_with_all_its_agreements() {
 
 #[tokio::test]
 async fn it_expires_on_both_sides_by_the_terms() {
-    let pair = pair_with(&[elapsed("PT3S")]).await;
+    let pair = pair_with(&[elapsed("PT8S")]).await;
     let id = pair.agree("wind").await;
     let access = pair.access(&id).await;
     let ends = agreement(&pair.consumer, &id).await["endsAt"].clone();
