@@ -224,6 +224,7 @@ pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App>
         addresses: moka::future::Cache::builder().max_capacity(REMOTES_CACHED).time_to_live(REMOTES_TTL).build(),
         noted: moka::future::Cache::builder().max_capacity(REMOTES_CACHED).time_to_live(app::peers::NOTED_TTL).build(),
         disk: moka::future::Cache::builder().max_capacity(1).time_to_live(app::health::DISK_FRESH).build(),
+        places: app::catalog_places::Places::default(),
         readings: app::catalog_copies::Readings::default(),
         gate: app::gate::Gate::default(),
         verdicts: files::seal::Verdicts::default(),

@@ -11,6 +11,7 @@ pub mod agreement_signatures;
 pub mod agreements;
 pub mod catalog;
 pub mod catalog_copies;
+pub mod catalog_places;
 pub mod cause;
 pub mod connections;
 pub mod consumer_access;
@@ -100,6 +101,8 @@ pub struct Inner {
     pub noted: moka::future::Cache<(Slug, String), ()>,
     /// What was found on the disk lately.
     pub disk: moka::future::Cache<(), health::Disk>,
+    /// Where readers of our catalogues were.
+    pub places: catalog_places::Places,
     /// Readings of peers' catalogues.
     pub readings: catalog_copies::Readings,
     /// Streams in flight.

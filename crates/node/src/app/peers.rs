@@ -28,6 +28,9 @@ use url::Url;
 const VERSION_PATH: &str = "/.well-known/dspace-version";
 /// Most catalogue pages read while looking for a product: a bound on what one command may cost.
 const PAGES_MAX: usize = 100;
+/// Pages that a search goes on to while nothing is found: with 5,000 products searched for each, as our nodes do, all that
+/// is kept of a peer.
+const EMPTY_PAGES_MAX: usize = 20;
 /// Longest entity tag kept. One that is longer only means that the catalogue is read whole.
 const ETAG_MAX_BYTES: usize = 500;
 
@@ -348,7 +351,14 @@ impl App {
             }
             page => page,
         };
-        let Some(CatalogPage { mut catalog, next, etag }) = page? else { return Ok(None) };
+        let Some(CatalogPage { mut catalog, mut next, etag }) = page? else { return Ok(None) };
+        // A page of a search may hold nothing and still lead on.
+        for _ in 0..EMPTY_PAGES_MAX {
+            let (Some(cursor), true) = (&next, catalog.datasets.is_empty() && filter != CatalogFilter::default()) else { break };
+            let on = CatalogAsked { cursor: Some(cursor), unless: None, ..asked };
+            let Some(page) = self.catalog_page(participant, &remote, &filter, on).await? else { break };
+            (catalog, next) = (page.catalog, page.next);
+        }
         let name = catalog.title.clone();
         self.learn_name(participant, &remote.did, name.as_deref()).await?;
         catalog.datasets.retain(|d| {
@@ -418,11 +428,19 @@ impl App {
         if let Some(found) = found {
             return Ok(found);
         }
-        // Version 1 may be withdrawn while a later version is on offer: look through the catalogue.
+        // Version 1 may be withdrawn while a later version is on offer: look through the catalogue, or through what of it
+        // holds the id, where the provider understands that.
+        let mut filter = CatalogFilter { query: Some(id.to_owned()), kind: None };
         let mut cursor = None;
         for _ in 0..PAGES_MAX {
             let asked = CatalogAsked { cursor: cursor.as_deref(), ..CatalogAsked::default() };
-            let page = self.catalog_page(participant, remote, &CatalogFilter::default(), asked).await?;
+            let page = match self.catalog_page(participant, remote, &filter, asked).await {
+                Err(e) if filter != CatalogFilter::default() && e.code() == Code::PeerRefused => {
+                    (filter, cursor) = (CatalogFilter::default(), None);
+                    continue;
+                }
+                page => page?,
+            };
             let Some(CatalogPage { catalog: page, next, .. }) = page else { break };
             let of_product = |d: &&catalog::Dataset| d.id == id || d.id.split_once(':').is_some_and(|(base, _)| base == id);
             if let Some(best) = page.datasets.iter().filter(of_product).max_by_key(|d| version_number(&d.id)) {

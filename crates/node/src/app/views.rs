@@ -256,6 +256,7 @@ impl App {
             kind: None,
             query: asked.query.filter(|q| !q.trim().is_empty()),
             after: asked.after.as_deref().and_then(ProductRef::parse_dataset_id),
+            upto: None,
             limit: limit + 1,
         };
         self.store
@@ -545,8 +546,15 @@ fn all_versions(tx: &mut Tx, slug: &Slug, id: &ProductId) -> Result<Vec<(u32, Pr
     loop {
         // Version 0 does not exist, so the list begins with the first version of this product.
         let after = ProductRef { id: id.clone(), version: versions.last().map_or(0, |(version, _)| *version) };
-        let filter =
-            ProductFilter { published_only: false, latest_only: false, kind: None, query: None, after: Some(after), limit: VERSIONS_STEP };
+        let filter = ProductFilter {
+            published_only: false,
+            latest_only: false,
+            kind: None,
+            query: None,
+            after: Some(after),
+            upto: None,
+            limit: VERSIONS_STEP,
+        };
         let rows = tx.product_list(slug, &filter)?;
         let before = versions.len();
         versions.extend(rows.iter().take_while(|p| p.reference.id == *id).map(|p| (p.reference.version, p.state)));

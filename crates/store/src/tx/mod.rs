@@ -21,6 +21,8 @@ pub mod participants;
 pub mod peer_datasets;
 pub mod peer_deals;
 pub mod peers;
+#[cfg(test)]
+mod plans;
 pub mod process_counts;
 pub mod product_files;
 pub mod product_search;
@@ -78,6 +80,7 @@ pub struct Tx {
     read_only: bool,
     failed: Option<StoreError>,
     effects: Effects,
+    statements: u64,
 }
 
 impl std::fmt::Debug for Tx {
@@ -89,7 +92,7 @@ impl std::fmt::Debug for Tx {
 impl Tx {
     pub(crate) fn new(conn: Conn, context: Arc<Context>) -> Self {
         let now = context.clock.now();
-        Self { conn, context, now, read_only: true, failed: None, effects: Effects::default() }
+        Self { conn, context, now, read_only: true, failed: None, effects: Effects::default(), statements: 0 }
     }
 
     /// Before a closure.
@@ -98,6 +101,7 @@ impl Tx {
         self.read_only = read_only;
         self.failed = None;
         self.effects = Effects::default();
+        self.statements = 0;
     }
 
     /// After it: what it wants published, and the first statement that failed.
@@ -123,7 +127,13 @@ impl Tx {
         self.context.entropy.as_ref()
     }
 
+    /// Statements that this transaction has run so far: for tests that hold a page to as many for one row as for all.
+    pub const fn statements_run(&self) -> u64 {
+        self.statements
+    }
+
     fn checked<T>(&mut self, sql: Sql, run: impl FnOnce(&mut Conn) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.statements += 1;
         let result = if self.read_only && !sql.only_reads() {
             Err(StoreError::Database("a read tried to write".into()))
         } else {

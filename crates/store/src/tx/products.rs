@@ -1,10 +1,13 @@
 //! Product versions.
 
-use super::{PAGE_MAX, Tx, page, statements};
+use super::{AFTER_EVERY_ID, PAGE_MAX, Tx, page, statements};
 use crate::{
-    dialect::{PRODUCTS_OF_MANY, Sql::Same},
+    dialect::{
+        PRODUCTS_OF_MANY,
+        Sql::{Each, Same},
+    },
     error::StoreError,
-    value::{json, vals},
+    value::{Row, json, vals},
 };
 use fondaco_core::{
     participant::Slug,
@@ -26,6 +29,8 @@ pub struct ProductFilter {
     pub query: Option<String>,
     /// Go on after this one.
     pub after: Option<ProductRef>,
+    /// Look no further than this one.
+    pub upto: Option<ProductRef>,
     /// Most rows.
     pub limit: u32,
 }
@@ -39,7 +44,12 @@ statements! {
     LOCK = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3 FOR UPDATE");
     LATEST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND state = 'published' ORDER BY version DESC LIMIT 1");
     LAST = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 ORDER BY version DESC LIMIT 1");
-    LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND ($5 = '' OR p.kind = $5) AND (p.product_id > $6 OR (p.product_id = $6 AND p.version > $7)) ORDER BY p.product_id, p.version LIMIT $8");
+    LIST = Same("SELECT p.body FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND ($5 = '' OR p.kind = $5) AND (p.product_id, p.version) > ($6, $7) AND (p.product_id, p.version) <= ($8, $9) ORDER BY p.product_id, p.version LIMIT $10");
+    AHEAD = Same("SELECT product_id, version FROM product WHERE participant = $1 AND (product_id, version) > ($2, $3) ORDER BY product_id, version LIMIT 1 OFFSET $4");
+    LATEST_OF_MANY = Each(
+        "SELECT p.product_id, MAX(p.version) FROM json_each($2) w CROSS JOIN product p WHERE p.participant = $1 AND p.product_id = w.value AND p.state = 'published' GROUP BY p.product_id",
+        "SELECT p.product_id, MAX(p.version) FROM jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)) AS w(value) CROSS JOIN product p WHERE p.participant = $1 AND p.product_id = w.value AND p.state = 'published' GROUP BY p.product_id",
+    );
     COUNT = Same("SELECT COUNT(*) FROM product p WHERE p.participant = $1 AND ($2 = 0 OR p.state = 'published') AND ($3 = 0 OR NOT EXISTS (SELECT 1 FROM product n WHERE n.participant = p.participant AND n.product_id = p.product_id AND n.version > p.version AND ($2 = 0 OR n.state = 'published'))) AND ($4 = '' OR p.search LIKE $4 ESCAPE '\\') AND ($5 = '' OR p.kind = $5)");
     NAMES = Same("SELECT 1 FROM product WHERE participant = $1 AND body LIKE $2 ESCAPE '\\' LIMIT 1");
     SET_STATE = Same("UPDATE product SET state = $4, body = $5 WHERE participant = $1 AND product_id = $2 AND version = $3");
@@ -50,6 +60,11 @@ pub(super) const fn state_name(state: ProductState) -> &'static str {
         ProductState::Published => "published",
         ProductState::Withdrawn => "withdrawn",
     }
+}
+
+fn reference(row: &Row) -> Result<ProductRef, StoreError> {
+    let version = u32::try_from(row.int(1)?).map_err(|_| StoreError::Corrupt("a product's version".into()))?;
+    Ok(ProductRef { id: row.parsed(0, ProductId::parse)?, version })
 }
 
 /// What a query is looked for in. Lower-cased here, because the databases differ in what they call lower case.
@@ -134,9 +149,27 @@ impl Tx {
         self.first(LAST, vals![participant.as_str(), id.as_str()], |row| row.json(0))
     }
 
+    /// The newest versions in the catalogue of many products, in one query; those without any are left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Limit`] for more than [`PAGE_MAX`].
+    pub fn products_latest_of_many(&mut self, participant: &Slug, products: &BTreeSet<&ProductId>) -> Result<Vec<ProductRef>, StoreError> {
+        if products.len() > PAGE_MAX as usize {
+            return Err(StoreError::Limit(format!("more than {PAGE_MAX} products at once")));
+        }
+        self.list(LATEST_OF_MANY, vals![participant.as_str(), json(products)?], reference)
+    }
+
+    /// The version that is so many rows after another one, 1 being the next; `None` when there are not so many.
+    pub fn product_ahead(&mut self, participant: &Slug, after: Option<&ProductRef>, rows: u32) -> Result<Option<ProductRef>, StoreError> {
+        let (id, version) = after.map_or(("", 0), |r| (r.id.as_str(), r.version));
+        self.first(AHEAD, vals![participant.as_str(), id, version, i64::from(rows.saturating_sub(1))], reference)
+    }
+
     /// By id and version.
     pub fn product_list(&mut self, participant: &Slug, filter: &ProductFilter) -> Result<Vec<Product>, StoreError> {
         let (after_id, after_version) = filter.after.as_ref().map_or(("", 0), |r| (r.id.as_str(), r.version));
+        let (upto_id, upto_version) = filter.upto.as_ref().map_or((AFTER_EVERY_ID, 0), |r| (r.id.as_str(), r.version));
         let params = vals![
             participant.as_str(),
             filter.published_only,
@@ -145,6 +178,8 @@ impl Tx {
             filter.kind.map_or("", ProductKind::as_str),
             after_id,
             after_version,
+            upto_id,
+            upto_version,
             page(filter.limit)
         ];
         self.list(LIST, params, |row| row.json(0))

@@ -158,7 +158,7 @@ async fn tokens(world: World) {
 }
 
 fn filter() -> ProductFilter {
-    ProductFilter { published_only: false, latest_only: false, kind: None, query: None, after: None, limit: 100 }
+    ProductFilter { published_only: false, latest_only: false, kind: None, query: None, after: None, upto: None, limit: 100 }
 }
 
 fn versions(tx: &mut Tx, of: &Slug, filter: &ProductFilter) -> Result<Vec<String>, StoreError> {

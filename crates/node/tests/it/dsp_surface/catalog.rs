@@ -57,6 +57,28 @@ async fn filters_narrow_the_catalogue_at_the_provider() {
 }
 
 #[tokio::test]
+async fn windows_follow_one_another_and_are_found_again() {
+    let pair = TestPair::start().await;
+    let ids: Vec<String> = (0..7).map(|n| format!("wind-{n}")).collect();
+    for id in &ids {
+        pair.provider.publish(id, "a,b\n1,2\n", &[]).await;
+    }
+    let window = |offset: usize, limit: usize| {
+        let query = json!([{"@type": "QuerySpec", "offset": offset, "limit": limit}]);
+        let (consumer, provider) = (&pair.consumer, &pair.provider);
+        async move { datasets(&consumer.send(provider, "/catalog/request", &asks(&query)).await) }
+    };
+    // Onwards, back, beyond the end, and across what was reached before.
+    for (offset, limit) in [(0, 2), (2, 2), (4, 2), (6, 2), (8, 2), (3, 3), (0, 7), (6, 1), (7, 1), (1, 2)] {
+        let expected: Vec<&String> = ids.iter().skip(offset).take(limit).collect();
+        assert_eq!(window(offset, limit).await.iter().collect::<Vec<_>>(), expected, "{limit} from {offset} on");
+    }
+    // What is published meanwhile is in its place.
+    pair.provider.publish("wind-1a", "a,b\n1,2\n", &[]).await;
+    assert_eq!(window(2, 2).await, ["wind-1a", "wind-2"]);
+}
+
+#[tokio::test]
 async fn what_the_caller_has_is_not_sent_again() {
     let pair = TestPair::with_wind().await;
     let (consumer, provider) = (&pair.consumer, &pair.provider);
