@@ -80,7 +80,9 @@ async fn sound(dir: &Path) -> usize {
         let mut checked = 0;
         for participant in tx.participant_list(None, 100)? {
             let slug = participant.slug;
-            for row in tx.agreement_list(&slug, &AgreementFilter { role: None, dataset: None, phase: None, after: None, limit: 1_000 })? {
+            for row in tx
+                .agreement_list(&slug, &AgreementFilter { role: None, dataset: None, peer: None, phase: None, after: None, limit: 1_000 })?
+            {
                 let again = Agreement::read(row.agreement.document.clone()).expect("a document");
                 assert_eq!(again.digest, row.agreement.digest);
                 if row.role == Role::Provider {

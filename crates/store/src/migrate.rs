@@ -4,6 +4,7 @@
 //! whose scripts differ, is refused before anything is read from it.
 
 mod agreement_life;
+mod many_rows;
 mod product_files;
 mod product_kinds;
 
@@ -47,6 +48,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_connection_checks"),
     migration!(5, "0005_catalog_revision"),
     migration!(6, "0006_agreement_life", agreement_life::fill),
+    migration!(7, "0007_many_rows", many_rows::fill),
 ];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";

@@ -3,7 +3,7 @@
 use super::{
     Body, KeyHeader, Query, Segments,
     auth::Acting,
-    types::{AgreementBody, ListQuery, ReasonBody, TransferBody},
+    types::{AgreementBody, ReasonBody, TransferBody},
     versions::{self, ChangeBody},
 };
 use crate::{
@@ -20,7 +20,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, decision::Rules, time::Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// How long access is waited for, unless asked otherwise.
 const WAIT_SECS: u32 = 30;
@@ -81,11 +81,25 @@ fn id(path: &Segments) -> &str {
     path.get("id")
 }
 
+/// Which agreements to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct AgreementsQuery {
+    /// Only in this state.
+    state: Option<String>,
+    /// Only with this other side, by its DID.
+    peer: Option<String>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Most rows, 1 to 200.
+    limit: Option<u32>,
+}
+
 /// List agreements, newest first.
-#[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements", tag = "agreements", params(("slug" = String, Path), ListQuery),
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements", tag = "agreements", params(("slug" = String, Path), AgreementsQuery),
     responses((status = 200, body = AgreementsBody)))]
-pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<ListQuery>) -> ApiResult<Json<AgreementsBody>> {
-    let asked = ProcessesAsked { state: query.state, after: query.after, limit: query.limit };
+pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<AgreementsQuery>) -> ApiResult<Json<AgreementsBody>> {
+    let asked = ProcessesAsked { state: query.state, peer: query.peer, after: query.after, limit: query.limit };
     let page = app.list_agreements(&acting.participant.slug, asked).await?;
     let agreements = page.items.iter().map(|(row, reads)| AgreementBody::of_row(row, *reads)).collect();
     Ok(Json(AgreementsBody { agreements, next: page.next }))

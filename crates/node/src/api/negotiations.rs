@@ -84,7 +84,7 @@ pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<Ne
         let negotiations = waiting.iter().map(|w| NegotiationBody::waiting(&w.negotiation, w.decides_at)).collect();
         return Ok(Json(NegotiationsBody { negotiations, next: None }));
     }
-    let asked = ProcessesAsked { state: query.state, after: query.after, limit: query.limit };
+    let asked = ProcessesAsked { state: query.state, peer: None, after: query.after, limit: query.limit };
     let page = app.list_negotiations(&acting.participant.slug, asked).await?;
     let negotiations = page.items.iter().map(NegotiationBody::listed).collect();
     Ok(Json(NegotiationsBody { negotiations, next: page.next }))

@@ -64,7 +64,7 @@ fn id(path: &Segments) -> TransferId {
 #[utoipa::path(get, path = "/api/v1/participants/{slug}/transfers", tag = "transfers", params(("slug" = String, Path), ListQuery),
     responses((status = 200, body = TransfersBody)))]
 pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<ListQuery>) -> ApiResult<Json<TransfersBody>> {
-    let asked = ProcessesAsked { state: query.state, after: query.after, limit: query.limit };
+    let asked = ProcessesAsked { state: query.state, peer: None, after: query.after, limit: query.limit };
     let page = app.list_transfers(&acting.participant.slug, asked).await?;
     Ok(Json(TransfersBody { transfers: page.items.iter().map(|t| TransferBody::new(t, &[], None)).collect(), next: page.next }))
 }

@@ -96,6 +96,8 @@ pub struct ProductsAsked {
 pub struct ProcessesAsked {
     /// Only in this state (its DSP name). For agreements: the name of a [`Phase`].
     pub state: Option<String>,
+    /// Only with this other side, by its DID. For agreements.
+    pub peer: Option<String>,
     /// The cursor.
     pub after: Option<String>,
     /// Most rows.
@@ -311,7 +313,8 @@ impl App {
                 Error::invalid(format!("\"{name:.40}\" is no state of agreements; they are: {names}."))
             })?),
         };
-        let filter = AgreementFilter { role: None, dataset: None, phase, after: asked.after, limit: limit + 1 };
+        let peer = asked.peer.as_deref().map(Did::parse).transpose()?;
+        let filter = AgreementFilter { role: None, dataset: None, peer, phase, after: asked.after, limit: limit + 1 };
         self.store
             .read("view.agreements", move |tx| -> Result<_> {
                 let rows = tx.agreement_list_counted(&slug, &filter)?;
@@ -474,7 +477,7 @@ impl App {
                     counts.iter().filter(|((_, state), _)| wanted(state)).map(|(_, n)| n).sum()
                 };
                 let agreements: u64 = counts.agreements.values().sum();
-                let any = AgreementFilter { role: None, dataset: None, phase: None, after: None, limit: 1 };
+                let any = AgreementFilter { role: None, dataset: None, peer: None, phase: None, after: None, limit: 1 };
                 let mut waiting = tx.negotiations_waiting(&slug, WAITING_MAX)?;
                 waiting.sort_by(|a, b| b.id.cmp(&a.id));
                 let mut events = Vec::new();

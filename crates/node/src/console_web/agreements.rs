@@ -57,7 +57,7 @@ pub struct Asked {
 pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>) -> Answer {
     let slug = &room.participant.slug;
     let phase = asked.state.as_deref().and_then(Phase::from_name);
-    let asked = ProcessesAsked { state: phase.map(|p| p.as_str().to_owned()), after: asked.after, limit: None };
+    let asked = ProcessesAsked { state: phase.map(|p| p.as_str().to_owned()), peer: None, after: asked.after, limit: None };
     let listed = app.list_agreements(slug, asked).await?;
     let names = app.names(slug, listed.items.iter().map(|(a, _)| (a.role, Some(peer(a)), a.dataset.as_str()))).await?;
     let now = app.now();

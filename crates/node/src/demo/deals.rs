@@ -112,7 +112,8 @@ impl Sides<'_> {
         };
         let (mut found, mut after) = (None, None);
         for _ in 0..PAGES_MAX {
-            let page = self.consumer.app().list_negotiations(slug, ProcessesAsked { state: None, after, limit: Some(200) }).await?;
+            let page =
+                self.consumer.app().list_negotiations(slug, ProcessesAsked { state: None, peer: None, after, limit: Some(200) }).await?;
             // Newest first: the last that fits is the one the demonstration began, others are the visitor's.
             found = page.items.iter().rfind(same).map(|n| n.id.clone()).or(found);
             after = page.next;

@@ -12,7 +12,7 @@ use fondaco_core::{
     ids::NegotiationId,
     life::{Life, LifeTerms, Phase},
     negotiation::Role,
-    participant::{Declarations, Slug},
+    participant::{Declarations, Did, Slug},
     policy::Policy,
     price::Payment,
     product::ProductId,
@@ -69,6 +69,14 @@ pub struct AgreementRow {
 }
 
 impl AgreementRow {
+    /// The other side.
+    pub const fn peer(&self) -> &Did {
+        match self.role {
+            Role::Provider => &self.agreement.assignee,
+            Role::Consumer => &self.agreement.assigner,
+        }
+    }
+
     /// What its terms say about its life.
     pub fn terms(&self) -> LifeTerms {
         LifeTerms::of(self.policy.as_ref(), self.agreement.timestamp, self.agreement.assignee.as_str())
@@ -82,6 +90,8 @@ pub struct AgreementFilter {
     pub role: Option<Role>,
     /// Only about this dataset.
     pub dataset: Option<String>,
+    /// Only with this other side.
+    pub peer: Option<Did>,
     /// Only where it stands here.
     pub phase: Option<Phase>,
     /// Go on after this agreement's id.
@@ -91,13 +101,14 @@ pub struct AgreementFilter {
 }
 
 statements! {
-    INSERT = Same("INSERT INTO agreement (participant, id, role, dataset, digest, created_at, ended_at, end_reason, body, state, due_at, life, life_revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0) ON CONFLICT DO NOTHING");
+    INSERT = Same("INSERT INTO agreement (participant, id, role, dataset, digest, created_at, ended_at, end_reason, body, state, due_at, life, life_revision, peer_did) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13) ON CONFLICT DO NOTHING");
     DIGEST = Same("SELECT digest FROM agreement WHERE participant = $1 AND id = $2");
     GET = Same("SELECT body, ended_at, end_reason, life, life_revision, renewing FROM agreement WHERE participant = $1 AND id = $2");
     LOCK = Same("SELECT body, ended_at, end_reason, life, life_revision, renewing FROM agreement WHERE participant = $1 AND id = $2 FOR UPDATE");
     CREATED = Same("SELECT created_at FROM agreement WHERE participant = $1 AND id = $2");
     LIST = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
     LIST_OF_STATE = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND a.state = $7 AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
+    LIST_WITH_PEER = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND a.peer_did = $7 AND ($8 = '' OR a.state = $8) AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
     SET_BODY = Same("UPDATE agreement SET body = $3 WHERE participant = $1 AND id = $2");
     SET_LIFE = Same("UPDATE agreement SET state = $3, due_at = $4, life = $5, ended_at = $6, end_reason = $7, life_revision = life_revision + 1 WHERE participant = $1 AND id = $2 AND life_revision = $8");
     DUE = Same("SELECT id FROM agreement WHERE participant = $1 AND due_at <= $2 ORDER BY due_at, id LIMIT $3");
@@ -137,7 +148,8 @@ impl Tx {
             json(row)?,
             row.life.phase().as_str(),
             row.life.due_at(&row.terms()),
-            json(&row.life)?
+            json(&row.life)?,
+            row.peer().as_str()
         ];
         if self.inserted(INSERT, params)? {
             return Ok(true);
@@ -177,14 +189,20 @@ impl Tx {
         };
         let (role, dataset) = (filter.role.map_or("", Role::as_str), filter.dataset.as_deref().unwrap_or_default());
         let counted = |row: &Row| Ok((read(row)?, row.count(6)?));
-        match filter.phase {
-            None => self.list(LIST, vals![participant.as_str(), role, dataset, before, id, page(filter.limit)], counted),
-            Some(phase) => self.list(
-                LIST_OF_STATE,
-                vals![participant.as_str(), role, dataset, before, id, page(filter.limit), phase.as_str()],
-                counted,
-            ),
-        }
+        let mut params = vals![participant.as_str(), role, dataset, before, id, page(filter.limit)].to_vec();
+        let phase = filter.phase.map(Phase::as_str);
+        let sql = match (&filter.peer, phase) {
+            (Some(peer), phase) => {
+                params.extend_from_slice(vals![peer.as_str(), phase.unwrap_or_default()]);
+                LIST_WITH_PEER
+            }
+            (None, Some(phase)) => {
+                params.extend_from_slice(vals![phase]);
+                LIST_OF_STATE
+            }
+            (None, None) => LIST,
+        };
+        self.list(sql, &params, counted)
     }
 
     /// Replaces the rules that decide about an agreement's transfers. The agreement itself never changes. `row` is of

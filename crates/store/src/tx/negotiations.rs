@@ -33,7 +33,8 @@ statements! {
     LOCK = Same("SELECT body FROM negotiation WHERE participant = $1 AND id = $2 FOR UPDATE");
     UPDATE = Same("UPDATE negotiation SET state = $3, peer_did = $4, peer_pid = $5, revision = $6, body = $7 WHERE participant = $1 AND id = $2 AND revision = $8");
     BY_PEER_PID = Same("SELECT body FROM negotiation WHERE participant = $1 AND peer_did = $2 AND peer_pid = $3 AND role = $4 ORDER BY id || '' DESC LIMIT 1");
-    LIST = Same("SELECT body FROM negotiation WHERE participant = $1 AND ($2 = '' OR role = $2) AND ($3 = '' OR state = $3) AND id < $4 ORDER BY id DESC LIMIT $5");
+    LIST = Same("SELECT body FROM negotiation WHERE participant = $1 AND ($2 = '' OR role = $2) AND id < $3 ORDER BY id DESC LIMIT $4");
+    LIST_IN_STATE = Same("SELECT body FROM negotiation WHERE participant = $1 AND ($2 = '' OR role = $2) AND id < $3 AND state = $5 ORDER BY id DESC LIMIT $4");
 }
 
 impl Tx {
@@ -99,13 +100,11 @@ impl Tx {
 
     /// Newest first.
     pub fn negotiation_list(&mut self, participant: &Slug, filter: &ProcessFilter) -> Result<Vec<Negotiation>, StoreError> {
-        let params = vals![
-            participant.as_str(),
-            filter.role.map_or("", Role::as_str),
-            filter.state.as_deref().unwrap_or_default(),
-            filter.after.as_deref().unwrap_or(AFTER_EVERY_ID),
-            page(filter.limit)
-        ];
-        self.list(LIST, params, |row| row.json(0))
+        let role = filter.role.map_or("", Role::as_str);
+        let (before, limit) = (filter.after.as_deref().unwrap_or(AFTER_EVERY_ID), page(filter.limit));
+        match filter.state.as_deref() {
+            None => self.list(LIST, vals![participant.as_str(), role, before, limit], |row| row.json(0)),
+            Some(state) => self.list(LIST_IN_STATE, vals![participant.as_str(), role, before, limit, state], |row| row.json(0)),
+        }
     }
 }

@@ -39,6 +39,8 @@ statements! {
     LOCK_OWNER = Same("SELECT slug FROM participant WHERE slug = $1 FOR UPDATE");
     NEXT_VERSION = Same("SELECT COALESCE(MAX(version), 0) + 1 FROM product WHERE participant = $1 AND product_id = $2");
     INSERT = Same("INSERT INTO product (participant, product_id, version, state, kind, search, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING");
+    NEWEST = Same("SELECT kind, state FROM product WHERE participant = $1 AND product_id = $2 ORDER BY version DESC LIMIT 1");
+    TALLY = Same("INSERT INTO product_tally (participant, kind, state, products) VALUES ($1, $2, $3, $4) ON CONFLICT (participant, kind, state) DO UPDATE SET products = product_tally.products + excluded.products");
     GET = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3");
     MANY = PRODUCTS_OF_MANY;
     LOCK = Same("SELECT body FROM product WHERE participant = $1 AND product_id = $2 AND version = $3 FOR UPDATE");
@@ -118,8 +120,29 @@ impl Tx {
             search_text(product),
             json(product)?
         ];
+        let before = self.newest(&product.participant, &product.reference.id)?;
         self.insert(INSERT, params, "the product version")?;
+        let after = self.newest(&product.participant, &product.reference.id)?;
+        self.tally(&product.participant, before, after)?;
         self.catalog_changed(&product.participant)
+    }
+
+    /// Kind and state of a product, which are those of its newest version.
+    fn newest(&mut self, participant: &Slug, id: &ProductId) -> Result<Option<(String, String)>, StoreError> {
+        self.first(NEWEST, vals![participant.as_str(), id.as_str()], |row| Ok((row.string(0)?, row.string(1)?)))
+    }
+
+    /// Counts a product where it is now instead of where it was.
+    fn tally(&mut self, participant: &Slug, before: Option<(String, String)>, after: Option<(String, String)>) -> Result<(), StoreError> {
+        if before == after {
+            return Ok(());
+        }
+        for (place, change) in [(before, -1_i64), (after, 1)] {
+            if let Some((kind, state)) = place {
+                self.execute(TALLY, vals![participant.as_str(), kind, state, change])?;
+            }
+        }
+        Ok(())
     }
 
     /// One version, withdrawn or not.
@@ -203,7 +226,10 @@ impl Tx {
         let Some(mut found) = self.first(LOCK, key, |row| row.json::<Product>(0))? else { return Ok(false) };
         found.state = state;
         let params = vals![participant.as_str(), product.id.as_str(), product.version, state_name(state), json(&found)?];
+        let before = self.newest(participant, &product.id)?;
         self.execute(SET_STATE, params)?;
+        let after = self.newest(participant, &product.id)?;
+        self.tally(participant, before, after)?;
         self.catalog_changed(participant)?;
         Ok(true)
     }

@@ -359,7 +359,7 @@ async fn agreements(world: World) {
             row.created_at = START.plus(Micros(offset));
             tx.agreement_insert(&row)?;
         }
-        let all = AgreementFilter { role: None, dataset: None, phase: None, after: None, limit: 100 };
+        let all = AgreementFilter { role: None, dataset: None, peer: None, phase: None, after: None, limit: 100 };
         let ids = |tx: &mut Tx, filter: &AgreementFilter| {
             let found = tx.agreement_list(&slug("acme"), filter)?;
             Ok::<_, StoreError>(found.into_iter().map(|a| a.agreement.id).collect::<Vec<_>>())
@@ -382,6 +382,16 @@ async fn agreements(world: World) {
         assert_eq!(counted.iter().map(|(a, reads)| (a.agreement.id.as_str(), *reads)).collect::<Vec<_>>(), [("y", 0)]);
         assert_eq!(ids(tx, &AgreementFilter { phase: Some(Phase::Active), ..all.clone() })?, ["y", "x", "agr_1"]);
         assert_eq!(ids(tx, &AgreementFilter { dataset: Some("none".into()), ..all.clone() })?, Vec::<String>::new());
+        let peer = tx.agreement_get(&acme, "y")?.expect("y").peer().clone();
+        let with = AgreementFilter { peer: Some(peer), ..all.clone() };
+        assert!(ids(tx, &with)?.contains(&"y".to_owned()));
+        assert_eq!(ids(tx, &AgreementFilter { phase: Some(Phase::Ended), ..with.clone() })?, ["z"]);
+        assert_eq!(
+            ids(tx, &AgreementFilter { after: Some("z".into()), ..with })?,
+            ids(tx, &AgreementFilter { after: Some("z".into()), ..all.clone() })?
+        );
+        let stranger = fondaco_core::participant::Did::parse("did:web:stranger.example").expect("did");
+        assert_eq!(ids(tx, &AgreementFilter { peer: Some(stranger), ..all.clone() })?, Vec::<String>::new());
         assert_eq!(ids(tx, &AgreementFilter { role: Some(Role::Provider), dataset: Some("flights".into()), ..all })?.len(), 4);
         Ok(())
     })
