@@ -112,7 +112,7 @@ fn print(lines: &[Line], json: bool) {
     }
     println!("{:<44} {:>12}  {:<8} {:>10}", "", "measured", "", "below");
     for line in lines {
-        let target = line.below.map_or_else(String::new, |b| format!("{b:.0}"));
+        let target = line.below.map_or_else(String::new, |b| format!("{b}"));
         let verdict = if line.met() { "" } else { "  MISSED" };
         println!("{:<44} {:>12.1}  {:<8} {target:>10}{verdict}", line.what, line.value, line.unit);
     }

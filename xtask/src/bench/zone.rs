@@ -274,6 +274,17 @@ impl Asking<'_> {
             let page = if from == 0 { String::new() } else { format!("?cursor={}", load::product(from)) };
             lines.extend(self.times(what, ok, |_| self.catalogue(LIBRARY, &page, None)).await?);
         }
+        // As Eclipse EDC reads a catalogue: window after window.
+        let (from, window) = (self.size.products / 10 * 9, 50);
+        lines.extend(
+            self.times(["windows of 50 from 90,000 on (EDC), p50", "windows of 50 from 90,000 on (EDC), p99"], ok, |n| {
+                let offset = (from + n * window) % self.size.products;
+                let message = json!({"@context": ["https://w3id.org/dspace/2025/1/context.jsonld"], "@type": "CatalogRequestMessage",
+                    "filter": [{"@type": "QuerySpec", "offset": offset, "limit": window}]});
+                Ok(self.dsp(Method::POST, LIBRARY, "catalog/request")?.json(&message))
+            })
+            .await?,
+        );
         let words = [
             (["filter that finds many, p50", "filter that finds many, p99"], "torque"),
             (["filter that finds 1 in 1,000, p50", "filter that finds 1 in 1,000, p99"], RARE),
