@@ -9,7 +9,7 @@ use crate::{dialect::Sql::Same, error::StoreError, value::vals};
 use fondaco_core::{negotiation::Negotiation, participant::Slug};
 
 statements! {
-    COUNT = Same("SELECT COUNT(*) FROM (SELECT 1 FROM negotiation WHERE participant = $1 AND ((role = 'provider' AND state IN ('REQUESTED', 'ACCEPTED', 'VERIFIED')) OR (role = 'consumer' AND state IN ('OFFERED', 'AGREED'))) LIMIT $2) AS waiting");
+    COUNT = Same("SELECT COUNT(*) FROM (SELECT 1 FROM negotiation WHERE participant = $1 AND ((role = 'provider' AND state IN ('REQUESTED', 'ACCEPTED', 'VERIFIED')) OR (role = 'consumer' AND state IN ('OFFERED', 'AGREED'))) ORDER BY id LIMIT $2) AS waiting");
     LIST = Same("SELECT body FROM negotiation WHERE participant = $1 AND ((role = 'provider' AND state IN ('REQUESTED', 'ACCEPTED', 'VERIFIED')) OR (role = 'consumer' AND state IN ('OFFERED', 'AGREED'))) ORDER BY id LIMIT $2");
 }
 
