@@ -52,10 +52,7 @@ impl App {
 
 /// The other party of an agreement.
 pub const fn peer_of(row: &AgreementRow) -> &Did {
-    match row.role {
-        Role::Provider => &row.agreement.assignee,
-        Role::Consumer => &row.agreement.assigner,
-    }
+    row.peer()
 }
 
 /// Our party of an agreement.
