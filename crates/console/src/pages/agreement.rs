@@ -73,6 +73,7 @@ pub enum PaymentState {
 /// The page.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/agreement.html", blocks = ["title"])]
+#[expect(clippy::struct_excessive_bools, reason = "each is a form that the page has or has not")]
 pub struct AgreementPage {
     /// Around the page.
     pub layout: Layout,

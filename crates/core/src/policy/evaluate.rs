@@ -113,19 +113,21 @@ impl Policy {
     /// The first instant at which `recipient` may no longer use what was agreed at `agreed_at`, by time alone: `None` when
     /// time never ends it. Of several permissions the one that lasts longest counts; both sides find the same.
     pub fn expires(&self, agreed_at: Timestamp, recipient: &str) -> Option<Timestamp> {
-        let ends = self.permissions.iter().filter_map(|p| p.expires(agreed_at, recipient));
-        // `None` of any permission is an end that never comes, `None` of all permissions are no ends.
+        let ends = self.permissions.iter().filter(|p| p.is_for(recipient)).map(|p| p.expires(agreed_at));
+        // One permission without an end is an end that never comes; no permission at all has no end either.
         ends.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 }
 
 impl Permission {
-    /// `None`: it is not for this recipient; `Some(None)`: it is, without an end.
-    fn expires(&self, agreed_at: Timestamp, recipient: &str) -> Option<Option<Timestamp>> {
+    fn is_for(&self, recipient: &str) -> bool {
+        self.constraints.iter().all(|c| !matches!(c, Constraint::Recipient { op, values } if !op.holds(recipient, values)))
+    }
+
+    fn expires(&self, agreed_at: Timestamp) -> Option<Timestamp> {
         let mut permit = Permit::default();
         for constraint in &self.constraints {
             match constraint {
-                Constraint::Recipient { op, values } if !op.holds(recipient, values) => return None,
                 Constraint::DateTime { op: Comparison::Lt, at } => permit.stop_at(*at),
                 Constraint::DateTime { op: Comparison::Lteq | Comparison::Eq, at } => permit.stop_at(at.plus(TICK)),
                 Constraint::ElapsedTime { op, limit } => {
@@ -136,7 +138,7 @@ impl Permission {
                 _ => {}
             }
         }
-        Some(permit.until)
+        permit.until
     }
 }
 

@@ -314,10 +314,10 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
     transfers::check_format(tx, &row, &request.format)?;
     let now = app.now();
     let reads = tx.reads_used(slug, &row.agreement.id)?;
-    if let Some(policy) = &row.policy {
-        if let Verdict::Deny(denial) = policy.evaluate(&access::facts_of(policy, &row, now, reads).as_facts()) {
-            return Err(access::denied(&denial));
-        }
+    if let Some(policy) = &row.policy
+        && let Verdict::Deny(denial) = policy.evaluate(&access::facts_of(policy, &row, now, reads).as_facts())
+    {
+        return Err(access::denied(&denial));
     }
     let t = Transfer {
         id: TransferId::generate(now, &*app.entropy),

@@ -10,7 +10,7 @@ use crate::app::{
     agreements::{own_of, peer_of},
     cause::Exchange,
 };
-use fondaco_core::{Result, life::Told, participant::Declarations};
+use fondaco_core::{Result, life::Told, participant::Declarations, time::Timestamp};
 use fondaco_dsp::messages::agreement::AgreementEventMessage;
 use fondaco_store::Job;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -67,8 +67,8 @@ impl AgreementTell {
             sequence: told.sequence,
             kind: told.kind.as_str().into(),
             at: told.at.to_rfc3339(),
-            notice_at: told.notice_at.map(|at| at.to_rfc3339()),
-            ends_at: told.ends_at.map(|at| at.to_rfc3339()),
+            notice_at: told.notice_at.map(Timestamp::to_rfc3339),
+            ends_at: told.ends_at.map(Timestamp::to_rfc3339),
             reason: told.reason,
             renewed_by: told.renewed_by,
         }
