@@ -3,8 +3,8 @@
 from browser import Visitor
 
 # Those that the story has not shown yet as they are at its end.
-SELLER = ("", "/waiting", "/negotiations", "/agreements", "/transfers", "/node")
-BUYER = ("", "/products", "/tokens", "/negotiations", "/agreements", "/transfers")
+SELLER = ("", "/waiting", "/rules", "/negotiations", "/agreements", "/transfers", "/node")
+BUYER = ("", "/products", "/rules", "/tokens", "/negotiations", "/agreements", "/transfers")
 
 
 def sign_in(report, visitor: Visitor) -> None:
@@ -23,6 +23,7 @@ def sign_in(report, visitor: Visitor) -> None:
 def run(report, visitor: Visitor, texts: dict, rooms: tuple[str, ...]) -> None:
     """What is left of the console, and the way out."""
     tokens(report, visitor, texts)
+    rules(report, visitor)
     for room in rooms:
         visitor.room(room)
         visitor.look(room.strip("/") or "overview")
@@ -53,6 +54,31 @@ def tokens(report, visitor: Visitor, texts: dict) -> None:
     visitor.button("tokens-revoke", within=row).click()
     visitor.reads("it is revoked", "notice-token-revoked", within="body")
     report.equal(f"{visitor.who}: it is gone from the list", row.count(), 0)
+
+
+def rules(report, visitor: Visitor) -> None:
+    """What they would mean, then saved; and those of an offer, where there is one."""
+    visitor.room("/rules")
+    visitor.page.locator("#offered-do").select_option("hold")
+    visitor.button("rules-preview").click()
+    visitor.reads("a preview saves nothing", "rules-meaning-unsaved")
+    visitor.look("rules, previewed", switch=False)
+    visitor.button("rules-save").click()
+    visitor.reads("the rules are saved", "notice-rules-saved", within="body")
+    visitor.room("/rules")
+    report.equal(f"{visitor.who}: the rule stands", visitor.page.locator("#offered-do").input_value(), "hold")
+    visitor.page.locator("#offered-do").select_option("")
+    visitor.button("rules-save").click()
+    visitor.reads("the rules are saved", "notice-rules-saved", within="body")
+    visitor.room("/products")
+    product = visitor.page.locator('main a[href*="/products/"]')
+    if product.count():
+        product.first.click()
+        offer = visitor.page.locator('main a[href$="/rules"]')
+        if offer.count():
+            offer.first.click()
+            visitor.page.wait_for_url("**/rules")
+            visitor.look("rules of an offer")
 
 
 def without_scripts(report, visitor: Visitor, texts: dict) -> None:

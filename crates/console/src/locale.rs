@@ -74,6 +74,7 @@ areas! {
     "publish",
     "rhythm",
     "role",
+    "rules",
     "shared-files",
     "state",
     "step",

@@ -263,6 +263,44 @@ async fn a_token_is_shown_once_and_can_be_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn decision_rules_are_previewed_and_saved_as_a_form_and_as_text() {
+    let node = Node::start("acme").await;
+    let browser = node.signed_in().await;
+    let page = browser.page("/p/acme/rules").await;
+    let (csrf, was) = (field(&page, "csrf"), field(&page, "was"));
+    let form = |price: &'static str, go: &'static str, json: &'static str| {
+        let fields = [("offered-do", "accept"), ("offered-price", price), ("agreed-do", "hold"), ("json", json), ("go", go)];
+        fields.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<Vec<_>>()
+    };
+    let send = async |fields: Vec<(String, String)>| {
+        let mut all: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        all.extend([("csrf", csrf.as_str()), ("was", was.as_str())]);
+        browser.post("/p/acme/rules", &all).await
+    };
+    let preview = send(form("95 CNY", "preview", "{}")).await;
+    assert_eq!(preview.status(), StatusCode::OK);
+    assert!(preview.text().contains("up to") && preview.text().contains("nothing is saved yet"), "{}", preview.text());
+    assert!(browser.page("/p/acme/rules").await.contains("everything is automatic"), "a preview saves nothing");
+    let wrong = send(form("95 RMB", "save", "{}")).await;
+    assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
+    assert!(wrong.text().contains("id=\"offered-price-problem\"") && wrong.text().contains("95 RMB"), "what was typed is kept");
+    assert_eq!(send(form("95 CNY", "save", "{}")).await.location(), "/p/acme/rules");
+    let saved = browser.page("/p/acme/rules").await;
+    assert!(saved.contains("The rules are saved") && saved.contains("95.00 CNY"), "{saved}");
+    for (text, status) in [
+        ("{\"default\": {\"offered\": [{\"do\": \"sing\"}]}}", StatusCode::BAD_REQUEST),
+        ("{\"default\": {\"offered\": [{\"do\": \"webhook\", \"url\": \"http://10.0.0.1/\"}]}}", StatusCode::BAD_REQUEST),
+        ("{\"about\": {\"wind\": {\"offered\": [{\"do\": \"hold\"}]}}}", StatusCode::SEE_OTHER),
+    ] {
+        let answer = send(form("", "save", text)).await;
+        assert_eq!(answer.status(), status, "{text}: {}", answer.text());
+    }
+    let about = browser.page("/p/acme/rules").await;
+    assert!(about.contains("About") && about.contains("everything is automatic"), "the text replaced the form: {about}");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rooms_of_others_do_not_exist() {
     let node = Node::start("acme").await;
     node.add_participant("rival").await;

@@ -18,6 +18,7 @@ notice-agreement-stopped = The agreement is stopped. Nothing can be read until y
 notice-agreement-resumed = The agreement is resumed.
 notice-product-stopped = The product is stopped. Nothing of it can be read until you resume it.
 notice-product-resumed = The product is resumed.
+notice-rules-saved = The rules are saved. They are for what begins from now on.
 notice-transfer-suspended = Access is paused. Only you can resume it.
 notice-transfer-resumed = Access is open again.
 notice-transfer-completed = The transfer is completed.

@@ -4,6 +4,7 @@ terms-or = {", or "}
 terms-nor = {", nor "}
 terms-way = Way { $n } of { $ways } to be permitted:
 terms-open = Every participant may use it, without limits.
+terms-moment = { $year }-{ $month }-{ $day }T{ $clock }Z
 terms-before = Use is permitted before { $at }.
 terms-until = Use is permitted until { $at }.
 terms-after = Use is permitted after { $at }.

@@ -1,5 +1,6 @@
 waiting-title = Waiting for you
 waiting-lead = What goes on only once somebody here decides, the longest wait first.
+waiting-rules = What is decided without a person is in the <a>decision rules</a> for what you ask for, and in those of each of your offers.
 waiting-none = Nothing waits for you
 waiting-none-hint = Where a rule of an offer says <code>hold</code>, or a peer asks for other terms than those you published, the negotiation appears here until you decide.
 waiting-since = For { $span }, since { $when }

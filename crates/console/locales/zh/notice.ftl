@@ -18,6 +18,7 @@ notice-agreement-stopped = 合约已停用。恢复之前不可读取。
 notice-agreement-resumed = 合约已恢复。
 notice-product-stopped = 产品已停用。恢复之前不可读取。
 notice-product-resumed = 产品已恢复。
+notice-rules-saved = 规则已保存，适用于此后开始的交易。
 notice-transfer-suspended = 访问已暂停。只有您可以恢复。
 notice-transfer-resumed = 访问已恢复。
 notice-transfer-completed = 传输已完成。

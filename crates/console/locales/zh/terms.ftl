@@ -4,6 +4,7 @@ terms-or = 或
 terms-nor = 、
 terms-way = 第 { $n } 种许可方式（共 { $ways } 种）：
 terms-open = 所有参与方均可不受限制地使用。
+terms-moment = { $year }年{ $month }月{ $day }日 { $clock } UTC
 terms-before = 仅允许在 { $at } 之前使用。
 terms-until = 允许使用至 { $at }（含）。
 terms-after = 仅允许在 { $at } 之后使用。

@@ -1,5 +1,6 @@
 waiting-title = 待您处理
 waiting-lead = 以下事项须由您这一方作出决定后才会继续，等待最久的排在最前。
+waiting-rules = 无须人员决定的事项见您作为申请方的<a>决策规则</a>，以及您各份要约的规则。
 waiting-none = 没有待处理事项
 waiting-none-hint = 当要约的规则设为 <code>hold</code>，或对等方请求的条款与您发布的不同时，相应的协商会显示在这里，直到您作出决定。
 waiting-since = 已等待 { $span }（自 { $when }）

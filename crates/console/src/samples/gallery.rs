@@ -3,8 +3,8 @@
 use crate::pages::{
     AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, HomePage, LoginPage, LoginProblem,
     NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
-    PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, TokensPage, TransferPage, TransfersPage,
-    WaitingPage,
+    PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, RulesPage, TokensPage, TransferPage,
+    TransfersPage, WaitingPage,
 };
 use crate::view::Span;
 use crate::{Locale, Page, Text};
@@ -61,6 +61,8 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("agreement-available", AgreementPage::sample_available())?;
     gallery.add("agreement-provider", AgreementPage::sample_provider())?;
     gallery.add("agreement-ending", AgreementPage::sample_ending())?;
+    gallery.add("rules", RulesPage::sample())?;
+    gallery.add("rules-offer", RulesPage::sample_offer())?;
     gallery.add("transfers", TransfersPage::sample())?;
     gallery.add("transfers-empty", TransfersPage { transfers: Vec::new(), ..TransfersPage::sample() })?;
     gallery.add("transfer", TransferPage::sample())?;

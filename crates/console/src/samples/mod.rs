@@ -6,6 +6,7 @@ mod deals;
 mod gallery;
 mod publish;
 mod rooms;
+mod rules;
 
 pub use gallery::gallery;
 

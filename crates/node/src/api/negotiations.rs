@@ -165,7 +165,7 @@ pub struct StepBody {
 
 async fn followed(app: &App, acting: &Acting, id: &NegotiationId) -> Result<NegotiationBody> {
     let f = app.negotiation_followed(&acting.participant.slug, id).await?;
-    Ok(NegotiationBody::new(&f.process, &f.events, f.delivery_problem, f.decides_at))
+    Ok(NegotiationBody::new(&f.process, &f.events, f.delivery_problem, f.decides_at).tried(f.exchange))
 }
 
 /// Show a negotiation with its timeline; with `wait`, once it is final.

@@ -78,6 +78,8 @@ impl From<UploadedFile> for UploadBody {
 #[derive(Serialize, ToSchema)]
 pub struct PublicationsBody {
     publications: Vec<PublicationBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 /// Which publications to list.
@@ -86,6 +88,10 @@ pub struct PublicationsBody {
 pub struct PublicationsQuery {
     /// Those that are published too.
     all: Option<bool>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Most rows, 1 to 200.
+    limit: Option<u32>,
 }
 
 /// Which file.
@@ -127,10 +133,12 @@ fn id_of(path: &Segments) -> PublicationId {
     params(("slug" = String, Path), PublicationsQuery), responses((status = 200, body = PublicationsBody)))]
 pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<PublicationsQuery>) -> ApiResult<Json<PublicationsBody>> {
     let mut publications = Vec::new();
-    for p in app.publications(&acting.participant.slug, query.all.unwrap_or(false)).await? {
+    let all = query.all.unwrap_or(false);
+    let page = app.publications_page(&acting.participant.slug, all, query.after.as_deref(), query.limit).await?;
+    for p in page.items {
         publications.push(body(&app, p).await?);
     }
-    Ok(Json(PublicationsBody { publications }))
+    Ok(Json(PublicationsBody { publications, next: page.next }))
 }
 
 /// Begin a publication.

@@ -71,7 +71,7 @@ pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<Li
 
 async fn followed(app: &App, acting: &Acting, id: &TransferId) -> Result<TransferBody> {
     let f = app.transfer_followed(&acting.participant.slug, id).await?;
-    Ok(TransferBody::new(&f.process, &f.events, f.delivery_problem))
+    Ok(TransferBody::new(&f.process, &f.events, f.delivery_problem).tried(f.exchange))
 }
 
 /// Show a transfer with its timeline; with `wait`, once it is no longer REQUESTED.

@@ -4,7 +4,7 @@ use super::versions::{VersionBody, versions};
 use crate::app::{
     agreement_signatures,
     agreements::{AgreementView, peer_of},
-    cause::Cause,
+    cause::{Cause, Exchange},
     damage::DamagedFile,
     peers::RemoteDataset,
     products::{Listing, shown_content},
@@ -303,6 +303,10 @@ pub struct NegotiationBody {
     /// Why the next message has not been delivered yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_problem: Option<String>,
+    /// The exchange in which it was not: `message`, `method`, `url`, `status`, `answer`, `attempts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    delivery_exchange: Option<Exchange>,
     /// When a rule decides, if nobody does before.
     #[serde(skip_serializing_if = "Option::is_none")]
     decides_at: Option<String>,
@@ -326,6 +330,11 @@ fn step_name(action: Action) -> Option<&'static str> {
 }
 
 impl NegotiationBody {
+    /// The same, with the exchange in which its next message was not delivered.
+    #[must_use]
+    pub fn tried(self, delivery_exchange: Option<Exchange>) -> Self {
+        Self { delivery_exchange, ..self }
+    }
     /// In the list of those that wait.
     pub fn waiting(n: &Negotiation, decides_at: Option<Timestamp>) -> Self {
         Self::new(n, &[], None, decides_at)
@@ -368,6 +377,7 @@ impl NegotiationBody {
             revision: n.revision,
             versions: if events.is_empty() { Vec::new() } else { versions(n, events) },
             delivery_problem,
+            delivery_exchange: None,
             decides_at: decides_at.map(Timestamp::to_rfc3339),
             events: events.iter().map(EventBody::from).collect(),
         }
@@ -394,11 +404,20 @@ pub struct TransferBody {
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     delivery_problem: Option<String>,
+    /// The exchange in which it was not: `message`, `method`, `url`, `status`, `answer`, `attempts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    delivery_exchange: Option<Exchange>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     events: Vec<EventBody>,
 }
 
 impl TransferBody {
+    /// The same, with the exchange in which its next message was not delivered.
+    #[must_use]
+    pub fn tried(self, delivery_exchange: Option<Exchange>) -> Self {
+        Self { delivery_exchange, ..self }
+    }
     /// With its timeline.
     pub fn new(t: &Transfer, events: &[Event], delivery_problem: Option<String>) -> Self {
         Self {
@@ -418,6 +437,7 @@ impl TransferBody {
             created_at: t.created_at.to_rfc3339(),
             updated_at: t.updated_at.to_rfc3339(),
             delivery_problem,
+            delivery_exchange: None,
             events: events.iter().map(EventBody::from).collect(),
         }
     }

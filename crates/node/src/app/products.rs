@@ -31,6 +31,16 @@ pub struct Listing {
 }
 
 impl App {
+    /// One of our offers.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub async fn offer(&self, slug: &Slug, id: &OfferId) -> Result<Offer> {
+        let missing = Error::not_found(format!("The offer \"{id:.100}\""));
+        let (slug, id) = (slug.clone(), id.clone());
+        self.store.read("offer.get", move |tx| -> Result<_> { Ok(tx.offer_get(&slug, &id)?) }).await?.ok_or(missing)
+    }
+
     /// Sets what this node does of its own accord about an offer: `{"requested": [{"do": "hold"}]}` leaves requests to a
     /// person. The terms stay; negotiations that run keep the rules they began with.
     ///

@@ -6,10 +6,11 @@
 use super::{
     App,
     agreements::peer_of,
+    cause::Exchange,
     people::{PARTICIPANTS_SHOWN, Person},
     products::Listing,
 };
-use crate::jobs;
+use crate::jobs::{self, NegotiationSend, TransferSend};
 use fondaco_core::{
     Error, Result,
     ids::{NegotiationId, TransferId},
@@ -21,7 +22,8 @@ use fondaco_core::{
     transfer::Transfer,
 };
 use fondaco_store::{
-    AgreementFilter, AgreementRow, ApiTokenRow, Event, PeerRow, ProcessFilter, ProductCount, ProductFilter, ProductSearch, StoreError, Tx,
+    AgreementFilter, AgreementRow, ApiTokenRow, Event, Job, PeerRow, ProcessFilter, ProductCount, ProductFilter, ProductSearch, StoreError,
+    Tx,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -51,7 +53,7 @@ pub struct Listed<T> {
 
 impl<T> Listed<T> {
     /// Cuts `items`, of which one more than `limit` was asked for.
-    fn cut(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> String) -> Self {
+    pub(in crate::app) fn cut(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> String) -> Self {
         let limit = limit as usize;
         let goes_on = items.len() > limit;
         items.truncate(limit);
@@ -113,6 +115,8 @@ pub struct Followed<T> {
     pub events: Vec<Event>,
     /// Why the next message has not arrived yet; after the end, the one that tells of it.
     pub delivery_problem: Option<String>,
+    /// The exchange in which it did not.
+    pub exchange: Option<Exchange>,
     /// When a rule decides, if nobody does before.
     pub decides_at: Option<Timestamp>,
 }
@@ -328,14 +332,16 @@ impl App {
     /// # Errors
     /// [`fondaco_core::Code::NotFound`].
     pub async fn negotiation_followed(&self, slug: &Slug, id: &NegotiationId) -> Result<Followed<Negotiation>> {
-        let (slug, id) = (slug.clone(), id.clone());
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
         self.store
             .read("view.negotiation", move |tx| -> Result<_> {
                 let process = tx.negotiation_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The negotiation {id:.80}")))?;
                 let events = tx.events_of(&slug, &format!("negotiation:{id}"), 0, TIMELINE_MAX)?;
-                let delivery_problem = delivery_problem(tx, &slug, &jobs::line(&id))?;
+                let undelivered = undelivered(tx, &slug, &jobs::line(&id))?;
+                let exchange = undelivered.as_ref().and_then(|job| NegotiationSend::tried(&app, job, &process));
+                let delivery_problem = undelivered.and_then(|job| job.last_error);
                 let decides_at = decides_at(tx, &slug, id.as_str(), process.revision)?;
-                Ok(Followed { process, events, delivery_problem, decides_at })
+                Ok(Followed { process, events, delivery_problem, exchange, decides_at })
             })
             .await
     }
@@ -350,9 +356,11 @@ impl App {
             .read("view.transfer", move |tx| -> Result<_> {
                 let process = tx.transfer_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The transfer {id:.80}")))?;
                 let events = tx.events_of(&slug, &format!("transfer:{id}"), 0, TIMELINE_MAX)?;
-                let delivery_problem = delivery_problem(tx, &slug, &jobs::line(&id))?;
+                let undelivered = undelivered(tx, &slug, &jobs::line(&id))?;
+                let exchange = undelivered.as_ref().and_then(|job| TransferSend::tried(job, &process));
+                let delivery_problem = undelivered.and_then(|job| job.last_error);
                 let decides_at = decides_at(tx, &slug, id.as_str(), process.revision)?;
-                Ok(Followed { process, events, delivery_problem, decides_at })
+                Ok(Followed { process, events, delivery_problem, exchange, decides_at })
             })
             .await
     }
@@ -569,9 +577,9 @@ fn all_versions(tx: &mut Tx, slug: &Slug, id: &ProductId) -> Result<Vec<(u32, Pr
     Ok(versions)
 }
 
-/// Why the message at the head of a line has not arrived.
-fn delivery_problem(tx: &mut Tx, slug: &Slug, line: &str) -> Result<Option<String>, StoreError> {
-    Ok(tx.job_of_key(slug, line)?.filter(|j| j.attempts > 0).and_then(|j| j.last_error))
+/// The message at the head of a line, if it was sent and has not arrived.
+fn undelivered(tx: &mut Tx, slug: &Slug, line: &str) -> Result<Option<Job>, StoreError> {
+    Ok(tx.job_of_key(slug, line)?.filter(|j| j.attempts > 0))
 }
 
 /// When a decision about a revision of a process is taken that waits for its time, or for a program.

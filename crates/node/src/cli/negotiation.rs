@@ -7,6 +7,7 @@ use super::{
     list_answer,
     show::{Fields, Table, list, text, texts, when},
 };
+use crate::app::cause::Exchange;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -212,7 +213,13 @@ fn one(n: &Value) -> String {
     if versions.len() > 1 {
         fields.add_lines("Versions", versions.iter().zip(1..).flat_map(|(version, place)| version_lines(place, version)));
     }
-    fields.add("Not delivered", text(n, "deliveryProblem")).add_lines("History", events(n, "events")).render()
+    fields.add("Not delivered", undelivered(n)).add_lines("History", events(n, "events")).render()
+}
+
+/// Why the next message has not arrived: the exchange, where it is known.
+pub(super) fn undelivered(process: &Value) -> String {
+    let exchange = process.get("deliveryExchange").and_then(|e| serde_json::from_value::<Exchange>(e.clone()).ok());
+    exchange.map_or_else(|| text(process, "deliveryProblem").to_owned(), |exchange| exchange.words())
 }
 
 /// A version of the terms: whose it is, and what differs from the one before.

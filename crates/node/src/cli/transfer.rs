@@ -5,7 +5,7 @@ use super::{
     context::Context,
     failure::Result,
     list_answer,
-    negotiation::{ending, events, reason_body},
+    negotiation::{ending, events, reason_body, undelivered},
     show::{Fields, Table, text, when},
 };
 use serde_json::Value;
@@ -99,7 +99,7 @@ fn one(t: &Value) -> String {
     if t.get("ending").is_some_and(Value::is_object) {
         fields.add("Reason", ending(t));
     }
-    fields.add("Not delivered", text(t, "deliveryProblem")).add_lines("History", events(t, "events")).render()
+    fields.add("Not delivered", undelivered(t)).add_lines("History", events(t, "events")).render()
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ notices! {
     ProductStopped = "product-stopped", Info;
     /// After taking it back.
     ProductResumed = "product-resumed", Success;
+    /// After saving decision rules.
+    RulesSaved = "rules-saved", Success;
     /// After opening access.
     TransferStarted = "transfer-started", Success;
     /// After pausing a transfer.

@@ -26,6 +26,7 @@ mod peers;
 mod people;
 mod products;
 mod publish;
+mod rules;
 mod sentences;
 mod shape;
 mod tokens;
@@ -109,6 +110,10 @@ pub fn room_routes() -> Vec<Route> {
         page("/p/{slug}/products", products::list),
         page("/p/{slug}/products/{id}", products::show),
         action("/p/{slug}/products/{id}/withdraw", products::withdraw),
+        page("/p/{slug}/rules", rules::show),
+        action("/p/{slug}/rules", rules::save),
+        page("/p/{slug}/offers/{id}/rules", rules::show_offer),
+        action("/p/{slug}/offers/{id}/rules", rules::save_offer),
         page("/p/{slug}/peers", peers::list),
         action("/p/{slug}/peers", peers::add),
         page("/p/{slug}/peers/{id}", peers::show),

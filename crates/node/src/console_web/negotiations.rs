@@ -106,7 +106,8 @@ fn page(room: &Room, names: &Names, followed: &Followed<Negotiation>, sides: &Si
         agreement_id: n.state.agreement().filter(|_| matches!(n.state, S::Finalized { .. })).map(|a| a.id.clone()),
         provider_pid,
         consumer_pid,
-        delivery_problem: followed.delivery_problem.clone().or(note.filter(|_| !n.state.is_final())).map(|said| Text::detail(&said)),
+        delivery_problem: shape::undelivered(followed.exchange.as_ref(), followed.delivery_problem.as_deref())
+            .or(note.filter(|_| !n.state.is_final()).map(|said| Text::detail(&said))),
         layout: room.layout.clone(),
     }
 }

@@ -54,7 +54,7 @@ pub fn sentence(constraint: &Constraint) -> Text {
             Comparison::Eq => "terms-only-at",
             Comparison::Neq => "terms-except-at",
         })
-        .with("at", at.to_string()),
+        .with("at", moment(&at.to_string())),
         C::ElapsedTime { limit, .. } => Text::say("terms-elapsed").with("period", period(limit.as_str())),
         C::Recipient { op, values } => {
             Text::say(only_or_not(*op, "terms-only-participants", "terms-not-participants")).with("who", listed(values, "terms-comma"))
@@ -73,6 +73,18 @@ pub fn sentence(constraint: &Constraint) -> Text {
         C::NoticePeriod { period: at_once } if at_once.is_none() => Text::say("terms-notice-none"),
         C::NoticePeriod { period: notice } => Text::say("terms-notice").with("period", period(notice.as_str())),
     }
+}
+
+/// An instant as it is written in the terms, to the second, and in Chinese as dates are written there.
+fn moment(written: &str) -> Text {
+    let parts = || {
+        let (date, clock) = written.strip_suffix('Z')?.split_once('T')?;
+        let mut date = date.split('-');
+        // A year before our era begins with a hyphen.
+        let (year, month, day) = (date.next().filter(|y| !y.is_empty())?, date.next()?, date.next()?);
+        Some(Text::say("terms-moment").with("year", year).with("month", month).with("day", day).with("clock", clock))
+    };
+    parts().unwrap_or_else(|| Text::plain(written))
 }
 
 const fn only_or_not(op: SetOperator, only: &'static str, not: &'static str) -> &'static str {
@@ -166,6 +178,9 @@ mod tests {
             {"leftOperand": "elapsedTime", "operator": "lteq", "rightOperand": "P30D"},
             {"leftOperand": "spatial", "operator": "isAnyOf", "rightOperand": ["CN", "SG"]}]}]}))
         .expect("policy");
+        let until =
+            Constraint::DateTime { op: Comparison::Lt, at: fondaco_core::time::Timestamp::parse("2027-01-05T08:30:00Z").expect("instant") };
+        assert_eq!(sentence(&until).in_locale(Locale::Zh), "仅允许在 2027年01月05日 08:30:00 UTC 之前使用。");
         let said: Vec<String> = of(&policy).iter().map(|text| text.in_locale(Locale::Zh)).collect();
         assert_eq!(said, ["合约订立后 30 天内允许使用。", "仅限设立于以下国家或地区的参与方：CN、SG。"]);
     }

@@ -220,6 +220,11 @@ fn cause(cause: Cause) -> view::Cause {
     }
 }
 
+/// Why a message has not arrived yet: the exchange, where it is known, as the timeline shows those that failed for good.
+pub fn undelivered(exchange: Option<&Exchange>, said: Option<&str>) -> Option<Text> {
+    exchange.map(|exchange| cause(Cause::Exchange(exchange.clone())).text()).or_else(|| said.map(Text::detail))
+}
+
 /// A line of a timeline; `None` for an event without a message.
 pub fn event(room: &Room, names: &Names, event: &Event, subject: Option<Subject>) -> Option<EventView> {
     Some(EventView {

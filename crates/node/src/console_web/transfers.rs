@@ -55,7 +55,8 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
         },
         provider_pid,
         consumer_pid,
-        delivery_problem: followed.delivery_problem.or(note.filter(|_| !t.state.is_final())).map(|said| Text::detail(&said)),
+        delivery_problem: shape::undelivered(followed.exchange.as_ref(), followed.delivery_problem.as_deref())
+            .or(note.filter(|_| !t.state.is_final()).map(|said| Text::detail(&said))),
         layout: room.layout.clone(),
     })
 }

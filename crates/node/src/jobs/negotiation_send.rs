@@ -89,6 +89,13 @@ impl NegotiationSend {
         Ok(Self { id: n.id.clone(), message_id: app.fresh_urn(), content })
     }
 
+    /// The last exchange of a job that has not delivered its message yet.
+    pub fn tried(app: &App, job: &Job, n: &Negotiation) -> Option<Exchange> {
+        let send: Self = serde_json::from_value(job.payload.clone()).ok()?;
+        let (path, body) = send.message(app, n)?;
+        Some(send::tried(job, body["@type"].as_str()?, &format!("{}{path}", n.peer.address)))
+    }
+
     /// Delivers it, puts it off, or ends the negotiation.
     ///
     /// # Errors

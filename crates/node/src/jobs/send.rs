@@ -24,6 +24,9 @@ const WORDS_MAX_CHARS: usize = 500;
 /// its processes once a second may not have noted our last answer when our next message arrives, and refuses it as too early.
 const CONFLICT_RETRIES: u32 = 6;
 
+/// How a delivery fails that may succeed later: with this and the status.
+const ANSWERED: &str = "the peer answered ";
+
 /// Who sends to whom.
 #[derive(Clone, Copy)]
 pub struct Parties<'a> {
@@ -112,6 +115,15 @@ fn shown(url: &str) -> String {
     url.into()
 }
 
+/// The last exchange of a message that has not arrived yet.
+pub fn tried(job: &Job, message: &str, url: &str) -> Exchange {
+    let answer = job.last_error.clone().unwrap_or_default();
+    let status = answer.strip_prefix(ANSWERED).and_then(|status| status.parse().ok());
+    // What the status says need not be said twice.
+    let answer = if status.is_some() { String::new() } else { answer };
+    Exchange { message: message.into(), method: "POST".into(), url: shown(url), status, answer, attempts: job.attempts }
+}
+
 /// What a refusal means here: that a price is owed is for our people to know.
 pub fn refusal(exchange: &Exchange, why: String) -> Error {
     let owed = exchange.status == Some(Code::Unpaid.status());
@@ -135,7 +147,7 @@ pub async fn peer_state(app: &App, parties: Parties<'_>, url: &str) -> Option<St
 fn understand(response: &OutResponse) -> Delivery {
     match response.status.as_u16() {
         200..=299 => Delivery::Accepted(response.body.to_vec()),
-        status @ (408 | 425 | 429 | 500..=599) => Delivery::Later(format!("the peer answered {status}")),
+        status @ (408 | 425 | 429 | 500..=599) => Delivery::Later(format!("{ANSWERED}{status}")),
         status => {
             let why = format!("The peer refused the message ({status}). {}", peer_words(&response.body)).trim_end().to_owned();
             if status == 409 { Delivery::Conflict(why) } else { Delivery::Refused(why) }

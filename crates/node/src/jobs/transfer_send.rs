@@ -54,6 +54,23 @@ impl TransferSend {
         Self { id: t.id.clone(), message_id: app.fresh_urn(), message, ending }
     }
 
+    /// The last exchange of a job that has not delivered its message yet.
+    pub fn tried(job: &Job, t: &Transfer) -> Option<Exchange> {
+        let send: Self = serde_json::from_value(job.payload.clone()).ok()?;
+        let (message, path) = match send.message {
+            Message::Request => ("TransferRequestMessage", "request"),
+            Message::Start => ("TransferStartMessage", "start"),
+            Message::Suspension => ("TransferSuspensionMessage", "suspension"),
+            Message::Completion => ("TransferCompletionMessage", "completion"),
+            Message::Termination => ("TransferTerminationMessage", "termination"),
+        };
+        let path = match (&send.message, &t.peer.pid) {
+            (Message::Request, _) => path.to_owned(),
+            (_, pid) => format!("{}/{path}", pid.as_deref()?),
+        };
+        Some(send::tried(job, message, &format!("{}/transfers/{path}", t.peer.address)))
+    }
+
     /// Delivers it, puts it off, or ends the transfer.
     ///
     /// # Errors

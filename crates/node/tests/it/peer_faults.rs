@@ -53,6 +53,10 @@ async fn a_provider_that_is_down_is_waited_for() {
     let (waiting, problem) = delivery_problem(&pair.consumer, "negotiations", &id).await;
     assert_eq!((&waiting["state"], &waiting["peerPid"]), (&json!("REQUESTED"), &Value::Null));
     assert!(!problem.is_empty());
+    let exchange = &waiting["deliveryExchange"];
+    assert_eq!((&exchange["message"], &exchange["method"]), (&json!("ContractRequestMessage"), &json!("POST")), "{waiting}");
+    assert!(exchange["url"].as_str().is_some_and(|url| url.ends_with("/negotiations/request")), "{waiting}");
+    assert!(exchange["attempts"].as_u64().is_some_and(|n| n > 0) && exchange["status"].is_null(), "{waiting}");
     let node = pair.consumer.admin(reqwest::Method::GET, "/api/v1/node", Some(&pair.consumer.token), None).await.must(200);
     assert_eq!(node["jobs"]["pending"], 1);
     // Whoever asks for something new is told at once.

@@ -170,3 +170,27 @@ async fn an_upload_that_has_no_place_leaves_nothing() {
     assert_eq!(fs::read_dir(node.dir().join("uploads/.part")).expect("parts").count(), 0);
     node.shutdown().await;
 }
+
+#[tokio::test]
+async fn they_are_listed_page_by_page() {
+    let node = TestNode::start("acme").await;
+    let mut made = Vec::new();
+    for n in 0..5 {
+        made.push(begin(&node, &format!("p-{n}")).await);
+    }
+    made.reverse();
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = node.get(&format!("/publications?limit=2{after}")).await.must(200);
+        let rows = page["publications"].as_array().expect("a list");
+        assert!(rows.len() <= 2, "{page}");
+        seen.extend(rows.iter().map(|p| p["id"].as_str().expect("an id").to_owned()));
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, made, "each once, the last touched first");
+    assert_eq!(node.get("/publications?after=yesterday").await.status, 400);
+    node.shutdown().await;
+}

@@ -12,7 +12,7 @@ statements! {
     INSERT = Same("INSERT INTO publication (participant, id, state, updated_at, revision, body) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
     GET = Same("SELECT body FROM publication WHERE participant = $1 AND id = $2");
     UPDATE = Same("UPDATE publication SET state = $3, updated_at = $4, revision = $5, body = $6 WHERE participant = $1 AND id = $2 AND revision = $7");
-    LIST = Same("SELECT body FROM publication WHERE participant = $1 AND ($2 = 1 OR state <> 'published') ORDER BY updated_at DESC, id DESC LIMIT $3");
+    LIST = Same("SELECT body FROM publication WHERE participant = $1 AND ($2 = 1 OR state <> 'published') AND (updated_at, id) < ($3, $4) ORDER BY updated_at DESC, id DESC LIMIT $5");
     DELETE = Same("DELETE FROM publication WHERE participant = $1 AND id = $2 AND revision = $3");
     NAMES = Same("SELECT 1 FROM publication WHERE participant = $1 AND body LIKE $2 ESCAPE '\\' LIMIT 1");
     OLD = Same("SELECT body FROM publication WHERE updated_at < $1 AND state <> 'preparing' ORDER BY updated_at LIMIT $2");
@@ -53,9 +53,16 @@ impl Tx {
         }
     }
 
-    /// Last changed first; those that are published only when `all`.
-    pub fn publication_list(&mut self, participant: &Slug, all: bool, limit: u32) -> Result<Vec<Publication>, StoreError> {
-        self.list(LIST, vals![participant.as_str(), all, page(limit)], |row| row.json(0))
+    /// Last changed first, after a publication that was changed then; those that are published only when `all`.
+    pub fn publication_list(
+        &mut self,
+        participant: &Slug,
+        all: bool,
+        after: Option<(Timestamp, &str)>,
+        limit: u32,
+    ) -> Result<Vec<Publication>, StoreError> {
+        let (at, id) = after.map_or((i64::MAX, ""), |(at, id)| (at.as_micros(), id));
+        self.list(LIST, vals![participant.as_str(), all, at, id, page(limit)], |row| row.json(0))
     }
 
     /// Removes a publication as it was read: what it holds may be removed after this transaction, and nothing else.

@@ -16,7 +16,12 @@ pub use runs::{Progress, Runs};
 pub(in crate::app) use store::{enqueue_look, put_feed};
 pub use upload::UploadedFile;
 
-use super::{App, idempotency::Key, products::Listing};
+use super::{
+    App,
+    idempotency::Key,
+    products::Listing,
+    views::{Listed, list_rows},
+};
 use crate::{
     footprint,
     jobs::{PUBLICATION_PREPARE, Prepare},
@@ -26,9 +31,9 @@ use fondaco_core::{
     ids::{JobId, PublicationId},
     participant::{Participant, Slug},
     publication::{Draft, Publication, Source, State},
-    time::Micros,
+    time::{Micros, Timestamp},
 };
-use fondaco_store::NewJob;
+use fondaco_store::{NewJob, Tx};
 use prepare::How;
 use serde_json::json;
 use std::sync::Arc;
@@ -128,7 +133,29 @@ impl App {
     /// When the database fails.
     pub async fn publications(&self, slug: &Slug, all: bool) -> Result<Vec<Publication>> {
         let slug = slug.clone();
-        self.store.read("publication.list", move |tx| -> Result<_> { Ok(tx.publication_list(&slug, all, SHOWN_MAX)?) }).await
+        self.store.read("publication.list", move |tx| -> Result<_> { Ok(tx.publication_list(&slug, all, None, SHOWN_MAX)?) }).await
+    }
+
+    /// A page of them; `after` is the `next` of the page before.
+    ///
+    /// # Errors
+    /// [`Code::Invalid`] for an `after` that is none of ours.
+    pub async fn publications_page(&self, slug: &Slug, all: bool, after: Option<&str>, limit: Option<u32>) -> Result<Listed<Publication>> {
+        let after = after.map(|text| {
+            let (at, id) = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id)))?;
+            Some((Timestamp::from_micros(at), id.to_owned()))
+        });
+        let after = match after {
+            Some(None) => return Err(Error::invalid("\"after\" is the \"next\" of the page before.")),
+            after => after.flatten(),
+        };
+        let (slug, limit) = (slug.clone(), list_rows(limit));
+        let list = move |tx: &mut Tx| -> Result<_> {
+            let after = after.as_ref().map(|(at, id)| (*at, id.as_str()));
+            let rows = tx.publication_list(&slug, all, after, limit + 1)?;
+            Ok(Listed::cut(rows, limit, |p: &Publication| format!("{}.{}", p.updated_at.as_micros(), p.id)))
+        };
+        self.store.read("publication.page", list).await
     }
 
     /// Changes what was said. What was prepared is removed when it does not fit any more.

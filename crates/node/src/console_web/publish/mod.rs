@@ -5,7 +5,7 @@ pub mod describe;
 mod form;
 mod preview;
 pub mod review;
-mod sheet;
+pub(super) mod sheet;
 pub mod source;
 pub mod terms;
 pub mod upload;
