@@ -253,7 +253,7 @@ async fn terms_are_built_sentence_by_sentence() {
     let node = Node::start("acme").await;
     let browser = node.signed_in().await;
     let publisher = Publisher::begin(&browser).await;
-    let one = [("offers", "1"), ("o0", "1"), ("o0p0", "1"), ("o0p0s0", "recipient"), ("o0p0s0-choice", "isAnyOf")];
+    let one = [("offers", "1"), ("o0", "1"), ("o0-price", ""), ("o0p0", "1"), ("o0p0s0", "recipient"), ("o0p0s0-choice", "isAnyOf")];
     let with = |more: &[(&'static str, &'static str)]| one.iter().chain(more).copied().collect::<Vec<_>>();
     let added = publisher.send("terms", &[("offers", "0"), ("do", "preset-partner")]).await;
     assert!(added.status() == StatusCode::OK && added.text().contains("autofocus"), "{}", added.text());
