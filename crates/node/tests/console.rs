@@ -554,7 +554,7 @@ async fn access_is_asked_for_paused_and_ended() {
     assert!(silent.text().contains("FDC-3009"), "{}", silent.text());
     assert!(seller.page("/p/provider/agreements?state=active").await.contains(&deal.agreement));
     assert!(!seller.page("/p/provider/agreements?state=ended").await.contains(&deal.agreement));
-    let ended = seller.post(&format!("{}/terminate", transfer), &[("csrf", &csrf)]).await;
+    let ended = seller.post(&format!("{transfer}/terminate"), &[("csrf", &csrf)]).await;
     assert_eq!(ended.status(), StatusCode::SEE_OTHER);
     buyer.follow_until("consumer", &topic, &own, "TERMINATED").await;
     // The consumer renews it at the terms of today.

@@ -109,10 +109,10 @@ async fn measure(binary: &Path, cache: &Path, args: &Args) -> Result<Vec<Line>> 
     for (after, begun) in starts.iter_mut().enumerate() {
         for _ in 0..STARTS {
             if after == 0 {
-                zone.kill()?
+                zone.kill()?;
             } else {
-                zone.stop()?
-            };
+                zone.stop()?;
+            }
             begun.push(zone.start()?.as_secs_f64() * 1e3);
         }
     }
