@@ -3,6 +3,7 @@
 mod bench;
 mod conformance;
 mod generate;
+mod simulate;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,8 @@ enum Command {
     Conformance(conformance::Args),
     /// Measure
     Bench(bench::Args),
+    /// Let two simulated parties trade over a network that fails in every way, from many seeds
+    Simulate(simulate::Args),
 }
 
 /// The repository's root.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root()),
         Command::Conformance(args) => conformance::run(&root(), &args),
         Command::Bench(args) => bench::run(&root(), &args),
+        Command::Simulate(args) => simulate::run(&root(), &args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

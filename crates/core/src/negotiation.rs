@@ -350,7 +350,8 @@ impl Negotiation {
     /// Takes a step of our own.
     ///
     /// # Errors
-    /// [`Code::IllegalTransition`] where our role has no such step in this state.
+    /// [`Code::IllegalTransition`] where our role has no such step in this state; [`Code::AgreementMismatch`] for
+    /// verifying an agreement about other terms.
     pub fn act(mut self, own: Own, now: Timestamp) -> Result<(Self, Vec<Effect>)> {
         let effects = match (self.role, own, &self.state) {
             (Role::Provider, Own::Offer(terms), State::Requested { terms: asked }) => {
@@ -379,7 +380,11 @@ impl Negotiation {
                 self.reach(State::Accepted { terms }, now);
                 vec![Effect::Send(Message::Accepted), Effect::Decide(Trigger::Accepted)]
             }
-            (Role::Consumer, Own::Verify, State::Agreed { agreement, .. }) => {
+            (Role::Consumer, Own::Verify, State::Agreed { agreement, terms }) => {
+                // Whoever asks for it, a rule or a person: an agreement about other terms is never stood by.
+                if !Policy::same_terms(&agreement.document, &terms.odrl) {
+                    return Err(Error::new(Code::AgreementMismatch, "The agreement's terms are not the ones negotiated."));
+                }
                 let agreement = agreement.clone();
                 self.reach(State::Verified { agreement }, now);
                 vec![Effect::Send(Message::Verification), Effect::Decide(Trigger::Verified)]
@@ -622,6 +627,15 @@ mod tests {
             Own::Verify,
             Own::Terminate(Ending::default()),
         ]
+    }
+
+    #[test]
+    fn an_agreement_about_other_terms_is_never_stood_by() {
+        let agreed = |n| State::Agreed { agreement: agreement(&terms(n).odrl), terms: terms(1) };
+        let refused = negotiation(Role::Consumer, agreed(2)).act(Own::Verify, NOW).expect_err("other terms");
+        assert_eq!(refused.code(), Code::AgreementMismatch);
+        let (verified, _) = negotiation(Role::Consumer, agreed(1)).act(Own::Verify, NOW).expect("the same terms");
+        assert_eq!(verified.state.name(), "VERIFIED");
     }
 
     /// DSP 2025-1's table, written out a second time: (sender, message, from) → to.

@@ -208,6 +208,11 @@ impl Transfer {
                 (State::Started { since: now, answer_due }, Some(Trigger::Started))
             }
             (Own::Suspend(ending), State::Started { .. }) => (State::Suspended { by, ending }, Some(Trigger::Suspended)),
+            // Deviation: the provider's suspension stands over the consumer's. Where the two cross, both sides must know who
+            // may resume, and the provider's node enforces the terms.
+            (Own::Suspend(ending), State::Suspended { by: Role::Consumer, .. }) if by == Role::Provider => {
+                (State::Suspended { by, ending }, None)
+            }
             (Own::Complete, State::Started { .. }) => (State::Completed { by }, None),
             (Own::Terminate(ending), state) if !state.is_final() => (State::Terminated { by, ending }, None),
             (Own::Suspend(_), _) => return Err(self.illegal("Suspending")),
@@ -271,6 +276,19 @@ impl Transfer {
         (self, effects)
     }
 
+    /// The peer completed it while a message of ours was on its way: whatever we did meanwhile, it is over.
+    #[must_use]
+    pub fn completed_there(mut self, now: Timestamp) -> (Self, Vec<Effect>) {
+        if self.state.is_final() {
+            return (self, Vec::new());
+        }
+        let was_open = self.state.is_open();
+        self.state = State::Completed { by: self.role.other() };
+        self.revision += 1;
+        self.updated_at = now;
+        (self, if was_open { vec![Effect::Access { open: false }] } else { Vec::new() })
+    }
+
     /// The decision for a point just reached, by the rules or the default, counting the visit.
     pub fn decide(&mut self, trigger: Trigger) -> Decision {
         let occurrence = self.reached.entry(trigger).or_default();
@@ -332,12 +350,13 @@ mod tests {
         ]
     }
 
-    /// DSP 2025-1's table with our deviation, written out a second time.
+    /// DSP 2025-1's table with our deviations, written out a second time.
     fn spec(sender: Role, message: &str, from: &State) -> Option<&'static str> {
         Some(match (message, from) {
             ("start", State::Requested) if sender == Role::Provider => "STARTED",
             ("start", State::Suspended { by, .. }) if *by == sender => "STARTED",
             ("suspend", State::Started { .. }) => "SUSPENDED",
+            ("suspend", State::Suspended { by: Role::Consumer, .. }) if sender == Role::Provider => "SUSPENDED",
             ("complete", State::Started { .. }) => "COMPLETED",
             ("terminate", State::Requested | State::Started { .. } | State::Suspended { .. }) => "TERMINATED",
             _ => return None,
@@ -382,6 +401,35 @@ mod tests {
         assert!(effects.contains(&Effect::Access { open: false }));
         let (_, effects) = t.receive(Received::Termination(Ending::default()), NOW).expect("terminated");
         assert!(!effects.iter().any(|e| matches!(e, Effect::Access { .. })), "it was closed already");
+    }
+
+    #[test]
+    fn of_two_suspensions_that_cross_the_providers_stands_on_both_sides() {
+        let suspend = || Own::Suspend(Ending::default());
+        let (consumer, _) = transfer(Role::Consumer, State::Started { since: NOW, answer_due: false }).act(suspend(), NOW).expect("ours");
+        let (provider, _) = transfer(Role::Provider, State::Started { since: NOW, answer_due: false }).act(suspend(), NOW).expect("theirs");
+        assert!(provider.clone().receive(Received::Suspension(Ending::default()), NOW).is_err());
+        let (consumer, effects) = consumer.receive(Received::Suspension(Ending::default()), NOW).expect("it stands over ours");
+        assert_eq!((consumer.state.clone(), effects), (provider.state.clone(), Vec::new()));
+        assert!(consumer.act(Own::Start, NOW).is_err() && provider.act(Own::Start, NOW).is_ok(), "the provider may resume");
+    }
+
+    #[test]
+    fn what_the_peer_completed_is_over_whatever_we_did_meanwhile() {
+        for state in states() {
+            for role in [Role::Consumer, Role::Provider] {
+                let before = transfer(role, state.clone());
+                let (after, effects) = before.clone().completed_there(NOW);
+                if state.is_final() {
+                    assert_eq!((after, effects), (before, Vec::new()), "a final state never changes");
+                    continue;
+                }
+                assert_eq!(after.state, State::Completed { by: role.other() });
+                assert_eq!(after.revision, before.revision + 1);
+                let closed = if state.is_open() { vec![Effect::Access { open: false }] } else { Vec::new() };
+                assert_eq!(effects, closed, "{} as {role:?}: it is not told what it said", state.name());
+            }
+        }
     }
 
     #[test]

@@ -7,5 +7,5 @@ pub mod resolver;
 pub mod storage;
 
 pub use address::{AddressClass, NetworkRule, NonPublic, check_url, classify, parse_url};
-pub use client::{OutRequest, OutResponse, OutStream, Outbound};
+pub use client::{Carrier, OutRequest, OutResponse, OutStream, Outbound};
 pub use resolver::{Resolver, SystemResolver};

@@ -11,6 +11,7 @@ use crate::{
 use axum::{Router, extract::Request, middleware, response::Response};
 use fondaco_core::{
     Code, Error, Result,
+    entropy::Entropy,
     participant::Did,
     time::{Clock, SystemClock},
 };
@@ -184,15 +185,44 @@ pub async fn open_app(config: Config) -> Result<App> {
 /// # Errors
 /// As [`Node::start`].
 pub async fn open_app_with(config: Config, clock: Arc<dyn Clock>) -> Result<App> {
-    let entropy = Arc::new(OsEntropy);
+    let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
     let sealer = Sealer::load_or_create(&config.dir, &*entropy)?;
-    let store = Store::open(&StoreConfig::new(config.database_url()), Arc::clone(&clock), entropy.clone()).await?;
+    let store = Store::open(&StoreConfig::new(config.database_url()), Arc::clone(&clock), Arc::clone(&entropy)).await?;
     let rule = net::NetworkRule {
         allow_private: config.network.allow_private,
         allow_loopback: config.is_loopback(),
         allow_http: config.network.allow_http,
     };
     let outbound = net::Outbound::trusting(rule, config.ca_file().as_deref())?;
+    assemble(config, Parts { store, clock, entropy, sealer, outbound })
+}
+
+/// What an [`App`] is put together from, beside its configuration.
+pub struct Parts {
+    /// The database, open.
+    pub store: Store,
+    /// The time, the store's own too.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, the store's own too.
+    pub entropy: Arc<dyn Entropy>,
+    /// Secrets at rest.
+    pub sealer: Sealer,
+    /// The way out.
+    pub outbound: net::Outbound,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Puts an [`App`] together; nothing of it runs yet.
+///
+/// # Errors
+/// [`Code::ConfigInvalid`] and others for what the configuration says of identities.
+pub fn assemble(config: Config, parts: Parts) -> Result<App> {
+    let Parts { store, clock, entropy, sealer, outbound } = parts;
     let resolver = DidResolver::new(outbound.clone(), Arc::clone(&clock));
     if config.identity.authenticator != AuthenticatorKind::Did {
         tracing::warn!(

@@ -1,5 +1,5 @@
 //! For tests only: nodes on free ports ([`TestNode`]), two that trade ([`TestPair`]), a proxy in front of a node that
-//! fails on demand ([`FaultProxy`]), a Delta Sharing client without comfort ([`Share`]), protocol messages ([`wire`]).
+//! fails on demand ([`FaultProxy`]), two in a [`simulation`], a Delta Sharing client without comfort ([`Share`]), protocol messages ([`wire`]).
 //!
 //! Nodes use SQLite; with `FONDACO_TEST_POSTGRES_URL` set, each gets a schema of its own on that server.
 //! Every function panics on failure: in a test that is the answer.
@@ -12,6 +12,7 @@ mod pair;
 mod patience;
 mod proxy;
 mod share;
+pub mod simulation;
 pub mod tables;
 pub mod wire;
 

@@ -262,6 +262,8 @@ impl App {
                 tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
                 tx.jobs_drop(&slug, &jobs::waiting_line(&failed.id))?;
                 record(tx, &failed, failed.role, &text, failure.exchange.map(Cause::Exchange).as_ref())?;
+                // The peer may think that it goes on. It is told, if it can be reached within another day.
+                failed.perform(&app, tx, Effect::Send(Message::Termination))?;
                 tx.negotiation_update(&failed, before)?;
                 Ok(())
             })

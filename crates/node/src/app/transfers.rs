@@ -138,6 +138,28 @@ impl App {
         Ok(())
     }
 
+    /// Notes that the peer completed a transfer while a message of ours was on its way.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn transfer_completed_there(&self, slug: &Slug, id: &TransferId, job: JobId) -> Result<()> {
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
+        let done = self
+            .store
+            .tx("transfer.completed_there", move |tx| -> Result<_> {
+                tx.job_finish(&job)?;
+                let Some(t) = tx.transfer_lock(&slug, &id)?.filter(|t| !t.state.is_final()) else { return Ok(Done::just(())) };
+                let before = t.revision;
+                let (over, effects) = t.completed_there(app.now());
+                record(tx, &over, over.role.other(), "Completed the transfer.", None)?;
+                let done = process::follow(&app, tx, over, effects, Some(before))?;
+                Ok(Done { value: (), after: done.after })
+            })
+            .await?;
+        self.after_commit(done.after);
+        Ok(())
+    }
+
     /// Ends a transfer whose peer cannot be told or refuses what we say.
     ///
     /// # Errors
@@ -150,7 +172,9 @@ impl App {
                 tx.job_finish(&job)?;
                 let Some(t) = tx.transfer_lock(&slug, &id)?.filter(|t| !t.state.is_final()) else { return Ok(Done::just(())) };
                 let (before, words) = (t.revision, failure.ending.reasons.join(" "));
-                let (failed, effects) = t.fail(failure.ending, app.now());
+                let (failed, mut effects) = t.fail(failure.ending, app.now());
+                // The peer may think that it goes on. It is told, if it can be reached within another day.
+                effects.push(Effect::Send(Message::Termination));
                 tx.jobs_drop(&slug, &jobs::line(&failed.id))?;
                 tx.jobs_drop(&slug, &jobs::waiting_line(&failed.id))?;
                 record(tx, &failed, failed.role, &words, failure.exchange.map(Cause::Exchange).as_ref())?;
@@ -224,7 +248,13 @@ impl Process for Transfer {
         self.revision
     }
     fn is_void(&self) -> bool {
-        self.state.is_final() && self.peer.pid.is_some()
+        let void = match &self.state {
+            State::Terminated { .. } => true,
+            // What we completed the peer must first know to have begun: our messages stay in line before the completion.
+            State::Completed { by } => *by != self.role,
+            State::Requested | State::Started { .. } | State::Suspended { .. } => false,
+        };
+        void && self.peer.pid.is_some()
     }
     fn decide(&mut self, trigger: Trigger) -> Decision {
         Self::decide(self, trigger)

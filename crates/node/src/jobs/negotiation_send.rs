@@ -121,6 +121,9 @@ impl NegotiationSend {
                 finish_signed(app, job, &n, claim, signature).await
             }
             Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &n, &why, exchange).await,
+            Delivery::Refused(why) | Delivery::Conflict(why) if n.state.is_final() => {
+                self.last_refused(app, job, parties, &n, &why, exchange).await
+            }
             Delivery::Refused(why) | Delivery::Conflict(why) => {
                 let e = Error::new(Code::PeerRefused, why);
                 app.negotiation_fail(&job.participant, &n.id, Failure::new(&e, Some(exchange)), job.id.clone()).await
@@ -128,9 +131,33 @@ impl NegotiationSend {
         }
     }
 
+    /// It is over here, and the peer refused to hear so: nobody would tell it again.
+    async fn last_refused(&self, app: &App, job: &Job, parties: Parties<'_>, n: &Negotiation, why: &str, exchange: Exchange) -> Result<()> {
+        match (self.peer_state(app, parties, n).await.as_deref(), &n.state) {
+            // It ended the negotiation while we put the agreement in force: it holds none, so ours is not left standing.
+            (Some("TERMINATED"), State::Finalized { agreement }) if self.content == Content::Finalized => {
+                let reason = "The consumer ended the negotiation before it learnt that the agreement was in force.".to_owned();
+                match app.agreement_stop(&job.participant, &agreement.id, Some(reason)).await {
+                    // Stopped or over already.
+                    Err(e) if e.code() == Code::Conflict => {}
+                    other => other?,
+                }
+                finish(app, job).await
+            }
+            (Some("TERMINATED" | "FINALIZED"), _) => finish(app, job).await,
+            // Perhaps the message was damaged on its way.
+            _ if send::may_be_damaged(job, why) => self.put_off(app, job, n, why, exchange).await,
+            _ => finish(app, job).await,
+        }
+    }
+
+    async fn peer_state(&self, app: &App, parties: Parties<'_>, n: &Negotiation) -> Option<String> {
+        let pid = n.peer.pid.as_ref()?;
+        send::peer_state(app, parties, &format!("{}/negotiations/{pid}", n.peer.address)).await
+    }
+
     /// A repeated message was refused: is the peer where the message would have brought it?
     async fn arrived_before(&self, app: &App, parties: Parties<'_>, n: &Negotiation) -> bool {
-        let Some(pid) = &n.peer.pid else { return false };
         let reached: &[&str] = match self.content {
             Content::Request { .. } => &["REQUESTED", "OFFERED", "AGREED", "VERIFIED", "FINALIZED"],
             Content::Offer { .. } => &["OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED"],
@@ -140,8 +167,7 @@ impl NegotiationSend {
             Content::Finalized => &["FINALIZED"],
             Content::Termination { .. } => &["TERMINATED"],
         };
-        let state = send::peer_state(app, parties, &format!("{}/negotiations/{pid}", n.peer.address)).await;
-        state.is_some_and(|s| reached.contains(&s.as_str()))
+        self.peer_state(app, parties, n).await.is_some_and(|s| reached.contains(&s.as_str()))
     }
 
     async fn put_off(&self, app: &App, job: &Job, n: &Negotiation, why: &str, exchange: Exchange) -> Result<()> {
@@ -159,6 +185,8 @@ impl NegotiationSend {
         let ack = match ContractNegotiation::parse(answer) {
             Ok(ack) if ack.consumer_pid == n.id.as_str() => ack,
             Ok(_) => return self.unusable(app, job, "it is about another negotiation", exchange).await,
+            // Perhaps only the answer was damaged on its way; asked again, the peer finds the same negotiation.
+            Err(e) if send::may_be_damaged(job, &e.to_string()) => return self.put_off(app, job, n, &e.to_string(), exchange).await,
             Err(e) => return self.unusable(app, job, &e.to_string(), exchange).await,
         };
         let (slug, id, job_id) = (job.participant.clone(), n.id.clone(), job.id.clone());

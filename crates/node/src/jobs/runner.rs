@@ -44,7 +44,8 @@ fn reads_a_source(kind: &str) -> bool {
     matches!(kind, PUBLICATION_PREPARE | FEED_LOOK)
 }
 
-async fn perform(app: &App, job: Job) {
+/// Carries out one job that the feed handed out: to its end, or put off.
+pub async fn perform(app: &App, job: Job) {
     let (id, kind, attempts) = (job.id.clone(), job.kind.clone(), job.attempts);
     metrics::counter!("fondaco_jobs_total", "kind" => kind.clone()).increment(1);
     // A panic must not leave the job's line held until the next start.

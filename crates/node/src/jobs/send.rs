@@ -27,6 +27,10 @@ const CONFLICT_RETRIES: u32 = 6;
 /// How a delivery fails that may succeed later: with this and the status.
 const ANSWERED: &str = "the peer answered ";
 
+/// How often at least a message is sent again when it or its answer may have been damaged on its way: some seconds in all.
+/// What damages messages passes; a peer that does not speak the protocol never will.
+const DAMAGE_RETRIES: u32 = 3;
+
 /// Who sends to whom.
 #[derive(Clone, Copy)]
 pub struct Parties<'a> {
@@ -135,6 +139,17 @@ pub fn may_be_too_early(job: &Job) -> bool {
     job.attempts < CONFLICT_RETRIES
 }
 
+/// Whether a message that failed this way may be sent again, since it or its answer may only have been damaged on its way:
+/// a few times, and for as long as it did not fail the same way the last time.
+pub fn may_be_damaged(job: &Job, why: &str) -> bool {
+    job.attempts < DAMAGE_RETRIES || !is_the_same(job.last_error.as_deref(), why)
+}
+
+/// A job keeps the beginning of why it failed.
+fn is_the_same(last: Option<&str>, why: &str) -> bool {
+    last.is_some_and(|last| !last.is_empty() && why.starts_with(last))
+}
+
 /// The state a peer sees: when it refuses a message, that may be because it has it already and its answer got lost.
 pub async fn peer_state(app: &App, parties: Parties<'_>, url: &str) -> Option<String> {
     let authorization = app.authorization(parties.slug, parties.own, parties.peer, parties.declared).await.ok()?;
@@ -179,4 +194,16 @@ pub async fn later(app: &App, job: &Job, why: &str) -> Result<Result<()>> {
     let (id, run_at, why) = (job.id.clone(), now.plus(super::runner::backoff(job.attempts)), why.to_owned());
     app.store.tx("job.later", move |tx| -> Result<_> { Ok(tx.job_retry(&id, run_at, &why)?) }).await?;
     Ok(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_failures_alike_are_meant() {
+        assert!(is_the_same(Some("the peer answered"), "the peer answered nonsense"));
+        assert!(!is_the_same(Some("the peer answered 500"), "the peer answered nonsense"), "it was away, then damaged one answer");
+        assert!(!is_the_same(None, "nonsense") && !is_the_same(Some(""), "nonsense"));
+    }
 }

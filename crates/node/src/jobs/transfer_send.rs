@@ -87,22 +87,38 @@ impl TransferSend {
         match delivery {
             Delivery::Accepted(answer) => self.delivered(app, job, &t, &answer, exchange).await,
             Delivery::Later(why) => self.put_off(app, job, &t, &why, exchange).await,
-            // A start may also answer a consumer that resumed: one that is STARTED already needs none.
+            // A start may also answer a consumer that resumed: one that is STARTED already needs none; nor does one that
+            // suspended it meanwhile need our suspension.
             Delivery::Refused(_) | Delivery::Conflict(_)
-                if (job.attempts > 0 || self.message == Message::Start) && self.arrived_before(app, parties, &t).await =>
+                if (job.attempts > 0 || matches!(self.message, Message::Start | Message::Suspension))
+                    && self.arrived_before(app, parties, &t).await =>
             {
                 finish(app, job).await
             }
             Delivery::Conflict(why) if send::may_be_too_early(job) => self.put_off(app, job, &t, &why, exchange).await,
-            Delivery::Refused(why) | Delivery::Conflict(why) => {
-                let e = send::refusal(&exchange, why);
-                app.transfer_fail(&job.participant, &t.id, Failure::new(&e, Some(exchange)), job.id.clone()).await
-            }
+            Delivery::Refused(why) | Delivery::Conflict(why) => match self.peer_state(app, parties, &t).await.as_deref() {
+                // Our suspension crossed its completion on the way: it is over, as the peer says, and nothing failed.
+                Some("COMPLETED") if self.message != Message::Request => {
+                    app.transfer_completed_there(&job.participant, &t.id, job.id.clone()).await
+                }
+                // It is over here, and nobody would tell the peer again: perhaps the message was damaged on its way.
+                there if t.state.is_final() && there != Some("TERMINATED") && send::may_be_damaged(job, &why) => {
+                    self.put_off(app, job, &t, &why, exchange).await
+                }
+                _ => {
+                    let e = send::refusal(&exchange, why);
+                    app.transfer_fail(&job.participant, &t.id, Failure::new(&e, Some(exchange)), job.id.clone()).await
+                }
+            },
         }
     }
 
+    async fn peer_state(&self, app: &App, parties: Parties<'_>, t: &Transfer) -> Option<String> {
+        let pid = t.peer.pid.as_ref()?;
+        send::peer_state(app, parties, &format!("{}/transfers/{pid}", t.peer.address)).await
+    }
+
     async fn arrived_before(&self, app: &App, parties: Parties<'_>, t: &Transfer) -> bool {
-        let Some(pid) = &t.peer.pid else { return false };
         let reached: &[&str] = match self.message {
             Message::Request => &["REQUESTED", "STARTED", "SUSPENDED", "COMPLETED"],
             Message::Start => &["STARTED", "COMPLETED"],
@@ -110,8 +126,7 @@ impl TransferSend {
             Message::Completion => &["COMPLETED"],
             Message::Termination => &["TERMINATED"],
         };
-        let state = send::peer_state(app, parties, &format!("{}/transfers/{pid}", t.peer.address)).await;
-        state.is_some_and(|s| reached.contains(&s.as_str()))
+        self.peer_state(app, parties, t).await.is_some_and(|s| reached.contains(&s.as_str()))
     }
 
     async fn put_off(&self, app: &App, job: &Job, t: &Transfer, why: &str, exchange: Exchange) -> Result<()> {
@@ -124,6 +139,12 @@ impl TransferSend {
     async fn delivered(&self, app: &App, job: &Job, t: &Transfer, answer: &[u8], exchange: Exchange) -> Result<()> {
         if self.message != Message::Request || t.peer.pid.is_some() {
             return finish(app, job).await;
+        }
+        // Perhaps only the answer was damaged on its way; asked again, the peer finds the same transfer.
+        if let Err(e) = TransferProcess::parse(answer)
+            && send::may_be_damaged(job, &e.to_string())
+        {
+            return self.put_off(app, job, t, &e.to_string(), exchange).await;
         }
         let ack = TransferProcess::parse(answer).ok().filter(|ack| ack.consumer_pid == t.id.as_str());
         let Some(ack) = ack else {

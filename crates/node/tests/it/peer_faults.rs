@@ -176,7 +176,8 @@ async fn an_answer_that_cannot_be_used_ends_it_with_a_reason() {
     ] {
         let told = format!("{fault:?}");
         let pair = unsteady_provider().await;
-        pair.provider.proxy().fail("POST", "/negotiations/request", 1, fault);
+        // What cannot be read is asked for again some times.
+        pair.provider.proxy().fail("POST", "/negotiations/request", 4, fault);
         let id = pair.begin("wind").await;
         let ended = pair.consumer.settled(&id).await;
         assert_eq!((&ended["state"], &ended["ending"]["code"]), (&json!("TERMINATED"), &json!(code)), "{told}: {ended}");
@@ -249,4 +250,26 @@ async fn an_end_reaches_a_peer_that_was_away() {
     let transfer = pair.provider_transfer(&access.transfer).await;
     let ended = pair.provider.reaches("transfers", &transfer, "TERMINATED").await;
     assert_eq!(ended["ending"]["reasons"], json!(["Enough."]));
+}
+
+#[tokio::test]
+async fn what_one_side_gives_up_ends_on_the_other() {
+    let pair = unsteady_consumer().await;
+    pair.consumer.proxy().fail("POST", "/agreement", 1, Fault::Answer(403, &[], "not here"));
+    let id = pair.begin("wind").await;
+    let ended = pair.consumer.settled(&id).await;
+    assert_eq!((&ended["state"], &ended["ending"]["by"]), (&json!("TERMINATED"), &json!("provider")), "{ended}");
+    assert_eq!(pair.provider_negotiation(&id).await["state"], "TERMINATED");
+}
+
+#[tokio::test]
+async fn an_end_that_is_refused_is_said_again() {
+    let pair = unsteady_provider().await;
+    let agreement = pair.agree("wind").await;
+    let access = pair.access(&agreement).await;
+    pair.provider.proxy().fail("POST", "/termination", 1, Fault::Answer(400, &[], "what?"));
+    pair.consumer.post(&format!("/transfers/{}/terminate", access.transfer), &json!({"reason": "Enough."})).await.must(200);
+    let transfer = pair.provider_transfer(&access.transfer).await;
+    pair.provider.reaches("transfers", &transfer, "TERMINATED").await;
+    pair.provider.proxy().faults(1).await;
 }

@@ -69,14 +69,15 @@ fn message(t: &Transfer, path: &str) -> Value {
     wire::message(kind, json!({"providerPid": provider, "consumerPid": consumer}))
 }
 
-/// By the protocol's table, with the deviation that only who suspended may resume.
+/// By the protocol's table, with the deviations that only who suspended may resume, and that the provider's suspension stands
+/// over the consumer's.
 fn leads_to(own: Role, state: &str, path: &str) -> Option<&'static str> {
     let sender = own.other();
     match (path, state, sender) {
         ("start", "REQUESTED" | "SUSPENDED by provider", Role::Provider) | ("start", "SUSPENDED by consumer", Role::Consumer) => {
             Some("STARTED")
         }
-        ("suspension", "STARTED", _) => Some("SUSPENDED"),
+        ("suspension", "STARTED", _) | ("suspension", "SUSPENDED by consumer", Role::Provider) => Some("SUSPENDED"),
         ("completion", "STARTED", _) => Some("COMPLETED"),
         ("termination", "REQUESTED" | "STARTED" | "SUSPENDED by consumer" | "SUSPENDED by provider", _) => Some("TERMINATED"),
         _ => None,
