@@ -62,6 +62,12 @@ mod tests {
     use super::*;
     use crate::{dialect::Sql, migrate};
 
+    const INSERT: Sql = Same(
+        "INSERT INTO agreement (participant, id, role, dataset, digest, created_at, ended_at, end_reason, body) VALUES ('acme', $1, 'provider', 'flights', 'x', 1, $2, $3, $4)",
+    );
+    const READ: Sql = Same("SELECT id, state, due_at, life FROM agreement ORDER BY id");
+    const JOBS: Sql = Same("SELECT kind, run_at FROM job");
+
     #[test]
     fn what_was_agreed_before_is_planned_and_what_had_ended_stays_ended() {
         let mut conn = Conn::Sqlite(Box::new(rusqlite::Connection::open_in_memory().expect("open")));
@@ -77,14 +83,10 @@ mod tests {
             }
             body.to_string()
         };
-        const INSERT: Sql = Same(
-            "INSERT INTO agreement (participant, id, role, dataset, digest, created_at, ended_at, end_reason, body) VALUES ('acme', $1, 'provider', 'flights', 'x', 1, $2, $3, $4)",
-        );
         for (id, ended, timed) in [("a", None, false), ("b", Some(7_i64), true), ("c", None, true)] {
             conn.execute(INSERT, vals![id, ended, ended.map(|_| "moved"), stored(timed)]).expect("agreement");
         }
         migrate::migrate(&mut conn, now).expect("this schema");
-        const READ: Sql = Same("SELECT id, state, due_at, life FROM agreement ORDER BY id");
         let rows = conn.query(READ, &[]).expect("rows");
         let read: Vec<_> = rows.iter().map(|r| (r.string(1).expect("state"), r.opt_at(2).expect("due"))).collect();
         let made = serde_json::from_str::<AgreementRow>(&stored(true)).expect("agreement").agreement.timestamp;
@@ -92,7 +94,6 @@ mod tests {
         assert_eq!(read, [("active".to_owned(), None), ("ended".to_owned(), None), ("active".to_owned(), Some(due))]);
         let life: Life = rows[1].json(3).expect("life");
         assert_eq!(life.over, Some(Over { at: Timestamp::from_micros(7), by: Some(Role::Provider), reason: Some("moved".into()) }));
-        const JOBS: Sql = Same("SELECT kind, run_at FROM job");
         let jobs = conn.query(JOBS, &[]).expect("jobs");
         assert_eq!((jobs.len(), jobs[0].string(0).expect("kind"), jobs[0].at(1).expect("due")), (1, AGREEMENT_DUE.to_owned(), due));
     }
