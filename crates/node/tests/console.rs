@@ -57,6 +57,7 @@ async fn every_page_opens_once_signed_in() {
                 (filled(other, "consumer", "pub_x"), StatusCode::NOT_FOUND)
             }
             // The consumer has no products; the provider's own page is looked at below.
+            "/p/{slug}/offers/{id}/rules" => (filled(route.path, "consumer", "off_x"), StatusCode::NOT_FOUND),
             "/p/{slug}/products/{id}" => (filled(route.path, "consumer", "wind"), StatusCode::NOT_FOUND),
             other => {
                 assert!(!other.contains("{id}"), "{other}: say here which id it takes");

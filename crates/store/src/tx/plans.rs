@@ -42,7 +42,6 @@ const MAY_PASS_OVER_ALL: &[(&str, &str)] = &[
     ("products::COUNT", "for tests: no page asks"),
     ("products::NAMES", "at a start, for each reading of a source that was cut off"),
     ("publications::NAMES", "at a start, for each reading of a source that was cut off"),
-    ("publications::LIST", "publications under way, and those of the last month"),
     ("peer_datasets::LIST", "by title; the search of copies reads each"),
     ("peer_datasets::FACETS", "the search of copies reads each"),
     ("peer_datasets::ALL_FACETS", "counts by an index alone"),
