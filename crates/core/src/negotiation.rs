@@ -152,6 +152,10 @@ impl State {
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Finalized { .. } | Self::Terminated { .. })
     }
+    /// Whether a state's name is that of a state in which nothing more can happen.
+    pub fn names_final(name: &str) -> bool {
+        matches!(name, "FINALIZED" | "TERMINATED")
+    }
     /// The agreement, in the states that have one.
     pub const fn agreement(&self) -> Option<&Agreement> {
         match self {

@@ -5,6 +5,7 @@
 
 use crate::tx::events::Event;
 use fondaco_core::participant::Slug;
+use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,16 +17,16 @@ type Key = (Slug, String);
 
 /// The topics that somebody watches.
 #[derive(Debug, Default)]
-pub(crate) struct Watches(Mutex<HashMap<Key, watch::Sender<()>>>);
+pub(crate) struct Watches(Mutex<HashMap<Key, watch::Sender<String>>>);
 
 impl Watches {
-    fn map(&self) -> MutexGuard<'_, HashMap<Key, watch::Sender<()>>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<Key, watch::Sender<String>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn watch(self: &Arc<Self>, participant: &Slug, topic: &str) -> Watch {
         let key = (participant.clone(), topic.to_owned());
-        let changes = self.map().entry(key.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        let changes = self.map().entry(key.clone()).or_insert_with(|| watch::Sender::new(String::new())).subscribe();
         Watch { watches: Arc::clone(self), key, changes: Some(changes) }
     }
 
@@ -37,7 +38,8 @@ impl Watches {
         }
         for event in events {
             if let Some(sender) = map.get(&(event.participant.clone(), event.topic.clone())) {
-                sender.send_replace(());
+                // Kept as the latest: what came before it needs no look of its own.
+                sender.send_replace(event.detail.get("state").and_then(Value::as_str).unwrap_or_default().to_owned());
             }
         }
     }
@@ -49,19 +51,20 @@ pub struct Watch {
     watches: Arc<Watches>,
     key: Key,
     /// `None` only while it is dropped.
-    changes: Option<watch::Receiver<()>>,
+    changes: Option<watch::Receiver<String>>,
 }
 
 impl Watch {
-    /// Waits for a change that was not waited for before. Several at once count as one. Cancelling the wait loses nothing.
-    pub async fn changed(&mut self) {
+    /// Waits for a change that was not waited for before; the state that its event names, or nothing. Of several at once
+    /// the last counts. Cancelling the wait loses nothing.
+    pub async fn changed(&mut self) -> String {
         if let Some(changes) = &mut self.changes
             && changes.changed().await.is_ok()
         {
-            return;
+            return changes.borrow_and_update().clone();
         }
         // Its sender stays in the map for as long as there is a receiver.
-        std::future::pending::<()>().await;
+        std::future::pending().await
     }
 }
 
@@ -79,7 +82,7 @@ impl Drop for Watch {
 mod tests {
     use super::*;
     use fondaco_core::time::Timestamp;
-    use serde_json::Value;
+    use serde_json::json;
 
     fn event(participant: &str, topic: &str) -> Event {
         Event {
@@ -89,7 +92,7 @@ mod tests {
             kind: "k".into(),
             actor: "a".into(),
             text: "t".into(),
-            detail: Value::Null,
+            detail: json!({"state": topic.to_uppercase()}),
             at: Timestamp::from_micros(0),
         }
     }
@@ -98,7 +101,7 @@ mod tests {
     async fn changed(watch: &mut Watch) -> bool {
         tokio::select! {
             biased;
-            () = watch.changed() => true,
+            _ = watch.changed() => true,
             () = std::future::ready(()) => false,
         }
     }
@@ -122,6 +125,8 @@ mod tests {
         watches.publish(&[event("acme", "t")]);
         let second = watches.watch(&acme, "t");
         assert!(changed(&mut first).await);
+        watches.publish(&[event("acme", "t")]);
+        assert_eq!(first.changed().await, "T", "the state of the event");
         drop(first);
         assert_eq!(watches.map().len(), 1);
         drop(second);

@@ -181,7 +181,7 @@ pub async fn show(
     let id = id(&path);
     if let Some(secs) = query.wait {
         let wait = Micros::from_secs(i64::from(secs));
-        app.negotiation_wait(&acting.participant.slug, &id, wait, |n| n.state.is_final()).await?;
+        app.negotiation_wait_final(&acting.participant.slug, &id, wait).await?;
     }
     Ok(Json(followed(&app, &acting, &id).await?))
 }

@@ -4,7 +4,7 @@ use super::App;
 use fondaco_core::{
     Error, Result,
     ids::{NegotiationId, TransferId},
-    negotiation::Negotiation,
+    negotiation::{Negotiation, State},
     participant::Slug,
     time::Micros,
     transfer::Transfer,
@@ -34,12 +34,17 @@ impl Changes {
         }
     }
 
-    /// True when it is worth another look, false when the time is over or the node stops.
-    async fn more(&mut self) -> bool {
-        tokio::select! {
-            () = &mut self.over => false,
-            () = self.stopping.cancelled() => false,
-            () = self.watch.changed() => true,
+    /// True when it is worth another look, false when the time is over or the node stops. `of_use` says whether a state
+    /// that an event names is.
+    async fn more(&mut self, of_use: impl Fn(&str) -> bool) -> bool {
+        loop {
+            tokio::select! {
+                () = &mut self.over => return false,
+                () = self.stopping.cancelled() => return false,
+                state = self.watch.changed() => if of_use(&state) {
+                    return true;
+                },
+            }
         }
     }
 }
@@ -61,10 +66,25 @@ impl App {
             let (slug, wanted) = (slug.clone(), id.clone());
             let found = self.store.read("negotiation.get", move |tx| -> Result<_> { Ok(tx.negotiation_get(&slug, &wanted)?) }).await?;
             let found = found.ok_or_else(|| Error::not_found("The negotiation"))?;
-            if enough(&found) || !changes.more().await {
+            if enough(&found) || !changes.more(|_| true).await {
                 return Ok(found);
             }
         }
+    }
+
+    /// The negotiation once it is final, or as it is when the time is over. It is read when it begins and when it ends, not
+    /// at each step between.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::NotFound`].
+    pub async fn negotiation_wait_final(&self, slug: &Slug, id: &NegotiationId, wait: Micros) -> Result<Negotiation> {
+        let mut changes = Changes::of(self, slug, &format!("negotiation:{id}"), wait);
+        let now = |app: &Self| app.negotiation_wait(slug, id, Micros(0), |_| true);
+        let found = now(self).await?;
+        if found.state.is_final() || !changes.more(State::names_final).await {
+            return Ok(found);
+        }
+        now(self).await
     }
 
     /// The transfer once `enough` holds, or as it is when the time is over.
@@ -77,7 +97,7 @@ impl App {
             let (slug, wanted) = (slug.clone(), id.clone());
             let found = self.store.read("transfer.get", move |tx| -> Result<_> { Ok(tx.transfer_get(&slug, &wanted)?) }).await?;
             let found = found.ok_or_else(|| Error::not_found("The transfer"))?;
-            if enough(&found) || !changes.more().await {
+            if enough(&found) || !changes.more(|_| true).await {
                 return Ok(found);
             }
         }
