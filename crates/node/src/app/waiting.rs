@@ -79,12 +79,11 @@ impl App {
     /// [`fondaco_core::Code::NotFound`].
     pub async fn negotiation_wait_final(&self, slug: &Slug, id: &NegotiationId, wait: Micros) -> Result<Negotiation> {
         let mut changes = Changes::of(self, slug, &format!("negotiation:{id}"), wait);
-        let now = |app: &Self| app.negotiation_wait(slug, id, Micros(0), |_| true);
-        let found = now(self).await?;
+        let found = self.negotiation_wait(slug, id, Micros(0), |_| true).await?;
         if found.state.is_final() || !changes.more(State::names_final).await {
             return Ok(found);
         }
-        now(self).await
+        self.negotiation_wait(slug, id, Micros(0), |_| true).await
     }
 
     /// The transfer once `enough` holds, or as it is when the time is over.
