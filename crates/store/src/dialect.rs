@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
-/// A row lock. SQLite has one writer and needs none.
-const FOR_UPDATE: &str = " FOR UPDATE";
+/// Row locks. SQLite has one writer and needs none. The second lets others add rows that refer to the locked one: a lock on
+/// a participant must be of that kind, or it waits for every transaction that wrote an event of it, and they for it.
+const LOCKS: [&str; 2] = [" FOR UPDATE", " FOR NO KEY UPDATE"];
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) enum Dialect {
 /// One statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Sql {
-    /// The same text for both, but for a trailing ` FOR UPDATE`, which SQLite leaves out.
+    /// The same text for both, but for a trailing row lock, which SQLite leaves out.
     Same(&'static str),
     /// Two texts: SQLite's, Postgres's.
     Each(&'static str, &'static str),
@@ -26,14 +27,14 @@ impl Sql {
     /// The text for one database.
     pub(crate) fn text(self, dialect: Dialect) -> &'static str {
         match (self, dialect) {
-            (Self::Same(sql), Dialect::Sqlite) => sql.strip_suffix(FOR_UPDATE).unwrap_or(sql),
+            (Self::Same(sql), Dialect::Sqlite) => LOCKS.iter().find_map(|lock| sql.strip_suffix(lock)).unwrap_or(sql),
             (Self::Same(sql) | Self::Each(_, sql), Dialect::Postgres) | (Self::Each(sql, _), Dialect::Sqlite) => sql,
         }
     }
     /// Whether it may run in a read: it neither changes nor locks anything.
     pub(crate) fn only_reads(self) -> bool {
         let sql = self.text(Dialect::Postgres);
-        sql.starts_with("SELECT") && !sql.ends_with(FOR_UPDATE)
+        sql.starts_with("SELECT") && !LOCKS.iter().any(|lock| sql.ends_with(lock))
     }
 }
 
@@ -116,10 +117,12 @@ mod tests {
 
     #[test]
     fn locks_are_for_postgres_and_never_in_reads() {
-        let sql = Sql::Same("SELECT a FROM b FOR UPDATE");
-        assert_eq!(sql.text(Dialect::Sqlite), "SELECT a FROM b");
-        assert_eq!(sql.text(Dialect::Postgres), "SELECT a FROM b FOR UPDATE");
-        assert!(!sql.only_reads());
+        for text in ["SELECT a FROM b FOR UPDATE", "SELECT a FROM b FOR NO KEY UPDATE"] {
+            let sql = Sql::Same(text);
+            assert_eq!(sql.text(Dialect::Sqlite), "SELECT a FROM b");
+            assert_eq!(sql.text(Dialect::Postgres), text);
+            assert!(!sql.only_reads());
+        }
         assert!(Sql::Same("SELECT a FROM b").only_reads());
         assert!(!Sql::Same("DELETE FROM b RETURNING a").only_reads());
     }

@@ -117,7 +117,7 @@ statements! {
     OF_PRODUCT = Same("SELECT id FROM agreement WHERE participant = $1 AND role = 'provider' AND (dataset = $2 OR (dataset >= $3 AND dataset < $4)) AND state <> 'ended' AND state <> 'expired' AND id > $5 ORDER BY id LIMIT $6");
     RENEW = Same("UPDATE agreement SET renewing = $3 WHERE participant = $1 AND id = $2 AND role = 'consumer' AND COALESCE(renewing, '') = $4");
     RENEWED_BY = Same("SELECT id FROM agreement WHERE participant = $1 AND renewing = $2");
-    LOCK_OWNER = Same("SELECT slug FROM participant WHERE slug = $1 FOR UPDATE");
+    LOCK_OWNER = Same("SELECT slug FROM participant WHERE slug = $1 FOR NO KEY UPDATE");
 }
 
 fn read(row: &Row) -> Result<AgreementRow, StoreError> {

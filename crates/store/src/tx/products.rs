@@ -36,7 +36,7 @@ pub struct ProductFilter {
 }
 
 statements! {
-    LOCK_OWNER = Same("SELECT slug FROM participant WHERE slug = $1 FOR UPDATE");
+    LOCK_OWNER = Same("SELECT slug FROM participant WHERE slug = $1 FOR NO KEY UPDATE");
     NEXT_VERSION = Same("SELECT COALESCE(MAX(version), 0) + 1 FROM product WHERE participant = $1 AND product_id = $2");
     INSERT = Same("INSERT INTO product (participant, product_id, version, state, kind, search, body) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING");
     NEWEST = Same("SELECT kind, state FROM product WHERE participant = $1 AND product_id = $2 ORDER BY version DESC LIMIT 1");

@@ -3,10 +3,11 @@
 use crate::{on_both, samples::slug, world::World};
 use fondaco_core::{
     ids::NegotiationId,
+    product::ProductId,
     time::{Clock, Micros},
 };
-use fondaco_store::{Idempotency, LoginAttempt, StoreError, Tx};
-use std::sync::Arc;
+use fondaco_store::{Idempotency, LoginAttempt, NewEvent, StoreError, Tx};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Barrier;
 
 on_both!(
@@ -182,4 +183,37 @@ async fn without_a_lock_the_revision_tells(world: World) {
     let results = changes.await;
     assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
     assert_eq!(results.iter().filter(|r| matches!(r, Err(StoreError::Conflict(_)))).count(), 39);
+}
+
+/// Were it otherwise, a writer of events and a planner could wait for each other in a circle. SQLite has one writer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn planning_does_not_wait_for_those_who_write_events() {
+    let Some(world) = World::postgres().await else { return };
+    let (wrote, written) = tokio::sync::oneshot::channel();
+    let (plan_made, planned) = std::sync::mpsc::channel();
+    let store = world.store.clone();
+    let writer = tokio::spawn(async move {
+        let write = move |tx: &mut Tx| {
+            tx.event_append(&NewEvent {
+                participant: slug("acme"),
+                topic: "node".into(),
+                kind: "test".into(),
+                actor: "node".into(),
+                text: "Under way.".into(),
+                detail: serde_json::Value::Null,
+            })?;
+            let _ = wrote.send(());
+            Ok::<_, StoreError>(planned.recv_timeout(Duration::from_secs(10)).is_ok())
+        };
+        store.tx("write", write).await.expect("written")
+    });
+    written.await.expect("the writer holds its locks");
+    for plan in [
+        |tx: &mut Tx| tx.agreements_plan(&slug("acme")),
+        |tx: &mut Tx| tx.product_next_version(&slug("acme"), &ProductId::parse("p").expect("id")).map(drop),
+    ] {
+        world.store.tx("plan", plan).await.expect("planned");
+    }
+    plan_made.send(()).expect("the writer waits");
+    assert!(writer.await.expect("task"), "the plan waited for the writer to end");
 }
