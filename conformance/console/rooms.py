@@ -59,15 +59,17 @@ def tokens(report, visitor: Visitor, texts: dict) -> None:
 def rules(report, visitor: Visitor) -> None:
     """What they would mean, then saved; and those of an offer, where there is one."""
     visitor.room("/rules")
-    visitor.page.locator("#offered-do").select_option("hold")
+    before = visitor.page.locator("#offered-do").input_value()
+    other = "terminate" if before == "hold" else "hold"
+    visitor.page.locator("#offered-do").select_option(other)
     visitor.button("rules-preview").click()
     visitor.reads("a preview saves nothing", "rules-meaning-unsaved")
     visitor.look("rules, previewed", switch=False)
     visitor.button("rules-save").click()
     visitor.reads("the rules are saved", "notice-rules-saved", within="body")
     visitor.room("/rules")
-    report.equal(f"{visitor.who}: the rule stands", visitor.page.locator("#offered-do").input_value(), "hold")
-    visitor.page.locator("#offered-do").select_option("")
+    report.equal(f"{visitor.who}: the rule stands", visitor.page.locator("#offered-do").input_value(), other)
+    visitor.page.locator("#offered-do").select_option(before)
     visitor.button("rules-save").click()
     visitor.reads("the rules are saved", "notice-rules-saved", within="body")
     visitor.room("/products")
