@@ -8,14 +8,18 @@ pub mod compare;
 mod compensate;
 mod cover;
 mod evaluate;
+pub mod filter;
 mod odrl;
+pub mod view;
 mod words;
 
 pub use evaluate::{Denial, Facts, Permit, Verdict};
 pub use words::price_sentence;
 
 use crate::{price::Price, time::Timestamp};
+use filter::Filter;
 use serde::{Deserialize, Serialize};
+use view::{Field, Mask, View};
 
 /// Most permissions in a policy.
 pub const PERMISSIONS_MAX: usize = 20;
@@ -41,6 +45,17 @@ pub struct Policy {
 pub struct Permission {
     /// What must hold.
     pub constraints: Vec<Constraint>,
+}
+
+impl Permission {
+    /// What of a table it shows.
+    pub fn view(&self) -> View {
+        let mut view = View::default();
+        for constraint in &self.constraints {
+            constraint.narrow(&mut view);
+        }
+        view
+    }
 }
 
 /// One thing that must hold, in a form this node can enforce.
@@ -72,6 +87,31 @@ pub enum Constraint {
     Count {
         /// Most reads (inclusive).
         limit: u64,
+    },
+    /// Bytes of data delivered under one agreement.
+    Volume {
+        /// Most bytes (inclusive).
+        limit: u64,
+    },
+    /// The columns of a table that are shown, and no others.
+    Fields {
+        /// At least one.
+        fields: Vec<Field>,
+    },
+    /// The rows of a table that are shown, and no others.
+    RowFilter {
+        /// What they satisfy.
+        filter: Filter,
+    },
+    /// Columns of a table whose values are hidden in part.
+    Mask {
+        /// At least one, each of another column.
+        masks: Vec<Mask>,
+    },
+    /// Aggregates over groups of rows only, and none of a smaller group.
+    MinGroupSize {
+        /// The fewest rows of a group.
+        rows: u32,
     },
     /// Where the user is established: ISO 3166-1 alpha-2 as declared and signed by the user.
     Spatial {
@@ -237,6 +277,10 @@ impl Policy {
     /// Whether any permission says something of later versions.
     pub fn mentions_versions(&self) -> bool {
         self.permissions.iter().flat_map(|p| &p.constraints).any(|c| matches!(c, Constraint::Version { .. }))
+    }
+    /// Whether any permission shows less than the whole of a table.
+    pub fn hides(&self) -> bool {
+        self.permissions.iter().any(|p| !p.view().is_whole())
     }
     /// The notice by which either side may end an agreement of these terms; `None`: neither side may.
     pub fn notice_period(&self) -> Option<&NoticePeriod> {

@@ -61,6 +61,12 @@ fn implies(asked: &Constraint, given: &Constraint) -> bool {
         }
         (C::Count { limit: x }, C::Count { limit: y }) => x <= y,
         (C::Version { from: x }, C::Version { from: y }) => x >= y,
+        (C::Volume { limit: x }, C::Volume { limit: y }) => x <= y,
+        (C::Fields { fields: x }, C::Fields { fields: y }) => x.iter().all(|f| y.iter().any(|g| f.is_within(g))),
+        // Every condition that was given is among those asked for, word for word.
+        (C::RowFilter { filter: x }, C::RowFilter { filter: y }) => y.conjuncts().iter().all(|f| x.conjuncts().contains(f)),
+        (C::Mask { masks: x }, C::Mask { masks: y }) => y.iter().all(|m| x.contains(m)),
+        (C::MinGroupSize { rows: x }, C::MinGroupSize { rows: y }) => x >= y,
         (C::NoticePeriod { period: x }, C::NoticePeriod { period: y }) => x == y,
         (C::Recipient { op: a, values: x }, C::Recipient { op: g, values: y })
         | (C::Spatial { op: a, values: x }, C::Spatial { op: g, values: y })
@@ -135,6 +141,7 @@ mod tests {
             (comparisons, days).prop_map(|(op, at)| c("dateTime", op, at)),
             (select(vec!["lt", "lteq"]), select(vec!["P1D", "P2D", "PT24H", "P1M", "P30D"])).prop_map(|(op, t)| c("elapsedTime", op, t)),
             (0..4u64).prop_map(|n| c("count", "lteq", n)),
+            (0..4u64).prop_map(|n| c("volume", "lteq", n)),
             (1..4u32).prop_map(|n| c("version", "gteq", n)),
             (select(vec!["recipient", "purpose"]), sets.clone(), vec(select(vec!["a", "b", "c"]), 1..3)).prop_map(|(left, op, values)| c(
                 left,
@@ -181,7 +188,7 @@ mod tests {
             let purpose: Vec<String> = purposes.into_iter().map(str::to_owned).collect();
             let facts = Facts {
                 now, recipient: who, agreed_at: now.plus(crate::time::Micros::from_secs(-age * 86_400)), spatial: country,
-                purpose: &purpose, reads, version, paid: true,
+                purpose: &purpose, reads, volume: reads, version, paid: true,
             };
             if let Verdict::Permit(_) = asked.evaluate(&facts) {
                 // Of several permissions each has bounds of its own; of those that permit, one must bound no less.
@@ -192,6 +199,7 @@ mod tests {
                 for asked in asked.permissions.iter().filter_map(alone) {
                     let found = given.permissions.iter().filter_map(alone).any(|given| {
                         given.reads_max.is_none_or(|n| asked.reads_max.is_some_and(|m| m <= n))
+                            && given.volume_max.is_none_or(|n| asked.volume_max.is_some_and(|m| m <= n))
                             && given.until.is_none_or(|t| asked.until.is_some_and(|u| u <= t))
                             && (given.later_versions || !asked.later_versions)
                     });

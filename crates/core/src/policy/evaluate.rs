@@ -1,6 +1,6 @@
 //! Evaluation: `(policy, facts) → permit | deny`. Every missing fact denies.
 
-use super::{Comparison, Constraint, Permission, Policy};
+use super::{Comparison, Constraint, Permission, Policy, view::View};
 use crate::{price::Price, time::Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub struct Facts<'a> {
     pub purpose: &'a [String],
     /// Reads already made under the agreement.
     pub reads: u64,
+    /// Bytes already delivered under the agreement.
+    pub volume: u64,
     /// The version of the product that was agreed on; before there is an agreement, the one asked for.
     pub version: u32,
     /// Whether nothing is owed: the price is recorded as paid, or there is no agreement yet by which it is due.
@@ -42,6 +44,10 @@ pub enum Verdict {
 pub struct Permit {
     /// Most reads under the agreement; `None` is unlimited. Checked again by the conditional counter.
     pub reads_max: Option<u64>,
+    /// Most bytes under the agreement; `None` is unlimited. Checked again by the conditional counter.
+    pub volume_max: Option<u64>,
+    /// What of a table is shown.
+    pub view: View,
     /// From this instant on the permission no longer holds.
     pub until: Option<Timestamp>,
     /// Whether versions later than the agreed one are included.
@@ -146,6 +152,17 @@ impl Permission {
 const TICK: crate::time::Micros = crate::time::Micros(1);
 
 impl Constraint {
+    /// Takes from a view what this constraint does not show. Constraints that are not about content leave it as it is.
+    pub(super) fn narrow(&self, view: &mut View) {
+        match self {
+            Self::Fields { fields } => view.keep(fields),
+            Self::RowFilter { filter } => view.filter(filter),
+            Self::Mask { masks } => view.masks.extend(masks.iter().cloned()),
+            Self::MinGroupSize { rows } => view.min_group_size = view.min_group_size.max(Some(*rows)),
+            _ => {}
+        }
+    }
+
     /// The ODRL name of the left operand.
     pub const fn operand(&self) -> &'static str {
         match self {
@@ -157,6 +174,11 @@ impl Constraint {
             Self::Purpose { .. } => "purpose",
             Self::Version { .. } => "version",
             Self::NoticePeriod { .. } => "noticePeriod",
+            Self::Volume { .. } => "volume",
+            Self::Fields { .. } => "fields",
+            Self::RowFilter { .. } => "rowFilter",
+            Self::Mask { .. } => "mask",
+            Self::MinGroupSize { .. } => "minGroupSize",
         }
     }
 
@@ -215,6 +237,13 @@ impl Constraint {
                 }
                 permit.later_versions = true;
             }
+            Self::Volume { limit } => {
+                if facts.volume >= *limit {
+                    return Err(self.deny(format!("All {limit} agreed bytes are delivered.")));
+                }
+                permit.volume_max = Some(permit.volume_max.map_or(*limit, |m| m.min(*limit)));
+            }
+            Self::Fields { .. } | Self::RowFilter { .. } | Self::Mask { .. } | Self::MinGroupSize { .. } => self.narrow(&mut permit.view),
             // Says how the agreement may end, and nothing about a use while it has not.
             Self::NoticePeriod { .. } => {}
             Self::Purpose { op, values } => {
@@ -249,6 +278,7 @@ mod tests {
             spatial: None,
             purpose: &[],
             reads: 0,
+            volume: 0,
             version: 1,
             paid: false,
         }
@@ -343,7 +373,7 @@ mod tests {
             {"action": "use", "constraint": [{"leftOperand": "count", "operator": "lteq", "rightOperand": 2}]}]}))
         .expect("policy");
         let now = facts("2026-02-01T00:00:00Z");
-        assert_eq!(p.evaluate(&now), Verdict::Permit(Permit { reads_max: Some(2), until: None, later_versions: false }));
+        assert_eq!(p.evaluate(&now), Verdict::Permit(Permit { reads_max: Some(2), ..Permit::default() }));
         assert_eq!(denied_by(&p, &Facts { reads: 2, ..now }).as_deref(), Some("recipient"), "the first denial is the reason");
     }
 
@@ -371,7 +401,7 @@ mod tests {
                 Constraint::DateTime { op: Comparison::Lt, at: base.plus(Micros(lt)) },
                 Constraint::DateTime { op: Comparison::Lteq, at: base.plus(Micros(lteq)) },
             ] }]);
-            let f = |n: Timestamp| Facts { now: n, recipient: "x", agreed_at: base, spatial: None, purpose: &[], reads: 0, version: 1, paid: false };
+            let f = |n: Timestamp| Facts { now: n, recipient: "x", agreed_at: base, spatial: None, purpose: &[], reads: 0, volume: 0, version: 1, paid: false };
             match p.evaluate(&f(base.plus(Micros(now)))) {
                 Verdict::Permit(permit) => {
                     let until = permit.until.expect("bounded");

@@ -7,6 +7,10 @@ use super::{
     CONSTRAINTS_MAX, Comparison, Constraint, NoticePeriod, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator, VALUE_MAX_CHARS,
     VALUES_MAX, compensate,
 };
+use super::{
+    filter::Filter,
+    view::{Field, GROUP_SIZES, Mask},
+};
 use crate::{
     error::{Code, Error, Result},
     price::Price,
@@ -108,6 +112,17 @@ fn one_notice(permissions: &[Permission]) -> Result<()> {
     Ok(())
 }
 
+/// Two masks of one value, or of a struct and a part of it, would depend on their order.
+fn one_mask(permission: &Permission) -> Result<()> {
+    let masks = permission.view().masks;
+    for (i, mask) in masks.iter().enumerate() {
+        if masks[..i].iter().any(|before| before.field.is_within(&mask.field) || mask.field.is_within(&before.field)) {
+            return Err(Error::invalid(format!("The column {} has more than one mask; it can have one.", mask.field)));
+        }
+    }
+    Ok(())
+}
+
 /// The rules of an ODRL document without the keys that describe it.
 fn bare(value: &Value) -> Value {
     let mut map = value.as_object().cloned().unwrap_or_default();
@@ -145,7 +160,9 @@ fn permission(rule: &Value) -> Result<(Permission, Option<Price>)> {
     if constraints.len() > CONSTRAINTS_MAX {
         return Err(Error::invalid(format!("A permission has at most {CONSTRAINTS_MAX} constraints.")));
     }
-    Ok((Permission { constraints }, price))
+    let permission = Permission { constraints };
+    one_mask(&permission)?;
+    Ok((permission, price))
 }
 
 pub(super) fn constraint(value: &Value) -> Result<Constraint> {
@@ -205,6 +222,42 @@ pub(super) fn constraint(value: &Value) -> Result<Constraint> {
                 _ => Err(wrong_op()),
             }
         }
+        "volume" => {
+            let n = number_of(right).ok_or_else(|| wrong_value("a whole number of bytes"))?;
+            match comparison(op) {
+                Some(Comparison::Lteq) => Ok(Constraint::Volume { limit: n }),
+                Some(Comparison::Lt) => Ok(Constraint::Volume { limit: n.saturating_sub(1) }),
+                _ => Err(wrong_op()),
+            }
+        }
+        "fields" => {
+            let texts = several("isAnyOf", op, right).ok_or_else(wrong_op)?.ok_or_else(|| wrong_value("the names of columns"))?;
+            let fields = texts.iter().map(|t| Field::parse(t)).collect::<Result<Vec<_>>>()?;
+            if let Some(twice) = fields.iter().enumerate().find(|(i, f)| fields[..*i].contains(f)) {
+                return Err(Error::invalid(format!("The constraint \"fields\" names the column {} twice.", twice.1)));
+            }
+            Ok(Constraint::Fields { fields })
+        }
+        "rowFilter" => match comparison(op) {
+            Some(Comparison::Eq) => {
+                let text = text_of(right).ok_or_else(|| wrong_value("a row filter such as \"site = 'Suzhou' AND temperature < 400\""))?;
+                Ok(Constraint::RowFilter { filter: Filter::parse(text)? })
+            }
+            _ => Err(wrong_op()),
+        },
+        "mask" => {
+            let texts = several("isAllOf", op, right).ok_or_else(wrong_op)?.ok_or_else(|| wrong_value("masks such as \"hash(email)\""))?;
+            let masks = texts.iter().map(|t| Mask::parse(t)).collect::<Result<Vec<_>>>()?;
+            Ok(Constraint::Mask { masks })
+        }
+        "minGroupSize" => {
+            let rows = number_of(right).and_then(|n| u32::try_from(n).ok()).filter(|n| GROUP_SIZES.contains(n));
+            let rows = rows.ok_or_else(|| wrong_value(&format!("a whole number from {} to {}", GROUP_SIZES.start(), GROUP_SIZES.end())))?;
+            match comparison(op) {
+                Some(Comparison::Gteq) => Ok(Constraint::MinGroupSize { rows }),
+                _ => Err(wrong_op()),
+            }
+        }
         "noticePeriod" => {
             let period = text_of(right)
                 .and_then(NoticePeriod::parse)
@@ -236,7 +289,7 @@ pub(super) fn constraint(value: &Value) -> Result<Constraint> {
             })
         }
         other => Err(unsupported(&format!(
-            "the constraint \"{}\" cannot be enforced by this node; it knows dateTime, elapsedTime, recipient, count, spatial, purpose, version and noticePeriod",
+            "the constraint \"{}\" cannot be enforced by this node; it knows dateTime, elapsedTime, recipient, count, volume, spatial, purpose, version, noticePeriod, fields, rowFilter, mask and minGroupSize",
             clip(other)
         ))),
     }
@@ -258,6 +311,12 @@ pub(super) fn constraint_json(c: &Constraint) -> Value {
         Constraint::Recipient { op, values } => set("recipient", op, values),
         Constraint::Spatial { op, values } => set("spatial", op, values),
         Constraint::Purpose { op, values } => set("purpose", op, values),
+        Constraint::Volume { limit } => entry("volume", json!("lteq"), json!(limit)),
+        Constraint::Fields { fields } => entry("fields", json!("isAnyOf"), json!(fields)),
+        Constraint::RowFilter { filter } => entry("rowFilter", json!("eq"), json!(filter)),
+        // All of them are done, not one of them.
+        Constraint::Mask { masks } => entry("mask", json!("isAllOf"), json!(masks)),
+        Constraint::MinGroupSize { rows } => entry("minGroupSize", json!("gteq"), json!(rows)),
         Constraint::Version { from } => entry("version", json!("gteq"), json!(from)),
         Constraint::NoticePeriod { period } => entry("noticePeriod", json!("eq"), json!(period)),
     }
@@ -313,6 +372,20 @@ fn number_of(value: &Value) -> Option<u64> {
         Value::String(s) => s.parse().ok(),
         _ => None,
     }
+}
+
+/// The texts on the right of an operand: one with `eq`, any number with the operator for several. Outside `None`: another
+/// operator; inside: something else than texts.
+fn several(many: &str, op: &str, right: &Value) -> Option<Option<Vec<String>>> {
+    let one = op == "eq";
+    if !one && op != many {
+        return None;
+    }
+    let fits = |texts: &Vec<String>| {
+        let count = if one { texts.len() == 1 } else { (1..=VALUES_MAX).contains(&texts.len()) };
+        count && texts.iter().all(|t| t.len() <= VALUE_MAX_CHARS)
+    };
+    Some(texts_of(right).filter(fits))
 }
 
 fn texts_of(value: &Value) -> Option<Vec<String>> {

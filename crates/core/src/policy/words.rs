@@ -1,6 +1,10 @@
 //! A policy in plain words, for people who decide about it.
 
-use super::{Comparison, Constraint, Policy, SetOperator};
+use super::{
+    Comparison, Constraint, Policy, SetOperator,
+    filter::Filter,
+    view::{Mask, MaskMethod},
+};
 use crate::price::Price;
 
 impl Policy {
@@ -56,10 +60,31 @@ impl Constraint {
                 SetOperator::Eq | SetOperator::IsAnyOf => format!("Only for this purpose: {}.", values.join(", or ")),
                 SetOperator::Neq | SetOperator::IsNoneOf => format!("Not for this purpose: {}.", values.join(", nor ")),
             },
+            Self::Volume { limit } => format!("At most {limit} bytes of it are delivered."),
+            Self::Fields { fields } => format!("Only these columns: {}.", listed(fields)),
+            Self::RowFilter { filter: Filter::Always(true) } => "All of its rows.".into(),
+            Self::RowFilter { filter } => format!("Only rows where {}.", filter.words()),
+            Self::Mask { masks } => masks.iter().map(mask_sentence).collect::<Vec<_>>().join(" "),
+            Self::MinGroupSize { rows } => format!("Only sums, counts and other aggregates, each over at least {rows} rows."),
             Self::Version { .. } => "Later versions of it are included.".into(),
             Self::NoticePeriod { period } if period.is_none() => "Either side may end the agreement at once.".into(),
             Self::NoticePeriod { period } => format!("Either side may end the agreement with a notice of {}.", spoken(period.as_str())),
         }
+    }
+}
+
+fn listed<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn mask_sentence(mask: &Mask) -> String {
+    let field = &mask.field;
+    match &mask.method {
+        MaskMethod::Hash => format!("Values of {field} are replaced by a keyed hash."),
+        MaskMethod::Null => format!("Values of {field} are left out."),
+        MaskMethod::Truncate { chars: 1 } => format!("Of {field} only the first character is shown."),
+        MaskMethod::Truncate { chars } => format!("Of {field} only the first {chars} characters are shown."),
+        MaskMethod::Bucket { width } => format!("Values of {field} are rounded down to steps of {width}."),
     }
 }
 
