@@ -32,12 +32,35 @@ pub enum SentenceKind {
     Version,
     /// Either side may end the agreement with a notice.
     NoticePeriod,
+    /// At most so many bytes.
+    Volume,
+    /// These columns of a table alone.
+    Fields,
+    /// These rows of a table alone.
+    RowFilter,
+    /// Values of a table hidden in part.
+    Mask,
+    /// Aggregates alone, over groups of so many rows.
+    MinGroupSize,
 }
 
 impl SentenceKind {
     /// All of them, as they are offered.
-    pub const ALL: [Self; 8] =
-        [Self::Recipient, Self::DateTime, Self::ElapsedTime, Self::Count, Self::Spatial, Self::Purpose, Self::Version, Self::NoticePeriod];
+    pub const ALL: [Self; 13] = [
+        Self::Recipient,
+        Self::DateTime,
+        Self::ElapsedTime,
+        Self::Count,
+        Self::Volume,
+        Self::Spatial,
+        Self::Purpose,
+        Self::Fields,
+        Self::RowFilter,
+        Self::Mask,
+        Self::MinGroupSize,
+        Self::Version,
+        Self::NoticePeriod,
+    ];
 
     /// Its name in forms: that of the left operand.
     pub const fn code(self) -> &'static str {
@@ -50,6 +73,11 @@ impl SentenceKind {
             Self::Purpose => "purpose",
             Self::Version => "version",
             Self::NoticePeriod => "noticePeriod",
+            Self::Volume => "volume",
+            Self::Fields => "fields",
+            Self::RowFilter => "rowFilter",
+            Self::Mask => "mask",
+            Self::MinGroupSize => "minGroupSize",
         }
     }
 
@@ -68,7 +96,15 @@ impl SentenceKind {
         match self {
             Self::DateTime => &["lt", "lteq", "gteq", "gt", "eq", "neq"],
             Self::Recipient | Self::Spatial | Self::Purpose => &["isAnyOf", "isNoneOf"],
-            Self::ElapsedTime | Self::Count | Self::Version | Self::NoticePeriod => &[],
+            Self::ElapsedTime
+            | Self::Count
+            | Self::Version
+            | Self::NoticePeriod
+            | Self::Volume
+            | Self::Fields
+            | Self::RowFilter
+            | Self::Mask
+            | Self::MinGroupSize => &[],
         }
     }
 
@@ -111,6 +147,18 @@ pub struct SentenceForm {
 impl SentenceForm {
     const fn units() -> [&'static str; 6] {
         UNITS
+    }
+
+    /// Of a sentence about the content of a table: the message before its value, that after it, how many lines it has.
+    const fn content(&self) -> Option<(&'static str, &'static str, u8)> {
+        match self.kind {
+            SentenceKind::Volume => Some(("terms-volume-before", "terms-volume-after", 1)),
+            SentenceKind::Fields => Some(("terms-fields-before", "terms-fields-after", 3)),
+            SentenceKind::RowFilter => Some(("terms-filter-before", "terms-filter-after", 2)),
+            SentenceKind::Mask => Some(("terms-mask-before", "terms-mask-after", 2)),
+            SentenceKind::MinGroupSize => Some(("terms-group-before", "terms-group-after", 1)),
+            _ => None,
+        }
     }
 
     fn unit_text(code: &str) -> Text {

@@ -175,7 +175,8 @@ const fn sign(op: Comparison) -> &'static str {
 }
 
 impl Literal {
-    fn words(&self) -> String {
+    /// As it is said in words.
+    pub fn words(&self) -> String {
         match self {
             Self::Text(text) => format!("\"{text}\""),
             Self::Number(n) => n.clone(),

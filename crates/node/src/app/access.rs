@@ -26,6 +26,7 @@ pub struct OwnedFacts {
     spatial: Option<String>,
     purpose: Vec<String>,
     reads: u64,
+    volume: u64,
     version: u32,
     paid: bool,
 }
@@ -46,6 +47,7 @@ impl OwnedFacts {
             spatial: self.spatial.as_deref(),
             purpose: &self.purpose,
             reads: self.reads,
+            volume: self.volume,
             version: self.version,
             paid: self.paid,
         }
@@ -80,7 +82,17 @@ pub fn facts(
     let purpose = if declared.purpose.is_empty() { purposes_in_terms(policy) } else { declared.purpose.clone() };
     // A dataset that is not one of ours has no version: terms that name one then deny.
     let version = ProductRef::parse_dataset_id(dataset).map_or(0, |r| r.version);
-    OwnedFacts { now, recipient: recipient.to_string(), agreed_at, spatial: declared.spatial.clone(), purpose, reads, version, paid: false }
+    OwnedFacts {
+        now,
+        recipient: recipient.to_string(),
+        agreed_at,
+        spatial: declared.spatial.clone(),
+        purpose,
+        reads,
+        volume: 0,
+        version,
+        paid: false,
+    }
 }
 
 fn purposes_in_terms(policy: &Policy) -> Vec<String> {
@@ -161,6 +173,10 @@ impl App {
         // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
         let counted = reads.saturating_sub(1);
         match policy.evaluate(&facts_of(policy, &agreement, now, counted).as_facts()) {
+            // Nothing enforces these here yet, so nothing is given under them.
+            Verdict::Permit(permit) if !permit.view.is_whole() || permit.volume_max.is_some() => {
+                Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))
+            }
             Verdict::Permit(permit) => {
                 let notice = agreement.life.notice.as_ref().map(|n| n.ends_at);
                 let watch = Watch::new(closed, [permit.until, notice].into_iter().flatten().min());

@@ -5,7 +5,11 @@
 
 use fondaco_console::{Text, text::Digits};
 use fondaco_core::{
-    policy::{Comparison, Constraint, Policy, SetOperator},
+    policy::{
+        Comparison, Constraint, Policy, SetOperator,
+        filter::{Filter, Literal},
+        view::{Mask, MaskMethod},
+    },
     price::Price,
 };
 
@@ -69,10 +73,68 @@ pub fn sentence(constraint: &Constraint) -> Text {
             let separator = only_or_not(*op, "terms-or", "terms-nor");
             Text::say(only_or_not(*op, "terms-only-purpose", "terms-not-purpose")).with("what", listed(values, separator))
         }
+        C::Volume { limit } => Text::say("terms-volume").with("n", Digits(*limit)),
+        C::Fields { fields } => {
+            let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+            Text::say("terms-fields").with("fields", listed(&fields, "terms-comma"))
+        }
+        C::RowFilter { filter: Filter::Always(true) } => Text::say("terms-filter-all"),
+        C::RowFilter { filter: rows } => Text::say("terms-filter").with("filter", filter(rows, false)),
+        C::Mask { masks } => Text::joined(masks.iter().map(mask).collect(), "terms-space"),
+        C::MinGroupSize { rows } => Text::say("terms-group").with("n", Digits(u64::from(*rows))),
         C::Version { .. } => Text::say("terms-version"),
         C::NoticePeriod { period: at_once } if at_once.is_none() => Text::say("terms-notice-none"),
         C::NoticePeriod { period: notice } => Text::say("terms-notice").with("period", period(notice.as_str())),
     }
+}
+
+fn mask(mask: &Mask) -> Text {
+    let say = |key| Text::say(key).with("field", mask.field.to_string());
+    match &mask.method {
+        MaskMethod::Hash => say("terms-mask-hash"),
+        MaskMethod::Null => say("terms-mask-null"),
+        MaskMethod::Truncate { chars: 1 } => say("terms-mask-truncate-one"),
+        MaskMethod::Truncate { chars } => say("terms-mask-truncate").with("n", Digits(u64::from(*chars))),
+        MaskMethod::Bucket { width } => say("terms-mask-bucket").with("width", width.as_str()),
+    }
+}
+
+/// A condition in words; one that lists others stands in parentheses inside of another.
+fn filter(condition: &Filter, inner: bool) -> Text {
+    let listed = |parts: &[Filter], separator| {
+        let all = Text::joined(parts.iter().map(|p| filter(p, true)).collect(), separator);
+        if inner { Text::say("terms-filter-inner").with("inner", all) } else { all }
+    };
+    let any_of = |values: &[Literal]| Text::joined(values.iter().map(literal).collect(), "terms-or-short");
+    let about = |key, field: &dyn ToString| Text::say(key).with("field", field.to_string());
+    match condition {
+        Filter::Always(true) => Text::say("terms-filter-always"),
+        Filter::Always(false) => Text::say("terms-filter-never"),
+        Filter::Compare { field, op, value } => {
+            let key = match op {
+                Comparison::Eq => "terms-filter-eq",
+                Comparison::Neq => "terms-filter-neq",
+                Comparison::Lt => "terms-filter-lt",
+                Comparison::Lteq => "terms-filter-lteq",
+                Comparison::Gt => "terms-filter-gt",
+                Comparison::Gteq => "terms-filter-gteq",
+            };
+            about(key, field).with("value", literal(value))
+        }
+        Filter::In { field, values } => about("terms-filter-eq", field).with("value", any_of(values)),
+        Filter::IsNull { field } => about("terms-filter-missing", field),
+        Filter::Not(not) => match &**not {
+            Filter::IsNull { field } => about("terms-filter-present", field),
+            Filter::In { field, values } => about("terms-filter-neq", field).with("value", any_of(values)),
+            other => Text::say("terms-filter-not").with("inner", filter(other, false)),
+        },
+        Filter::And(parts) => listed(parts, "terms-and-short"),
+        Filter::Or(parts) => listed(parts, "terms-or-short"),
+    }
+}
+
+fn literal(value: &Literal) -> Text {
+    Text::plain(value.words())
 }
 
 /// An instant as it is written in the terms, to the second, and in Chinese as dates are written there.
@@ -138,6 +200,18 @@ mod tests {
                 all.push(Constraint::Spatial { op, values: values.clone() });
                 all.push(Constraint::Purpose { op, values });
             }
+        }
+        for odrl in [
+            json!({"leftOperand": "volume", "operator": "lteq", "rightOperand": 1_000_000}),
+            json!({"leftOperand": "fields", "operator": "isAnyOf", "rightOperand": ["site", "place.city"]}),
+            json!({"leftOperand": "rowFilter", "operator": "eq", "rightOperand": "TRUE"}),
+            json!({"leftOperand": "rowFilter", "operator": "eq", "rightOperand":
+                "site IN ('a', 'b') AND (t < 400 OR t >= 1.5 OR t <= 2 OR t > 3 OR ok = TRUE) AND NOT (d <> DATE '2027-01-01' OR x IS NULL) AND x IS NOT NULL AND y NOT IN (1, 2) AND FALSE"}),
+            json!({"leftOperand": "mask", "operator": "isAllOf", "rightOperand": ["hash(a)", "null(b)", "truncate(c, 1)", "truncate(d, 2)", "bucket(e, 0.5)"]}),
+            json!({"leftOperand": "minGroupSize", "operator": "gteq", "rightOperand": 5}),
+        ] {
+            let policy = Policy::from_odrl(&json!({"permission": [{"action": "use", "constraint": [odrl]}]})).expect("policy");
+            all.extend(policy.permissions.into_iter().flat_map(|p| p.constraints));
         }
         all.push(Constraint::Version { from: 3 });
         for text in ["P0D", "P30D", "PT1H"] {

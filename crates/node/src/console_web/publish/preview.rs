@@ -7,6 +7,7 @@ use super::super::{sentences, words};
 use fondaco_console::{
     Text,
     pages::{Answer, PreviewRow},
+    text::Digits,
 };
 use fondaco_core::{
     policy::{Constraint, Facts, Permission, Permit, Policy, Verdict},
@@ -29,6 +30,7 @@ pub fn row(policy: &Policy, name: Option<String>, did: Option<&str>, now: Timest
             spatial: None,
             purpose: &[],
             reads: 0,
+            volume: 0,
             version: u32::MAX,
             paid: true,
         };
@@ -52,6 +54,9 @@ fn bounds(permit: &Permit) -> Vec<Text> {
     }
     if let Some(until) = permit.until {
         bounds.push(Text::say("terms-bound-until").with("when", words::when(until)));
+    }
+    if let Some(bytes) = permit.volume_max {
+        bounds.push(Text::say("terms-volume").with("n", Digits(bytes)));
     }
     if permit.later_versions {
         bounds.push(Text::say("terms-bound-versions"));
@@ -93,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_denial_has_words() {
-        for operand in ["recipient", "dateTime", "elapsedTime", "count", "spatial", "purpose", "version", "permission"] {
+        for operand in ["recipient", "dateTime", "elapsedTime", "count", "volume", "spatial", "purpose", "version", "permission"] {
             assert!(Text::of("terms-deny", operand).exists(), "{operand}");
         }
     }

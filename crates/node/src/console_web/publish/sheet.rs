@@ -8,7 +8,11 @@ use fondaco_console::{Text, fields::Problems, pages::SentenceKind};
 use fondaco_core::{
     Error, Result, canonical,
     participant::Did,
-    policy::{CONSTRAINTS_MAX, Comparison, Constraint, NoticePeriod, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator},
+    policy::{
+        CONSTRAINTS_MAX, Comparison, Constraint, NoticePeriod, PERMISSIONS_MAX, Period, Permission, Policy, SetOperator,
+        filter::Filter,
+        view::{Field, GROUP_SIZES, Mask},
+    },
     price::Price,
     product::OFFERS_MAX,
     time::Timestamp,
@@ -61,7 +65,7 @@ impl Line {
             SentenceKind::ElapsedTime => ("lteq", "P-D"),
             SentenceKind::NoticePeriod => ("", "P-D"),
             SentenceKind::Recipient | SentenceKind::Spatial | SentenceKind::Purpose => ("isAnyOf", ""),
-            SentenceKind::Count | SentenceKind::Version => ("", ""),
+            _ => ("", ""),
         };
         let values = if kind == SentenceKind::Version { vec!["1".to_owned()] } else { Vec::new() };
         Self { kind, choice: choice.to_owned(), values, unit: unit.to_owned(), fresh: true }
@@ -91,6 +95,11 @@ impl Line {
             C::Spatial { op, values } => line(SentenceKind::Spatial, set(op), values.clone()),
             C::Purpose { op, values } => line(SentenceKind::Purpose, set(op), values.clone()),
             C::Version { from } => line(SentenceKind::Version, "", vec![from.to_string()]),
+            C::Volume { limit } => line(SentenceKind::Volume, "", vec![limit.to_string()]),
+            C::Fields { fields } => line(SentenceKind::Fields, "", fields.iter().map(ToString::to_string).collect()),
+            C::RowFilter { filter } => line(SentenceKind::RowFilter, "", vec![filter.to_string()]),
+            C::Mask { masks } => line(SentenceKind::Mask, "", masks.iter().map(ToString::to_string).collect()),
+            C::MinGroupSize { rows } => line(SentenceKind::MinGroupSize, "", vec![rows.to_string()]),
             C::NoticePeriod { period } => {
                 let (value, unit) = period_fields(period.as_str());
                 Self { unit, ..line(SentenceKind::NoticePeriod, "", vec![value]) }
@@ -101,6 +110,14 @@ impl Line {
     /// The one value of a sentence that has one.
     pub fn value(&self) -> &str {
         self.values.first().map_or("", |v| v.trim())
+    }
+
+    /// Every entry, read; at least one.
+    fn each<T>(&self, read: fn(&str) -> Result<T>) -> Result<Vec<T>, Text> {
+        if self.values.is_empty() {
+            return Err(Text::say("terms-problem-columns"));
+        }
+        self.values.iter().map(|v| read(v).map_err(|e| Text::detail(e.message()))).collect()
     }
 
     /// The fields as a constraint.
@@ -148,6 +165,19 @@ impl Line {
             SentenceKind::Version => {
                 let from = whole(u32::MAX.into()).and_then(|n| u32::try_from(n).ok());
                 Constraint::Version { from: from.ok_or_else(|| Text::say("terms-problem-number"))? }
+            }
+            SentenceKind::Volume => {
+                let limit = if self.value() == "0" && !self.fresh { Some(0) } else { whole(COUNT_MAX) };
+                Constraint::Volume { limit: limit.ok_or_else(|| Text::say("terms-problem-number"))? }
+            }
+            SentenceKind::Fields => Constraint::Fields { fields: self.each(Field::parse)? },
+            SentenceKind::RowFilter => {
+                Constraint::RowFilter { filter: Filter::parse(self.value()).map_err(|e| Text::detail(e.message()))? }
+            }
+            SentenceKind::Mask => Constraint::Mask { masks: self.each(Mask::parse)? },
+            SentenceKind::MinGroupSize => {
+                let rows = self.value().parse().ok().filter(|n| GROUP_SIZES.contains(n));
+                Constraint::MinGroupSize { rows: rows.ok_or_else(|| Text::say("terms-problem-group"))? }
             }
             SentenceKind::NoticePeriod => {
                 let period = written(self.value(), &self.unit).and_then(|text| NoticePeriod::parse(&text));
@@ -418,7 +448,8 @@ fn line_of_form(form: &Form, id: &str) -> Option<Line> {
             values
         }
         SentenceKind::Spatial => entries(&text.to_ascii_uppercase(), &[',', '，', '、', ' ', ';']),
-        SentenceKind::Purpose => entries(text, &['\n']),
+        SentenceKind::Purpose | SentenceKind::Fields | SentenceKind::Mask => entries(text, &['\n']),
+        SentenceKind::RowFilter => vec![text.replace("\r\n", " ")],
         _ => vec![text.to_owned()],
     };
     Some(Line { kind, choice: part("choice").to_owned(), values, unit: part("unit").to_owned(), fresh: false })
@@ -455,6 +486,11 @@ mod tests {
             {"leftOperand": "count", "operator": "lteq", "rightOperand": 3},
             {"leftOperand": "spatial", "operator": "isNoneOf", "rightOperand": ["CN", "SG"]},
             {"leftOperand": "purpose", "operator": "isAnyOf", "rightOperand": ["research, and teaching", "audit"]},
+            {"leftOperand": "volume", "operator": "lteq", "rightOperand": 1_000_000},
+            {"leftOperand": "fields", "operator": "isAnyOf", "rightOperand": ["site", "\"of, machine\"", "place.city"]},
+            {"leftOperand": "rowFilter", "operator": "eq", "rightOperand": "site = 'Suzhou' AND (temperature < 400 OR site IS NULL)"},
+            {"leftOperand": "mask", "operator": "isAllOf", "rightOperand": ["hash(site)", "truncate(place.city, 3)"]},
+            {"leftOperand": "minGroupSize", "operator": "gteq", "rightOperand": 5},
             {"leftOperand": "version", "operator": "gteq", "rightOperand": 2}
         ]))
     }
