@@ -5,6 +5,7 @@
 //!   schema and profile out.
 //! - [`delta_sharing`]: the protocol's requests and answers as text; no HTTP.
 //! - [`serve`]: which bytes answer a request (RFC 9110 conditions and ranges); no HTTP.
+//! - [`governed`]: what an agreement shows of a table: columns, rows, masked values.
 //! - [`sample`]: believable tables from a seed, for the demonstration.
 //!
 //! Everything here is synchronous: callers run it where blocking is allowed. This is the only crate
@@ -12,6 +13,7 @@
 
 pub mod delta_sharing;
 mod error;
+pub mod governed;
 pub mod publish;
 pub mod sample;
 pub mod serve;

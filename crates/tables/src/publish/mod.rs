@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use personal::{HintStrength, PersonalDataCategory, PersonalDataHint};
 pub use profile::{ColumnProfile, FileStats, MAX_BOUND_CHARS, TRUNCATION_MARK};
+pub(crate) use schema::plain_words;
 pub use schema::{Column, TableSchema};
 pub use source::{
     InferredColumn, InferredCsv, InferredWorkbook,

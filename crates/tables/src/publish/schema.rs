@@ -65,7 +65,7 @@ impl TableSchema {
 
     /// Checks names and types of an Arrow schema read from Parquet and describes it.
     /// `source_types` gives the physical type of each top-level column for display.
-    pub(super) fn from_arrow(file: &str, schema: &Schema, source_types: &[String], limits: &PublishLimits) -> Result<Self, TablesError> {
+    pub(crate) fn from_arrow(file: &str, schema: &Schema, source_types: &[String], limits: &PublishLimits) -> Result<Self, TablesError> {
         if schema.fields().is_empty() {
             return Err(TablesError::BadColumnName { file: file.into(), reason: "it has no columns".into() });
         }
@@ -280,7 +280,7 @@ fn delta_type(file: &str, path: &str, data_type: &DataType, depth: usize, limits
 }
 
 /// A Delta type in words a person who does not program understands.
-pub(super) fn plain_words(data_type: &Value) -> String {
+pub(crate) fn plain_words(data_type: &Value) -> String {
     match data_type {
         Value::String(name) => match name.as_str() {
             "boolean" => "true or false".into(),

@@ -1,0 +1,14 @@
+//! Governed tables: what an agreement shows of a table's files, and nothing else.
+//!
+//! A [`TablePlan`] is a view checked against a table's columns: which columns and parts of columns, which rows, which
+//! values hidden in part. It is computed once, has a digest, and everything served under it is named by that digest.
+
+mod condition;
+mod expr;
+#[cfg(test)]
+mod fixtures;
+mod mask;
+mod plan;
+mod value;
+
+pub use plan::{TablePlan, check};
