@@ -19,6 +19,19 @@ use fondaco_core::policy::{
     view::Field,
 };
 
+use parquet::{
+    arrow::{
+        ArrowWriter,
+        arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    },
+    basic::{Compression, ZstdLevel},
+    file::{
+        metadata::{KeyValue, SortingColumn},
+        properties::{EnabledStatistics, WriterProperties, WriterVersion},
+    },
+};
+
+use super::footer::{Footer, Positioned};
 use crate::publish::{PublishLimits, TableSchema};
 
 /// A generator of numbers: the same for the same seed, whatever the version of a crate.
@@ -253,4 +266,67 @@ pub(crate) fn holds(filter: &Filter, batch: &RecordBatch, row: usize) -> Option<
             if all.contains(&Some(true)) { Some(true) } else { all.into_iter().collect::<Option<Vec<_>>>().map(|_| false) }
         }
     }
+}
+
+/// A Parquet file of one table, and its schema.
+pub(crate) struct SourceFile {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) schema: TableSchema,
+}
+
+impl SourceFile {
+    /// Its footer, read as a served file's is.
+    pub(crate) fn footer(&self) -> Footer {
+        Footer::read(&self.positioned(), "test.parquet", &self.schema).expect("footer")
+    }
+
+    /// It as a file.
+    pub(crate) fn positioned(&self) -> Positioned {
+        let file = tempfile::tempfile().expect("file");
+        std::io::Write::write_all(&mut &file, &self.bytes).expect("written");
+        Positioned::new(Arc::new(file)).expect("file")
+    }
+}
+
+/// A file of [`rows`] in several row groups, each of other values, in one of the ways that writers have.
+pub(crate) fn source_file(dice: &mut Dice, groups: i32) -> SourceFile {
+    let batches: Vec<RecordBatch> = (0..=groups)
+        .map(|g| {
+            let n = 1 + usize::try_from(dice.below(40)).expect("small");
+            rows(dice, n, g)
+        })
+        .collect();
+    let compression =
+        *dice.pick(&[Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::LZ4_RAW, Compression::ZSTD(ZstdLevel::default())]);
+    let mut properties = WriterProperties::builder()
+        .set_compression(compression)
+        .set_dictionary_enabled(dice.one_in(2))
+        .set_data_page_row_count_limit(7 + usize::try_from(dice.below(50)).expect("small"))
+        .set_write_batch_size(7)
+        .set_writer_version(if dice.one_in(2) { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
+        .set_statistics_enabled(*dice.pick(&[EnabledStatistics::Page, EnabledStatistics::Chunk]))
+        .set_statistics_truncate_length(Some(5 + usize::try_from(dice.below(60)).expect("small")))
+        .set_bloom_filter_enabled(dice.one_in(3))
+        .set_bloom_filter_max_ndv(100)
+        .set_key_value_metadata(Some(vec![KeyValue::new("planted".to_owned(), "kv-secret-9431".to_owned())]));
+    if dice.one_in(2) {
+        properties = properties.set_sorting_columns(Some(vec![SortingColumn { column_idx: 0, descending: false, nulls_first: false }]));
+    }
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batches[0].schema(), Some(properties.build())).expect("writer");
+    for batch in &batches {
+        writer.write(batch).expect("written");
+        writer.flush().expect("a row group");
+    }
+    writer.close().expect("closed");
+    SourceFile { bytes, schema: declared(&batches[0].schema()) }
+}
+
+/// All rows of a Parquet file.
+pub(crate) fn read_back(bytes: &[u8]) -> RecordBatch {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(bytes::Bytes::copy_from_slice(bytes), options).expect("readable");
+    let schema = Arc::clone(reader.schema());
+    let batches = reader.build().expect("reader").collect::<Result<Vec<_>, _>>().expect("rows");
+    arrow::compute::concat_batches(&schema, &batches).expect("one batch")
 }

@@ -7,8 +7,12 @@ mod condition;
 mod expr;
 #[cfg(test)]
 mod fixtures;
+mod footer;
 mod mask;
 mod plan;
+mod rowgroups;
+mod stats;
 mod value;
 
+pub use footer::{MAX_FOOTER_BYTES, open};
 pub use plan::{TablePlan, check};

@@ -199,6 +199,11 @@ fn decimal(name: &str) -> Option<(u8, u8)> {
     (precision <= 38 && scale <= precision).then_some((precision, scale))
 }
 
+/// Digits after the point of a decimal type; `None` for other types.
+pub(crate) fn decimal_scale(data_type: &Json) -> Option<u32> {
+    data_type.as_str().and_then(decimal).map(|(_, scale)| u32::from(scale))
+}
+
 fn placed(op: Comparison, place: &Place, (min, max): (i128, i128)) -> Test {
     use Comparison::{Eq, Gt, Gteq, Lt, Lteq, Neq};
     let place = match place {

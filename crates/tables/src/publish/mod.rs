@@ -30,6 +30,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use personal::{HintStrength, PersonalDataCategory, PersonalDataHint};
+pub(crate) use profile::{Bound, Unit, stat};
 pub use profile::{ColumnProfile, FileStats, MAX_BOUND_CHARS, TRUNCATION_MARK};
 pub(crate) use schema::plain_words;
 pub use schema::{Column, TableSchema};
@@ -37,6 +38,7 @@ pub use source::{
     InferredColumn, InferredCsv, InferredWorkbook,
     postgres::{PostgresQuery, PostgresSettings, PostgresTls},
 };
+pub(crate) use source::{check_footer, guarded, source_types};
 pub use storage::{Patience, Storage, StorageCredentials, fetch_objects};
 pub(crate) use writer::ParquetFile;
 

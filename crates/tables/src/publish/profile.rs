@@ -67,7 +67,7 @@ pub struct FileStats {
 
 /// How a whole number is to be read.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-enum Unit {
+pub(crate) enum Unit {
     Plain,
     Bool,
     Decimal {
@@ -82,7 +82,7 @@ enum Unit {
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "StoredBound", into = "StoredBound")]
-enum Bound {
+pub(crate) enum Bound {
     Int(i128, Unit),
     Float(f64),
     Text { text: String, truncated: bool },
@@ -350,7 +350,7 @@ fn display(bound: &Bound) -> Option<Value> {
 }
 
 /// A bound for `stats`, rounded outwards; `None` where no sound bound can be written.
-fn stat(bound: &Bound, upper: bool) -> Option<Value> {
+pub(crate) fn stat(bound: &Bound, upper: bool) -> Option<Value> {
     match bound {
         Bound::Int(_, Unit::Bool) => None,
         Bound::Int(v, Unit::Decimal { scale }) => {

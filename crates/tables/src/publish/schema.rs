@@ -101,7 +101,7 @@ impl TableSchema {
 
     /// Takes another file of the same product in: same names and types in the same order; a column
     /// that is nullable in one file is nullable in the product.
-    pub(super) fn merge(&mut self, first: &str, other: &Self, file: &str) -> Result<(), TablesError> {
+    pub(crate) fn merge(&mut self, first: &str, other: &Self, file: &str) -> Result<(), TablesError> {
         let mismatch = |reason: String| TablesError::SchemaMismatch { file: file.into(), first: first.into(), reason };
         if self.columns.len() != other.columns.len() {
             return Err(mismatch(format!("{} columns instead of {}", other.columns.len(), self.columns.len())));

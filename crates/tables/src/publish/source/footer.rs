@@ -158,7 +158,7 @@ impl Walker<'_> {
 }
 
 /// Checks the bytes of a footer (without its length and magic).
-pub(super) fn check_footer(bytes: &[u8]) -> Result<(), &'static str> {
+pub(crate) fn check_footer(bytes: &[u8]) -> Result<(), &'static str> {
     let mut walker = Walker { bytes, at: 0 };
     match walker.value(TYPE_STRUCT, &mut Vec::new(), false, &mut |_, _| ()) {
         Ok(()) => Ok(()),

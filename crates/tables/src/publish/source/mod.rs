@@ -26,6 +26,10 @@ pub use self::{
     excel::InferredWorkbook,
     infer::{InferredColumn, InferredCsv},
 };
+pub(crate) use self::{
+    footer::check_footer,
+    parquet::{guarded, source_types},
+};
 use super::{PublishLimits, Work};
 use crate::TablesError;
 

@@ -214,7 +214,7 @@ pub(super) fn check_lengths(path: &Path, name: &str, limits: &PublishLimits) -> 
 }
 
 /// A panic of the decoder counts as a malformed file.
-pub(super) fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T, TablesError>) -> Result<T, TablesError> {
+pub(crate) fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T, TablesError>) -> Result<T, TablesError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(TablesError::MalformedParquet { file: name.into(), reason: "decoding it failed in an unexpected way".into() })
     })
@@ -380,7 +380,7 @@ fn check_layout(
 }
 
 /// The physical type of each top-level column, for people: `Parquet INT64`.
-fn source_types(metadata: &ParquetMetaData) -> Vec<String> {
+pub(crate) fn source_types(metadata: &ParquetMetaData) -> Vec<String> {
     let schema = metadata.file_metadata().schema_descr();
     let mut types = vec![String::from("Parquet"); schema.root_schema().get_fields().len()];
     for leaf in 0..schema.num_columns() {
