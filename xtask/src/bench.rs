@@ -55,12 +55,49 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     }
 }
 
-/// The program to measure: the one given, or a fresh release build.
-fn binary(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
-    match given {
-        Some(path) => path.canonicalize().with_context(|| path.display().to_string()),
-        None => release(root, "fondaco-node", "fondaco"),
+/// What most measurements are told.
+#[derive(clap::Args)]
+struct Common {
+    /// The fondaco program (default: built in release)
+    #[arg(long, env = "FONDACO")]
+    binary: Option<PathBuf>,
+    /// One JSON document instead of a table
+    #[arg(long)]
+    json: bool,
+    /// Fail if a target is missed
+    #[arg(long)]
+    check: bool,
+}
+
+impl Common {
+    /// The program to measure: the one given, or a fresh release build.
+    fn binary(&self, root: &Path) -> Result<PathBuf> {
+        match &self.binary {
+            Some(path) => path.canonicalize().with_context(|| path.display().to_string()),
+            None => release(root, "fondaco-node", "fondaco"),
+        }
     }
+
+    /// Measures and prints.
+    fn run(&self, root: &Path, measure: impl AsyncFnOnce(&Path) -> Result<Vec<Line>>) -> Result<()> {
+        let binary = self.binary(root)?;
+        let lines = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(&binary))?;
+        print(&lines, self.json);
+        self.check(lines.iter().filter(|l| !l.met()).map(|l| l.what))
+    }
+
+    /// Fails if anything was missed and that was asked.
+    fn check(&self, missed: impl Iterator<Item = &'static str>) -> Result<()> {
+        let missed: Vec<_> = missed.filter(|_| self.check).collect();
+        ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
+        Ok(())
+    }
+}
+
+/// Where large files are kept between runs: on the disk of the build, not in a temporary file system in memory.
+fn cache(root: &Path, given: Option<&Path>) -> PathBuf {
+    let target = || std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    given.map_or_else(|| target().join("bench"), Path::to_path_buf)
 }
 
 /// A fresh release build of one of our programs.

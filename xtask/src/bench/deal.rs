@@ -5,9 +5,9 @@
 //! 1 GiB. Times are taken outside the nodes, over their HTTP interfaces.
 
 use super::{
-    Line,
+    Common, Line, cache,
     pair::{Node, text},
-    print, quantile,
+    quantile,
 };
 use anyhow::{Context, Result, bail, ensure};
 use arrow::{
@@ -52,15 +52,8 @@ const ROWS_PER_BATCH: usize = 1 << 16;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The fondaco program (default: built in release)
-    #[arg(long, env = "FONDACO")]
-    binary: Option<PathBuf>,
-    /// One JSON document instead of a table
-    #[arg(long)]
-    json: bool,
-    /// Fail if a target is missed
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    common: Common,
     /// Leave out the large table (it needs 3 GiB of disk)
     #[arg(long)]
     skip_table: bool,
@@ -71,18 +64,8 @@ pub(crate) struct Args {
 
 /// Measures and prints.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
-    let binary = super::binary(root, args.binary.as_deref())?;
-    let cache = args
-        .cache
-        .clone()
-        .unwrap_or_else(|| std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("bench"));
-    let lines = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(&binary, &cache, args))?;
-    print(&lines, args.json);
-    if args.check {
-        let missed: Vec<_> = lines.iter().filter(|l| !l.met()).map(|l| l.what).collect();
-        ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
-    }
-    Ok(())
+    let cache = cache(root, args.cache.as_deref());
+    args.common.run(root, async |binary| measure(binary, &cache, args).await)
 }
 
 async fn measure(binary: &Path, cache: &Path, args: &Args) -> Result<Vec<Line>> {

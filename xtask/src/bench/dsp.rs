@@ -10,6 +10,7 @@
 mod edc;
 
 use super::{
+    Common, cache,
     pair::{Node, text},
     quantile,
 };
@@ -41,15 +42,8 @@ const LOOK_EVERY_AMONG_MANY: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The fondaco program (default: built in release)
-    #[arg(long, env = "FONDACO")]
-    binary: Option<PathBuf>,
-    /// One JSON document instead of a table
-    #[arg(long)]
-    json: bool,
-    /// Fail if a target is missed
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    common: Common,
     /// Measure the nodes alone
     #[arg(long)]
     skip_edc: bool,
@@ -113,11 +107,11 @@ trait Couple {
 
 /// Measures and prints.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
-    let binary = super::binary(root, args.binary.as_deref())?;
+    let binary = args.common.binary(root)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let (nodes, default, tuned) = runtime.block_on(async {
         // On the same disk as the build, not in a temporary file system in memory: what is measured is durable.
-        let cache = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("bench");
+        let cache = cache(root, None);
         fs::create_dir_all(&cache)?;
         let folder = tempfile::Builder::new().prefix("dsp-").tempdir_in(&cache)?;
         eprintln!("two nodes");
@@ -133,12 +127,8 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         anyhow::Ok((nodes, Some(default), Some(tuned)))
     })?;
     let rows = rows(&nodes, default.as_ref(), tuned.as_ref());
-    print(&rows, args.json);
-    if args.check {
-        let missed: Vec<_> = rows.iter().filter(|r| !r.met()).map(|r| r.what).collect();
-        ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
-    }
-    Ok(())
+    print(&rows, args.common.json);
+    args.common.check(rows.iter().filter(|r| !r.met()).map(|r| r.what))
 }
 
 /// What is alike for both kinds, once they run.

@@ -1,9 +1,8 @@
 //! `cargo xtask bench publish`: a Delta table of many files, published by a node and listed by a consumer page by page.
 
 use super::{
-    Line,
+    Common, Line,
     pair::{Node, text},
-    print,
 };
 use anyhow::{Context, Result, ensure};
 use arrow::{
@@ -29,15 +28,8 @@ const FEWER: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The fondaco program (default: built in release)
-    #[arg(long, env = "FONDACO")]
-    binary: Option<PathBuf>,
-    /// One JSON document instead of a table
-    #[arg(long)]
-    json: bool,
-    /// Fail if a target is missed
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    common: Common,
     /// Files of the table
     #[arg(long, default_value_t = 10_000)]
     files: usize,
@@ -48,14 +40,7 @@ pub(crate) struct Args {
 
 /// Measures and prints.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
-    let binary = super::binary(root, args.binary.as_deref())?;
-    let lines = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(&binary, args))?;
-    print(&lines, args.json);
-    if args.check {
-        let missed: Vec<_> = lines.iter().filter(|l| !l.met()).map(|l| l.what).collect();
-        ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
-    }
-    Ok(())
+    args.common.run(root, async |binary| measure(binary, args).await)
 }
 
 async fn measure(binary: &Path, args: &Args) -> Result<Vec<Line>> {

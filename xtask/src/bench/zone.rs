@@ -11,9 +11,9 @@ mod caller;
 mod load;
 
 use super::{
-    Line,
+    Common, Line, cache,
     pair::{Node, text},
-    print, quantile,
+    quantile,
 };
 use anyhow::{Context, Result, ensure};
 use caller::Caller;
@@ -44,15 +44,8 @@ const SEED: u64 = 17_000;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The fondaco program (default: built in release)
-    #[arg(long, env = "FONDACO")]
-    binary: Option<PathBuf>,
-    /// One JSON document instead of a table
-    #[arg(long)]
-    json: bool,
-    /// Fail if a target is missed
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    common: Common,
     /// Fill the node and measure nothing
     #[arg(long)]
     load_only: bool,
@@ -76,18 +69,8 @@ pub(crate) struct Args {
 /// Measures and prints.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     ensure!(args.participants > 20 && args.products > 10 && args.agreements > 100, "that is no zone");
-    let binary = super::binary(root, args.binary.as_deref())?;
-    let cache = args
-        .cache
-        .clone()
-        .unwrap_or_else(|| std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("bench"));
-    let lines = tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(measure(&binary, &cache, args))?;
-    print(&lines, args.json);
-    if args.check {
-        let missed: Vec<_> = lines.iter().filter(|l| !l.met()).map(|l| l.what).collect();
-        ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
-    }
-    Ok(())
+    let cache = cache(root, args.cache.as_deref());
+    args.common.run(root, async |binary| measure(binary, &cache, args).await)
 }
 
 async fn measure(binary: &Path, cache: &Path, args: &Args) -> Result<Vec<Line>> {
