@@ -149,7 +149,9 @@ impl App {
         let transfer = if let Some(running) = view.transfers.iter().find(usable).or_else(|| view.transfers.iter().find(waiting)) {
             running.clone()
         } else if let Some(t) = view.transfers.iter().find(suspended) {
-            return Err(Error::new(Code::AccessEnded, format!("Access is suspended. Resume it first: fondaco transfer resume {}", t.id)));
+            // A stopped agreement says why, and more than its transfers.
+            view.row.life.in_force(self.now())?;
+            return Err(while_suspended(t));
         } else {
             self.transfer_begin(participant, agreement_id, None, None).await?
         };
@@ -240,6 +242,15 @@ impl App {
             .map_err(|e| Error::new(Code::PeerAnsweredBadly, "The provider's share cannot be listed.").with_internal(e))?;
         Ok(listed.items)
     }
+}
+
+/// Why nothing can be read while a transfer is suspended. Only the side that suspended it can resume it.
+fn while_suspended(t: &Transfer) -> Error {
+    let State::Suspended { by: Role::Provider, ending } = &t.state else {
+        return Error::new(Code::AccessEnded, format!("Access is suspended. Resume it first: fondaco transfer resume {}", t.id));
+    };
+    let why = ending.reasons.join(" ");
+    Error::new(Code::AccessEnded, format!("The provider suspended access and can resume it. {why}").trim_end().to_owned())
 }
 
 #[cfg(test)]

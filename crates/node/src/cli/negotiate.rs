@@ -8,7 +8,7 @@ use super::{
     negotiation,
     show::{Fields, text},
 };
-use fondaco_core::Code;
+use fondaco_core::{Code, price::Price};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -40,8 +40,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT")]
     purpose: Vec<String>,
     /// Ask for the offer at another price than its own, in its currency, as in "80 CNY"
-    #[arg(long, value_name = "AMOUNT CURRENCY")]
-    price: Option<String>,
+    #[arg(long, value_name = "AMOUNT CURRENCY", value_parser = Price::read)]
+    price: Option<Price>,
     /// Seconds to wait for the end; 0 asks and does not wait
     #[arg(long, value_name = "SECS", default_value_t = WAIT_SECONDS_DEFAULT)]
     wait: u64,
@@ -57,8 +57,8 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     if !args.purpose.is_empty() {
         body["purpose"] = args.purpose.clone().into();
     }
-    if let Some(price) = &args.price {
-        body["price"] = price.as_str().into();
+    if let Some(price) = args.price {
+        body["price"] = json!(price);
     }
     let asked = us.create(&["negotiations"], &body).await?;
     let id = text(&asked, "negotiationId").to_owned();

@@ -8,6 +8,7 @@ use super::{
     show::{Fields, Table, list, text, texts, when},
 };
 use crate::app::cause::Exchange;
+use fondaco_core::price::Price;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -51,8 +52,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         offer: Option<PathBuf>,
         /// The terms on the table at this price, as in "80 CNY"
-        #[arg(long, value_name = "AMOUNT CURRENCY", conflicts_with = "offer")]
-        price: Option<String>,
+        #[arg(long, value_name = "AMOUNT CURRENCY", conflicts_with = "offer", value_parser = Price::read)]
+        price: Option<Price>,
     },
     /// As consumer: ask again, for other terms than those offered
     #[command(after_long_help = "Examples:
@@ -65,8 +66,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         offer: Option<PathBuf>,
         /// The terms on the table at this price, as in "80 CNY"
-        #[arg(long, value_name = "AMOUNT CURRENCY", conflicts_with = "offer")]
-        price: Option<String>,
+        #[arg(long, value_name = "AMOUNT CURRENCY", conflicts_with = "offer", value_parser = Price::read)]
+        price: Option<Price>,
     },
     /// As consumer: accept the provider's offer
     #[command(after_long_help = "Example:
@@ -142,7 +143,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
 }
 
 /// `{}`, a price, or the terms of an offer file.
-fn terms_body(offer: Option<&Path>, price: Option<String>) -> Result<Value> {
+fn terms_body(offer: Option<&Path>, price: Option<Price>) -> Result<Value> {
     Ok(match (offer, price) {
         (Some(path), _) => json!({"terms": super::product::offer(path, &mut std::io::stdin())?}),
         (None, Some(price)) => json!({"price": price}),
