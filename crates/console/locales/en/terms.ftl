@@ -126,7 +126,7 @@ terms-volume-after = bytes are delivered
 terms-fields-before = Only these columns
 terms-fields-after = One a line; a part of a nested column as address.city
 terms-filter-before = Only rows where
-terms-filter-after = As in: site = 'Suzhou' AND (temperature < 400 OR checked IS NOT NULL)
+terms-filter-after = As in: site = 'Suzhou' AND (temperature = 400 OR checked IS NOT NULL)
 terms-mask-before = Values to hide in part
 terms-mask-after = One a line: hash(column), null(column), truncate(column, characters) or bucket(column, width)
 terms-group-before = Only aggregates, each over at least

@@ -114,7 +114,7 @@ terms-volume-after = 字节
 terms-fields-before = 仅限以下列
 terms-fields-after = 每行一列；嵌套列的部分写作 address.city
 terms-filter-before = 仅限满足以下条件的行
-terms-filter-after = 例如：site = 'Suzhou' AND (temperature < 400 OR checked IS NOT NULL)
+terms-filter-after = 例如：site = 'Suzhou' AND (temperature = 400 OR checked IS NOT NULL)
 terms-mask-before = 需部分隐藏的值
 terms-mask-after = 每行一项：hash(列)、null(列)、truncate(列, 字符数) 或 bucket(列, 步长)
 terms-group-before = 仅提供汇总结果，每组至少
