@@ -53,13 +53,19 @@ pub(super) fn shown_field(field: &Field, shape: &Shape) -> Result<Field> {
     Ok(Field::new(field.name(), shown_type(field.data_type(), shape)?, field.is_nullable() || missing))
 }
 
-fn shown_fields(fields: &Fields, parts: &[Option<Shape>]) -> Result<Fields> {
-    fields.iter().zip(parts).filter_map(|(field, part)| Some(shown_field(field, part.as_ref()?).map(Arc::new))).collect()
+fn shown_fields(fields: &Fields, parts: &[(String, Shape)]) -> Result<Fields> {
+    parts.iter().map(|(name, part)| Ok(Arc::new(shown_field(field(fields, name)?.1, part)?))).collect()
+}
+
+/// The field of a name: by name, since parts that are hidden may not have been read.
+fn field<'a>(fields: &'a Fields, name: &str) -> Result<(usize, &'a FieldRef)> {
+    fields.find(name).ok_or_else(|| ArrowError::SchemaError("the files do not have the columns of their table".into()))
 }
 
 fn shown_entries(entries: &FieldRef, value: &Shape) -> Result<FieldRef> {
     let DataType::Struct(fields) = entries.data_type() else { return Err(unexpected(entries.data_type())) };
-    let fields = shown_fields(fields, &[Some(Shape::Keep), Some(value.clone())])?;
+    let [key, values] = fields.as_ref() else { return Err(unexpected(entries.data_type())) };
+    let fields = Fields::from(vec![Arc::clone(key), Arc::new(shown_field(values, value)?)]);
     Ok(Arc::new(Field::new(entries.name(), DataType::Struct(fields), entries.is_nullable())))
 }
 
@@ -70,7 +76,7 @@ pub(super) fn shown(array: &ArrayRef, shape: &Shape, key: &hmac::Key) -> Result<
         (Shape::Mask(masked), _) => mask(array, masked, key)?,
         (Shape::Group(parts), DataType::Struct(fields)) => {
             let group = array.as_struct();
-            let columns = group.columns().iter().zip(parts).filter_map(|(c, p)| Some(shown(c, p.as_ref()?, key))).collect::<Result<_>>()?;
+            let columns = parts.iter().map(|(name, part)| shown(group.column(field(fields, name)?.0), part, key)).collect::<Result<_>>()?;
             Arc::new(StructArray::try_new(shown_fields(fields, parts)?, columns, group.nulls().cloned())?)
         }
         (Shape::List(inner), DataType::List(field)) => list::<i32>(array, field, inner, key)?,
@@ -356,7 +362,7 @@ mod tests {
         let field = Arc::new(Field::new("item", people.data_type().clone(), true));
         let offsets = arrow::buffer::OffsetBuffer::from_lengths([2, 0, 1]);
         let lists = ListArray::new(field, offsets, Arc::new(people), Some(vec![true, false, true].into()));
-        let shape = Shape::List(Box::new(Shape::Group(vec![Some(masked("null(a)")), Some(masked("truncate(b, 1)"))])));
+        let shape = Shape::List(Box::new(Shape::Group(vec![("id".into(), masked("null(a)")), ("name".into(), masked("truncate(b, 1)"))])));
         let whole: ArrayRef = Arc::new(lists);
         let out = shown(&whole, &shape, &key()).expect("shown");
         assert_eq!(out.data_type(), &shown_type(whole.data_type(), &shape).expect("type"));
@@ -366,7 +372,7 @@ mod tests {
         assert_eq!(inner.column(0).null_count(), 3);
         assert_eq!(inner.column(1).as_string::<i32>(), &StringArray::from(vec![Some("a"), None, Some("b")]));
         // A slice begins in the middle of the values.
-        let only = Shape::List(Box::new(Shape::Group(vec![None, Some(Shape::Keep)])));
+        let only = Shape::List(Box::new(Shape::Group(vec![("name".into(), Shape::Keep)])));
         let last = shown(&whole.slice(2, 1), &only, &key()).expect("shown");
         let value = last.as_list::<i32>().value(0);
         assert_eq!(value.as_struct().num_columns(), 1);

@@ -5,14 +5,18 @@
 
 mod condition;
 mod expr;
+mod file_plan;
 #[cfg(test)]
 mod fixtures;
 mod footer;
 mod mask;
 mod plan;
+mod rewrite;
 mod rowgroups;
 mod stats;
 mod value;
+mod virtual_parquet;
 
 pub use footer::{MAX_FOOTER_BYTES, open};
 pub use plan::{TablePlan, check};
+pub use virtual_parquet::{Piece, VirtualFile};

@@ -35,8 +35,8 @@ pub(crate) enum Shape {
     Keep,
     /// Shown in part.
     Mask(Masked),
-    /// A group of which some parts are shown: one entry per part.
-    Group(Vec<Option<Self>>),
+    /// A group of which these parts are shown, by their names.
+    Group(Vec<(String, Self)>),
     /// A list whose elements are not shown as they are.
     List(Box<Self>),
     /// A map whose values are not shown as they are.
@@ -183,6 +183,17 @@ impl TablePlan {
         Some(place)
     }
 
+    /// The leaves that must be read to show what is shown, in the order of Parquet's columns.
+    pub(crate) fn read_leaves(&self) -> Vec<usize> {
+        let mut read = self.shown_leaves();
+        for field in self.filter().map(Filter::fields).unwrap_or_default() {
+            for leaf in self.leaves_of(field).unwrap_or_default() {
+                read[leaf] = true;
+            }
+        }
+        read.iter().enumerate().filter_map(|(i, r)| r.then_some(i)).collect()
+    }
+
     /// The leaves of a field: where they begin and how many they are.
     pub(crate) fn leaves_of(&self, field: &Field) -> Option<std::ops::Range<usize>> {
         let found = at(&self.source, field).ok()?;
@@ -202,7 +213,7 @@ fn masks(shape: &Shape) -> bool {
     match shape {
         Shape::Keep => false,
         Shape::Mask(_) => true,
-        Shape::Group(parts) => parts.iter().flatten().any(masks),
+        Shape::Group(parts) => parts.iter().any(|(_, part)| masks(part)),
         Shape::List(inner) | Shape::Map(inner) => masks(inner),
     }
 }
@@ -222,11 +233,16 @@ fn count(data_type: &Value) -> usize {
     }
 }
 
+/// What becomes of a part of a group.
+fn part_of<'a>(parts: &'a [(String, Shape)], field: &Value) -> Option<&'a Shape> {
+    parts.iter().find(|(name, _)| field["name"] == name.as_str()).map(|(_, part)| part)
+}
+
 fn leaves(data_type: &Value, shape: Option<&Shape>, out: &mut Vec<bool>) {
     match (shape, data_type["type"].as_str()) {
         (Some(Shape::Group(parts)), _) => {
-            for (field, part) in group(data_type).into_iter().flatten().zip(parts) {
-                leaves(&field["type"], part.as_ref(), out);
+            for field in group(data_type).into_iter().flatten() {
+                leaves(&field["type"], part_of(parts, field), out);
             }
         }
         (Some(Shape::List(inner)), _) => leaves(&data_type["elementType"], Some(inner), out),
@@ -404,12 +420,17 @@ fn shape(data_type: &Value, path: &Field, view: &View) -> Result<Option<Shape>> 
     Ok(match data_type["type"].as_str() {
         Some("struct") => {
             let fields = group(data_type).map(Vec::as_slice).unwrap_or_default();
-            let parts =
-                fields.iter().map(|f| part(f["name"].as_str().unwrap_or_default(), &f["type"])).collect::<Result<Vec<Option<Shape>>>>()?;
-            if parts.iter().all(|p| *p == Some(Shape::Keep)) {
-                Some(Shape::Keep)
-            } else if parts.iter().all(Option::is_none) {
+            let mut parts = Vec::new();
+            for field in fields {
+                let name = field["name"].as_str().unwrap_or_default();
+                if let Some(shape) = part(name, &field["type"])? {
+                    parts.push((name.to_owned(), shape));
+                }
+            }
+            if parts.is_empty() {
                 None
+            } else if parts.len() == fields.len() && parts.iter().all(|(_, p)| *p == Shape::Keep) {
+                Some(Shape::Keep)
             } else {
                 Some(Shape::Group(parts))
             }
@@ -455,9 +476,8 @@ fn shown_type(data_type: &Value, shape: &Shape) -> Value {
             let fields: Vec<Value> = group(data_type)
                 .into_iter()
                 .flatten()
-                .zip(parts)
-                .filter_map(|(field, part)| {
-                    let part = part.as_ref()?;
+                .filter_map(|field| {
+                    let part = part_of(parts, field)?;
                     let mut field = field.clone();
                     field["type"] = shown_type(&field["type"], part);
                     if is_null(part) {
