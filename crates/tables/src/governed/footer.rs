@@ -108,8 +108,6 @@ impl ChunkReader for Positioned {
 pub(super) struct Footer {
     /// With the Arrow types of the columns, which go by Parquet's schema alone.
     pub(super) arrow: ArrowReaderMetadata,
-    /// Its size in bytes.
-    pub(super) bytes: usize,
 }
 
 impl Footer {
@@ -130,7 +128,7 @@ impl Footer {
             let arrow = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|e| malformed(e.to_string()))?;
             let columns = TableSchema::from_arrow(name, arrow.schema(), &types, &PublishLimits::default())?;
             schema.clone().merge("its product", &columns, name)?;
-            Ok(Self { arrow, bytes: bytes.len() })
+            Ok(Self { arrow })
         })
     }
 }

@@ -101,8 +101,14 @@ impl Shown {
 
     /// The next batch, perhaps without rows; `None` at the end.
     pub(super) fn next(&mut self) -> DataFusionResult<Option<RecordBatch>> {
+        Ok(self.next_counted()?.map(|(batch, _)| batch))
+    }
+
+    /// The same, with how many rows were looked at for it.
+    pub(super) fn next_counted(&mut self) -> DataFusionResult<Option<(RecordBatch, usize)>> {
         let Some(batch) = self.reader.next() else { return Ok(None) };
         let mut batch = batch?;
+        let looked = batch.num_rows();
         if let Some(filter) = &self.filter {
             let rows = batch.num_rows();
             let shown = filter.evaluate(&batch)?.into_array(rows)?;
@@ -122,7 +128,7 @@ impl Shown {
             Ok(if array.data_type() == field.data_type() { array } else { cast(&array, field.data_type())? })
         });
         let columns = columns.collect::<DataFusionResult<Vec<_>>>()?;
-        Ok(Some(RecordBatch::try_new(Arc::clone(&self.schema), columns)?))
+        Ok(Some((RecordBatch::try_new(Arc::clone(&self.schema), columns)?, looked)))
     }
 }
 

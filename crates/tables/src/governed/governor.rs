@@ -1,0 +1,347 @@
+//! Files as agreements show them: planned once, remembered, and written again where they must be.
+
+use std::{
+    fs::File,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aws_lc_rs::digest;
+
+use super::{
+    cache::{Cache, CachedFile},
+    file_plan::{FilePlan, plan_file},
+    footer::{self, Footer, Positioned},
+    plan::TablePlan,
+    rewrite::{Rewritten, rewrite},
+    virtual_parquet::{Piece, VirtualFile},
+};
+use crate::{TablesError, publish::FileStats};
+
+/// Memory for plans of files: footers of virtual files, some kilobytes each.
+const PLANS_BYTES: u64 = 64 * 1024 * 1024;
+/// What a plan takes beside its footer.
+const PLAN_BYTES: usize = 512;
+/// Bytes of a file's id, which is shown as hexadecimal digits.
+const ID_BYTES: usize = 16;
+
+/// A file of a table.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where it is. Not followed when it is a link.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes, lower-case hex. It is believed: the caller has looked at the file's seal.
+    pub sha256: String,
+    /// Its exact size in bytes.
+    pub size: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Its statistics.
+    pub stats: FileStats,
+}
+
+/// A file as an agreement shows it.
+#[derive(Clone, Debug)]
+pub struct GovernedFile {
+    /// 32 hexadecimal digits that name its bytes: of the source file and the plan. Also its entity tag.
+    pub id: String,
+    /// The exact size in bytes.
+    pub size: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Statistics of visible columns and rows alone.
+    pub stats: FileStats,
+    /// Its bytes.
+    pub content: Content,
+}
+
+/// Where the bytes of a governed file are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// In the source, as they are.
+    Source,
+    /// In the source, in parts, and in memory.
+    Virtual(Arc<VirtualFile>),
+    /// In a file of their own.
+    Cached(Arc<CachedFile>),
+}
+
+impl GovernedFile {
+    /// The pieces that make up a range of it; what lies beyond its end is left out. [`Piece::Source`] is a range of
+    /// [`GovernedFile::cached`] if there is one, else of the source file.
+    pub fn slice(&self, range: std::ops::Range<u64>) -> Vec<Piece> {
+        match &self.content {
+            Content::Virtual(file) => file.slice(range),
+            Content::Source | Content::Cached(_) => {
+                let end = range.end.min(self.size);
+                let length = end.saturating_sub(range.start);
+                if length == 0 { Vec::new() } else { vec![Piece::Source { start: range.start, length }] }
+            }
+        }
+    }
+
+    /// The open file that pieces are ranges of, where it is not the source.
+    pub fn cached(&self) -> Option<&File> {
+        match &self.content {
+            Content::Cached(cached) => cached.file(),
+            Content::Source | Content::Virtual(_) => None,
+        }
+    }
+}
+
+/// A file's plan, as it is remembered.
+#[derive(Clone, Debug)]
+enum Planned {
+    PassThrough,
+    Virtual(Arc<VirtualFile>),
+    Rewrite(Arc<[usize]>),
+    Empty,
+}
+
+/// Governs files.
+#[derive(Clone, Debug)]
+pub struct Governor {
+    cache: Cache,
+    plans: moka::future::Cache<String, Planned>,
+}
+
+impl Governor {
+    /// With this place for files that are written again.
+    pub fn new(cache: Cache) -> Self {
+        let weigh = |id: &String, planned: &Planned| {
+            let weight = match planned {
+                Planned::Virtual(file) => file.weight(),
+                Planned::Rewrite(groups) => size_of_val(&**groups),
+                Planned::PassThrough | Planned::Empty => 0,
+            };
+            u32::try_from(weight + id.len() + PLAN_BYTES).unwrap_or(u32::MAX)
+        };
+        Self { cache, plans: moka::future::Cache::builder().max_capacity(PLANS_BYTES).weigher(weigh).build() }
+    }
+
+    /// A file as a plan shows it; `None` when the plan shows no row of it, or no rows at all but aggregates. Writing it
+    /// again, if that is needed, takes as long as it takes, and goes on when the caller does not wait for it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not what was published.
+    pub async fn file(&self, plan: &Arc<TablePlan>, source: &Source) -> Result<Option<GovernedFile>, TablesError> {
+        if plan.min_group_size().is_some() {
+            return Ok(None);
+        }
+        let id = id(plan, source);
+        Ok(match self.planned(&id, plan, source).await? {
+            Planned::Empty => None,
+            Planned::PassThrough => {
+                Some(GovernedFile { id, size: source.size, rows: source.rows, stats: source.stats.clone(), content: Content::Source })
+            }
+            Planned::Virtual(file) => Some(GovernedFile {
+                id,
+                size: file.size(),
+                rows: file.rows(),
+                stats: file.stats().clone(),
+                content: Content::Virtual(file),
+            }),
+            Planned::Rewrite(groups) => {
+                let (plan, from, limit) = (Arc::clone(plan), source.clone(), self.cache.max_bytes());
+                let make = move |target: &Path| made(&plan, &from, &groups, target, limit);
+                let cached = self.cache.get_or_make(&id, make).await?;
+                (cached.rows() > 0).then(|| GovernedFile {
+                    id,
+                    size: cached.size(),
+                    rows: cached.rows(),
+                    stats: cached.stats().clone(),
+                    content: Content::Cached(cached),
+                })
+            }
+        })
+    }
+
+    /// Whether [`Governor::file`] would have to write the file again first.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn needs_rewriting(&self, plan: &Arc<TablePlan>, source: &Source) -> Result<bool, TablesError> {
+        if plan.min_group_size().is_some() {
+            return Ok(false);
+        }
+        let id = id(plan, source);
+        Ok(matches!(self.planned(&id, plan, source).await?, Planned::Rewrite(_)) && !self.cache.has(&id))
+    }
+
+    async fn planned(&self, id: &str, plan: &Arc<TablePlan>, source: &Source) -> Result<Planned, TablesError> {
+        if plan.is_whole() {
+            return Ok(Planned::PassThrough);
+        }
+        if let Some(planned) = self.plans.get(id).await {
+            return Ok(planned);
+        }
+        let (plan, from) = (Arc::clone(plan), source.clone());
+        let work = move || {
+            let (_, footer) = opened(&plan, &from)?;
+            Ok(match plan_file(&plan, &footer, &name(&from.path))? {
+                FilePlan::PassThrough => Planned::PassThrough,
+                FilePlan::Virtual(file) => Planned::Virtual(Arc::new(file)),
+                FilePlan::Rewrite(groups) => Planned::Rewrite(groups.into()),
+                FilePlan::Empty => Planned::Empty,
+            })
+        };
+        let planned = tokio::task::spawn_blocking(work).await.unwrap_or(Err(TablesError::Cancelled))?;
+        self.plans.insert(id.to_owned(), planned.clone()).await;
+        Ok(planned)
+    }
+}
+
+/// Names the bytes of a file under a plan.
+fn id(plan: &TablePlan, source: &Source) -> String {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(source.sha256.as_bytes());
+    hash.update(&[0]);
+    hash.update(plan.digest().as_bytes());
+    hex::encode(&hash.finish().as_ref()[..ID_BYTES])
+}
+
+/// What a file is called in messages: by its name alone, which is not a secret of the machine.
+pub(super) fn name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "a file".into(), |n| n.to_string_lossy().into_owned())
+}
+
+/// Opens a file and reads its footer.
+pub(super) fn opened(plan: &TablePlan, source: &Source) -> Result<(Positioned, Footer), TablesError> {
+    let file = Positioned::new(Arc::new(footer::open(&source.path)?)).map_err(TablesError::io("reading", &source.path))?;
+    if parquet::file::reader::Length::len(&file) != source.size {
+        return Err(changed(source));
+    }
+    let footer = Footer::read(&file, &name(&source.path), plan.source())?;
+    Ok((file, footer))
+}
+
+fn changed(source: &Source) -> TablesError {
+    TablesError::MalformedParquet { file: name(&source.path), reason: "it is not the file that was published".into() }
+}
+
+/// Writes a file again, and sees to it that it was the same file all the while.
+fn made(plan: &TablePlan, source: &Source, groups: &[usize], target: &Path, limit: u64) -> Result<Rewritten, TablesError> {
+    let look = || {
+        let meta = footer::open(&source.path)?.metadata().map_err(TablesError::io("reading", &source.path))?;
+        Ok::<_, TablesError>((meta.dev(), meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
+    };
+    let before = look()?;
+    let (file, footer) = opened(plan, source)?;
+    let made = rewrite(plan, &file, &footer, groups, &name(&source.path), target, limit)?;
+    if look()? == before { Ok(made) } else { Err(changed(source)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::governed::fixtures::{Dice, SourceFile, read_back, source_file};
+    use fondaco_core::policy::{
+        filter::Filter,
+        view::{Field, Mask, View},
+    };
+
+    struct Place {
+        dir: tempfile::TempDir,
+        source: Source,
+        file: SourceFile,
+        governor: Governor,
+    }
+
+    fn place() -> Place {
+        let dir = tempfile::tempdir().expect("dir");
+        let file = source_file(&mut Dice::new(11), 3);
+        let path = dir.path().join("part-00000.parquet");
+        std::fs::write(&path, &file.bytes).expect("written");
+        let sha256 = hex::encode(digest::digest(&digest::SHA256, &file.bytes));
+        let source = Source { path, sha256, size: file.bytes.len() as u64, rows: 100, stats: FileStats::default() };
+        let governor = Governor::new(Cache::open(&dir.path().join("cache"), 1 << 24).expect("cache"));
+        Place { dir, source, file, governor }
+    }
+
+    impl Place {
+        fn plan(&self, view: &View) -> Arc<TablePlan> {
+            Arc::new(TablePlan::new(view, &self.file.schema, b"a secret of the agreement").expect("plan"))
+        }
+
+        /// The bytes as a server would send them.
+        fn bytes(&self, file: &GovernedFile) -> Vec<u8> {
+            use std::os::unix::fs::FileExt;
+            let source = File::open(&self.source.path).expect("source");
+            let mut out = Vec::new();
+            for piece in file.slice(0..u64::MAX) {
+                match piece {
+                    Piece::Bytes(bytes) => out.extend_from_slice(&bytes),
+                    Piece::Source { start, length } => {
+                        let mut buffer = vec![0; usize::try_from(length).expect("small")];
+                        file.cached().unwrap_or(&source).read_exact_at(&mut buffer, start).expect("read");
+                        out.extend_from_slice(&buffer);
+                    }
+                }
+            }
+            out
+        }
+    }
+
+    fn fields(names: &[&str]) -> Option<Vec<Field>> {
+        Some(names.iter().map(|n| Field::parse(n).expect("field")).collect())
+    }
+
+    #[tokio::test]
+    async fn each_file_is_served_in_the_cheapest_way_that_keeps_to_the_plan() {
+        let place = place();
+        let filter = |text: &str| Some(Filter::parse(text).expect("filter"));
+        let whole = place.governor.file(&place.plan(&View::default()), &place.source).await.expect("file").expect("rows");
+        assert!(matches!(whole.content, Content::Source));
+        assert_eq!(place.bytes(&whole), place.file.bytes);
+        let columns = place.plan(&View { fields: fields(&["id", "who.age"]), ..View::default() });
+        assert!(!place.governor.needs_rewriting(&columns, &place.source).await.expect("known"));
+        let few = place.governor.file(&columns, &place.source).await.expect("file").expect("rows");
+        assert!(matches!(few.content, Content::Virtual(_)));
+        assert_eq!(place.bytes(&few).len() as u64, few.size);
+        assert_eq!(read_back(&place.bytes(&few)).num_columns(), 2);
+        let mixed =
+            place.plan(&View { row_filter: filter("id <> 1"), masks: vec![Mask::parse("hash(site)").expect("mask")], ..View::default() });
+        assert!(place.governor.needs_rewriting(&mixed, &place.source).await.expect("known"));
+        let written = place.governor.file(&mixed, &place.source).await.expect("file").expect("rows");
+        assert!(matches!(written.content, Content::Cached(_)));
+        assert!(!place.governor.needs_rewriting(&mixed, &place.source).await.expect("known"));
+        assert_eq!(read_back(&place.bytes(&written)).num_rows() as u64, written.rows);
+        let nothing = place.plan(&View { row_filter: filter("id > 100000"), ..View::default() });
+        assert!(place.governor.file(&nothing, &place.source).await.expect("file").is_none());
+        let nothing = place.plan(&View { row_filter: filter("site = 'Nowhere' AND id <> 5"), ..View::default() });
+        assert!(place.governor.file(&nothing, &place.source).await.expect("file").is_none(), "known only after a look at the rows");
+        let aggregates = place.plan(&View { min_group_size: Some(5), ..View::default() });
+        assert!(place.governor.file(&aggregates, &place.source).await.expect("file").is_none());
+        let ids = [&whole.id, &few.id, &written.id];
+        assert!(ids.iter().all(|id| id.len() == 32) && ids[0] != ids[1] && ids[1] != ids[2]);
+    }
+
+    #[tokio::test]
+    async fn rewritten_files_come_back_after_the_cache_is_deleted() {
+        let place = place();
+        let plan = place.plan(&View { masks: vec![Mask::parse("null(site)").expect("mask")], ..View::default() });
+        let first = place.governor.file(&plan, &place.source).await.expect("file").expect("rows");
+        let bytes = place.bytes(&first);
+        std::fs::remove_dir_all(place.dir.path().join("cache")).expect("removed");
+        std::fs::create_dir(place.dir.path().join("cache")).expect("made");
+        assert_eq!(place.bytes(&first), bytes, "still open");
+        let again = place.governor.file(&plan, &place.source).await.expect("file").expect("rows");
+        assert_eq!(place.bytes(&again), bytes);
+        assert_eq!((again.id, again.size), (first.id, first.size));
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_another_or_a_link_is_refused() {
+        let mut place = place();
+        let plan = place.plan(&View { fields: fields(&["id"]), ..View::default() });
+        let link = place.dir.path().join("link.parquet");
+        std::os::unix::fs::symlink(&place.source.path, &link).expect("linked");
+        let linked = Source { path: link, ..place.source.clone() };
+        assert!(place.governor.file(&plan, &linked).await.is_err());
+        place.source.size += 1;
+        let error = place.governor.file(&plan, &place.source).await.expect_err("another size");
+        assert!(error.to_string().contains("not the file that was published"), "{error}");
+        assert!(!error.to_string().contains(place.dir.path().to_str().expect("text")), "{error}");
+    }
+}
