@@ -1,0 +1,1 @@
+"""A black-box kit for any Delta Sharing server."""
