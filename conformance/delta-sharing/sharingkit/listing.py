@@ -1,6 +1,7 @@
 """Profile, credentials, listings, names."""
 
 import datetime
+import re
 
 from .registry import OPTIONAL, RECOMMENDED, REQUIRED, Skipped, add, check, equal, need
 from .target import LIST_TYPE, Target, error_object, quote, refused, told
@@ -219,7 +220,7 @@ def internals(t: Target) -> None:
     """Error texts hold no stack trace and no path of the server's disk"""
     for answer in (t.raw_query("{"), t.query({"limitHint": "ten"}), t.get("/shares", params={"pageToken": "x"}), t.get("/shares/none")):
         text = answer.text
-        signs = [s for s in ("Traceback", "Exception in", "\tat ", "panicked", "/home/", "/usr/", "/var/", ".java:", ".rs:", ".go:") if s in text]
+        signs = re.findall(r"Traceback|Exception in|\tat |panicked|/(?:home|usr|var|tmp)/|\.(?:java|scala|rs|go|py):", text)
         need(not signs, f"{signs}: {told(answer)}")
         if answer.status_code >= 400:
             error_object(answer)
