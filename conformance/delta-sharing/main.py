@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 
+import faults
 import kit
 import pyarrow.parquet as pq
 import samples
@@ -38,6 +39,7 @@ def body(report: Report, folder: pathlib.Path, nodes: list) -> None:
         print(f"== {table.title}", flush=True)
         results[table.title] = kit.examine(profile, oracle=oracle, other=other, tell=lambda outcome: tell(report, outcome))
     compare(report, results)
+    faults.run(report, folder / f"{tables[0].id}.share", folder)
 
 
 def trade(provider: Node, consumer: Node, table: samples.Table, folder: pathlib.Path) -> pathlib.Path:
