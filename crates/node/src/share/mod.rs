@@ -111,7 +111,12 @@ impl IntoResponse for Refusal {
         // The code comes first in the message: the protocol's clients show nothing else of the body.
         let body = ErrorBody::new(name, format!("{} ({code})", self.0.message()));
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        caused_by(json(status, body.to_json()), self.0)
+        let mut response = json(status, body.to_json());
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 6750, section 3.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"fondaco\""));
+        }
+        caused_by(response, self.0)
     }
 }
 
