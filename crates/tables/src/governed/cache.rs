@@ -199,11 +199,6 @@ impl Cache {
         };
         async move { tokio::spawn(task).await.unwrap_or(Err(TablesError::Cancelled)) }
     }
-
-    /// The entry of a key that is there and intact.
-    pub(super) fn get(&self, key: &str) -> Option<CachedFile> {
-        self.0.find(key)
-    }
 }
 
 fn data_path(dir: &Path, key: &str) -> PathBuf {
@@ -418,7 +413,7 @@ mod tests {
         let cache = Cache::open(dir.path(), 2 * (ENTRY_BYTES + 5)).expect("cache");
         let a = cache.get_or_make("a", made("aaaaa", &calls)).await.expect("made");
         cache.get_or_make("b", made("bbbbb", &calls)).await.expect("made");
-        assert!(cache.get("a").is_some(), "used");
+        assert!(cache.0.find("a").is_some(), "used");
         cache.get_or_make("c", made("ccccc", &calls)).await.expect("made");
         assert!(cache.has("a") && cache.has("c") && !cache.has("b"));
         assert!(!dir.path().join("b.parquet").exists() && !dir.path().join("b.json").exists());
@@ -435,13 +430,13 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let calls: Arc<AtomicUsize> = Arc::default();
         let cache = Cache::open(dir.path(), 1 << 20).expect("cache");
-        let (begun, gate) = (Arc::new(tokio::sync::Notify::new()), Arc::new(Mutex::new(())));
-        let held = gate.lock().expect("gate");
+        let begun = Arc::new(tokio::sync::Notify::new());
+        let (open, gate) = std::sync::mpsc::channel::<()>();
         let slow = {
-            let (begun, gate, make) = (Arc::clone(&begun), Arc::clone(&gate), made("hello", &calls));
+            let (begun, make) = (Arc::clone(&begun), made("hello", &calls));
             move |path: &Path| {
                 begun.notify_one();
-                drop(gate.lock().expect("gate"));
+                gate.recv().expect("opened");
                 make(path)
             }
         };
@@ -449,7 +444,7 @@ mod tests {
         begun.notified().await;
         let others: Vec<_> = (0..20).map(|_| tokio::spawn(cache.get_or_make("a", made("hello", &calls)))).collect();
         first.abort();
-        drop(held);
+        open.send(()).expect("it is waited for");
         for other in others {
             assert_eq!(text(&other.await.expect("joined").expect("made")), "hello");
         }
@@ -474,7 +469,7 @@ mod tests {
         };
         let none = cache.get_or_make("a", empty).await.expect("made");
         assert!(none.file().is_none() && none.rows() == 0);
-        assert!(cache.get("a").is_some_and(|f| f.file().is_none()));
+        assert!(cache.0.find("a").is_some_and(|f| f.file().is_none()));
         assert!(!dir.path().join("a.parquet").exists());
     }
 }

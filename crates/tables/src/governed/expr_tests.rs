@@ -71,12 +71,8 @@ fn the_projection_gives_the_visible_columns_under_their_names() {
     let names: Vec<_> = exprs.iter().map(|e| e.schema_name().to_string()).collect();
     assert_eq!(names, ["id", "score", "site", "who", "tags"]);
     let out = RecordBatch::try_new(Arc::new(shown.clone()), arrays).expect("as declared");
-    let types = |schema: TableSchemaText| schema.0;
-    struct TableSchemaText(Vec<(String, serde_json::Value, bool)>);
-    let text = |schema: &crate::publish::TableSchema| {
-        TableSchemaText(schema.columns.iter().map(|c| (c.name.clone(), c.data_type.clone(), c.nullable)).collect())
-    };
-    assert_eq!(types(text(plan.schema())), types(text(&declared(&shown))), "what is declared is what comes");
+    let text = |schema: &crate::publish::TableSchema| schema.delta_schema_string();
+    assert_eq!(text(plan.schema()), text(&declared(&shown)), "what is declared is what comes");
     assert_eq!(out.column_by_name("who").expect("who").as_struct().num_columns(), 1);
     assert_eq!(out.column_by_name("site").expect("site").as_string::<i32>().iter().flatten().next().map(str::len), Some(32));
     let scores = out.column_by_name("score").expect("score").as_primitive::<Float64Type>();

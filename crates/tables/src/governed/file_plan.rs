@@ -1,5 +1,7 @@
 //! How one file is served under a plan: as it is, as a virtual file, rewritten, or not at all.
 
+use std::sync::Arc;
+
 use super::{
     footer::Footer,
     plan::TablePlan,
@@ -18,7 +20,7 @@ pub(super) enum FilePlan {
     /// Its bytes as they are: the plan hides nothing.
     PassThrough,
     /// Ranges of its bytes under a footer of their own.
-    Virtual(VirtualFile),
+    Virtual(Arc<VirtualFile>),
     /// Decoded, and written again: of these row groups, which are not known to hold no row that is shown.
     Rewrite(Vec<usize>),
     /// Not at all: it holds no row that is shown.
@@ -49,7 +51,7 @@ pub(super) fn plan_file(plan: &TablePlan, footer: &Footer, name: &str) -> Result
             return Ok(FilePlan::Rewrite(groups));
         }
         let stats = file_stats(plan, metadata, schema, &groups, false);
-        virtual_parquet::build(metadata, &shown, &groups, stats).map(FilePlan::Virtual).map_err(|e| failed(e.to_string()))
+        virtual_parquet::build(metadata, &shown, &groups, stats).map(|f| FilePlan::Virtual(Arc::new(f))).map_err(|e| failed(e.to_string()))
     })
 }
 

@@ -265,7 +265,7 @@ mod tests {
                 match read(&forged, &schema) {
                     Err(_) => refused += 1,
                     Ok(read) => {
-                        for column in read.metadata().row_groups().iter().flat_map(|g| g.columns()) {
+                        for column in read.metadata().row_groups().iter().flat_map(parquet::file::metadata::RowGroupMetaData::columns) {
                             let (start, length) = place(column).expect("a place");
                             assert!(start >= 4 && start + length <= footer as u64, "byte {at} ^ {flip:#x}");
                         }

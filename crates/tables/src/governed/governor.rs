@@ -181,7 +181,7 @@ impl Governor {
             let (_, footer) = opened(&plan, &from)?;
             Ok(match plan_file(&plan, &footer, &name(&from.path))? {
                 FilePlan::PassThrough => Planned::PassThrough,
-                FilePlan::Virtual(file) => Planned::Virtual(Arc::new(file)),
+                FilePlan::Virtual(file) => Planned::Virtual(file),
                 FilePlan::Rewrite(groups) => Planned::Rewrite(groups.into()),
                 FilePlan::Empty => Planned::Empty,
             })
@@ -283,8 +283,8 @@ mod tests {
         }
     }
 
-    fn fields(names: &[&str]) -> Option<Vec<Field>> {
-        Some(names.iter().map(|n| Field::parse(n).expect("field")).collect())
+    fn fields(names: &[&str]) -> Vec<Field> {
+        names.iter().map(|n| Field::parse(n).expect("field")).collect()
     }
 
     #[tokio::test]
@@ -294,7 +294,7 @@ mod tests {
         let whole = place.governor.file(&place.plan(&View::default()), &place.source).await.expect("file").expect("rows");
         assert!(matches!(whole.content, Content::Source));
         assert_eq!(place.bytes(&whole), place.file.bytes);
-        let columns = place.plan(&View { fields: fields(&["id", "who.age"]), ..View::default() });
+        let columns = place.plan(&View { fields: Some(fields(&["id", "who.age"])), ..View::default() });
         assert!(!place.governor.needs_rewriting(&columns, &place.source).await.expect("known"));
         let few = place.governor.file(&columns, &place.source).await.expect("file").expect("rows");
         assert!(matches!(few.content, Content::Virtual(_)));
@@ -334,7 +334,7 @@ mod tests {
     #[tokio::test]
     async fn a_source_that_is_another_or_a_link_is_refused() {
         let mut place = place();
-        let plan = place.plan(&View { fields: fields(&["id"]), ..View::default() });
+        let plan = place.plan(&View { fields: Some(fields(&["id"])), ..View::default() });
         let link = place.dir.path().join("link.parquet");
         std::os::unix::fs::symlink(&place.source.path, &link).expect("linked");
         let linked = Source { path: link, ..place.source.clone() };

@@ -36,9 +36,8 @@ fn unexpected(what: &DataType) -> ArrowError {
 /// The type of what is shown of a column of this type.
 pub(super) fn shown_type(data_type: &DataType, shape: &Shape) -> Result<DataType> {
     Ok(match (shape, data_type) {
-        (Shape::Keep, _) => data_type.clone(),
         (Shape::Mask(masked), _) if masked.method == MaskMethod::Hash => DataType::Utf8,
-        (Shape::Mask(_), _) => data_type.clone(),
+        (Shape::Keep | Shape::Mask(_), _) => data_type.clone(),
         (Shape::Group(parts), DataType::Struct(fields)) => DataType::Struct(shown_fields(fields, parts)?),
         (Shape::List(inner), DataType::List(field)) => DataType::List(Arc::new(shown_field(field, inner)?)),
         (Shape::List(inner), DataType::LargeList(field)) => DataType::LargeList(Arc::new(shown_field(field, inner)?)),

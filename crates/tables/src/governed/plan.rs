@@ -319,7 +319,7 @@ fn build(view: &View, schema: &TableSchema) -> Result<Built> {
     }
     let filter = checked_filter(view, schema)?;
     for (i, mask) in view.masks.iter().enumerate() {
-        check_mask(mask, at(schema, &mask.field)?)?;
+        check_mask(mask, &at(schema, &mask.field)?)?;
         let overlaps = |other: &&Mask| *other != mask && (other.field.is_within(&mask.field) || mask.field.is_within(&other.field));
         if let Some(other) = view.masks[..i].iter().find(overlaps) {
             return Err(Error::invalid(format!("{other} and {mask} say two things of the same values; keep one of them.")));
@@ -373,16 +373,15 @@ fn checked_filter(view: &View, schema: &TableSchema) -> Result<Option<Filter>> {
     Ok((condition != Condition::Always(true)).then(|| filter.clone()))
 }
 
-fn check_mask(mask: &Mask, found: Found<'_>) -> Result<()> {
+fn check_mask(mask: &Mask, found: &Found<'_>) -> Result<()> {
     let kind = Kind::of_delta(found.data_type);
     let refuse = |reason: &str| Err(Error::invalid(format!("{mask} cannot be applied: {reason}.")));
     if found.in_key {
         return refuse("the keys of a map must stay different from each other; leave the column out instead");
     }
     match (&mask.method, kind) {
-        (MaskMethod::Null, _) => Ok(()),
         (MaskMethod::Hash, Kind::Nested) => refuse("the column is nested; name the part of it that is to be hashed"),
-        (MaskMethod::Hash, _) | (MaskMethod::Truncate { .. }, Kind::Text) => Ok(()),
+        (MaskMethod::Null | MaskMethod::Hash, _) | (MaskMethod::Truncate { .. }, Kind::Text) => Ok(()),
         (MaskMethod::Truncate { .. }, _) => refuse("the column is not text"),
         (MaskMethod::Bucket { width }, Kind::Exact { scale, max, .. }) => match steps(width, scale) {
             Some(steps) if steps >= 1 && steps <= max => Ok(()),
@@ -467,9 +466,8 @@ fn shown_type(data_type: &Value, shape: &Shape) -> Value {
         out
     };
     match shape {
-        Shape::Keep => data_type.clone(),
         Shape::Mask(Masked { method: MaskMethod::Hash, .. }) => json!("string"),
-        Shape::Mask(_) => data_type.clone(),
+        Shape::Keep | Shape::Mask(_) => data_type.clone(),
         Shape::List(inner) => set("elementType", inner, "containsNull"),
         Shape::Map(inner) => set("valueType", inner, "valueContainsNull"),
         Shape::Group(parts) => {

@@ -8,12 +8,12 @@ fn column(name: &str, data_type: Value, nullable: bool) -> Column {
     Column { name: name.into(), description: plain_words(&data_type), data_type, nullable, source_type: "Parquet".into() }
 }
 
-fn part(name: &str, data_type: Value) -> Value {
+fn part(name: &str, data_type: &Value) -> Value {
     json!({"name": name, "type": data_type, "nullable": false, "metadata": {}})
 }
 
 fn table() -> TableSchema {
-    let address = json!({"type": "struct", "fields": [part("city", json!("string")), part("street", json!("string")), part("zip", json!("integer"))]});
+    let address = json!({"type": "struct", "fields": [part("city", &json!("string")), part("street", &json!("string")), part("zip", &json!("integer"))]});
     TableSchema {
         columns: vec![
             column("id", json!("long"), false),

@@ -34,8 +34,8 @@ fn bytes(source: &[u8], file: &VirtualFile, range: Range<u64>) -> Vec<u8> {
     out
 }
 
-fn fields(names: &[&str]) -> Option<Vec<Field>> {
-    Some(names.iter().map(|n| Field::parse(n).expect("field")).collect())
+fn fields(names: &[&str]) -> Vec<Field> {
+    names.iter().map(|n| Field::parse(n).expect("field")).collect()
 }
 
 fn planned(source: &SourceFile, view: &View) -> (TablePlan, FilePlan) {
@@ -82,7 +82,7 @@ fn virtual_files_hold_what_is_shown() {
         let source = source_file(&mut dice, groups);
         let low = dice.below(5) * 100;
         let row_filter = dice.one_in(2).then(|| Filter::parse(&format!("id >= {low} AND id < {}", low + 200)).expect("filter"));
-        let view = View { fields: fields(choices[dice.small(8) as usize]), row_filter, ..View::default() };
+        let view = View { fields: Some(fields(choices[dice.small(8) as usize])), row_filter, ..View::default() };
         let whole = read_back(&source.bytes);
         let (plan, planned) = planned(&source, &view);
         let file = match planned {
@@ -147,7 +147,7 @@ fn statistics_are_sound_for_what_is_shown() {
         let mut dice = Dice::new(seed);
         let source = source_file(&mut dice, 4);
         let view = View {
-            fields: fields(&["id", "price", "site", "day", "score", "who.age"]),
+            fields: Some(fields(&["id", "price", "site", "day", "score", "who.age"])),
             row_filter: Some(Filter::parse("id >= 200 AND id < 400").expect("filter")),
             ..View::default()
         };
@@ -201,7 +201,7 @@ fn no_served_byte_tells_what_is_hidden() {
         writer.close().expect("closed");
         let source = SourceFile { bytes: bytes_of, schema: declared(&whole.schema()) };
         let view = View {
-            fields: fields(&["open_column", "other", "nested.open_part"]),
+            fields: Some(fields(&["open_column", "other", "nested.open_part"])),
             row_filter: Some(Filter::parse("open_column >= 'open-value-0'").expect("filter")),
             ..View::default()
         };
