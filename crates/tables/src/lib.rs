@@ -17,5 +17,6 @@ pub mod governed;
 pub mod publish;
 pub mod sample;
 pub mod serve;
+pub mod sql;
 
 pub use error::{StorageTrouble, TablesError};

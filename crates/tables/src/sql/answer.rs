@@ -1,0 +1,211 @@
+//! Answers as they go out: Arrow's stream format, or JSON.
+
+use super::{Limits, SqlError, embedded::Work};
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    compute::cast,
+    datatypes::{DataType, Field, Schema, SchemaRef},
+    ipc::writer::StreamWriter,
+    json::writer::{JsonFormat, WriterBuilder},
+};
+use bytes::Bytes;
+use futures::{Stream, stream};
+use serde_json::json;
+use std::{io::Write, sync::Arc};
+use tokio::sync::mpsc;
+
+/// In which form an answer goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Arrow's IPC stream.
+    Arrow,
+    /// `{"columns": [{"name", "type", "nullable"}], "rows": [{…}, …]}`.
+    Json,
+}
+
+impl Format {
+    /// Its media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// What of an answer has gone out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes, as Arrow holds them.
+    pub bytes: u64,
+}
+
+impl Counted {
+    /// Counts a batch in.
+    pub(super) fn add(&mut self, batch: &RecordBatch, limits: &Limits) -> Result<(), SqlError> {
+        self.rows += batch.num_rows() as u64;
+        // What a slice of a larger batch shows, not what it holds on to.
+        self.bytes += batch.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(usize::MAX) as u64).sum::<u64>();
+        if self.rows > limits.rows {
+            return Err(SqlError::TooLarge(format!("The answer has more than {} rows. Ask for less, or for the files.", limits.rows)));
+        }
+        if self.bytes > limits.bytes {
+            return Err(SqlError::TooLarge(format!("The answer has more than {} bytes. Ask for less, or for the files.", limits.bytes)));
+        }
+        Ok(())
+    }
+}
+
+/// The answer to a statement, row by row as it is computed.
+#[derive(Debug)]
+pub struct Answer {
+    schema: SchemaRef,
+    batches: mpsc::Receiver<Result<RecordBatch, SqlError>>,
+    first: Option<Result<RecordBatch, SqlError>>,
+    _work: Work,
+}
+
+impl Answer {
+    pub(super) fn new(schema: SchemaRef, batches: mpsc::Receiver<Result<RecordBatch, SqlError>>, work: Work) -> Self {
+        Self { schema: Arc::new(common(&schema)), batches, first: None, _work: work }
+    }
+
+    /// The columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Waits until the first rows are there, or the end: what fails at once is told before anything goes out.
+    ///
+    /// # Errors
+    /// Why there are no first rows.
+    pub async fn begin(mut self) -> Result<Self, SqlError> {
+        self.first = match self.next().await {
+            Some(Err(e)) => return Err(e),
+            first => first,
+        };
+        Ok(self)
+    }
+
+    /// The next rows.
+    pub(crate) async fn next(&mut self) -> Option<Result<RecordBatch, SqlError>> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let batch = self.batches.recv().await?;
+        Some(batch.and_then(|b| in_common_types(&b, &self.schema)))
+    }
+
+    /// The answer's bytes, with what each piece counts. An error is the last item.
+    pub fn into_bytes(self, format: Format) -> impl Stream<Item = Result<(Bytes, Counted), SqlError>> + Send + 'static {
+        let encoder = Encoder::new(format, &self.schema);
+        stream::try_unfold((self, Some(encoder)), |(mut answer, encoder)| async move {
+            let Some(encoder) = encoder else { return Ok(None) };
+            let mut encoder = encoder?;
+            let item = match answer.next().await {
+                Some(batch) => {
+                    let batch = batch?;
+                    let counted = Counted { rows: batch.num_rows() as u64, bytes: batch.get_array_memory_size() as u64 };
+                    let bytes = encoder.rows(&batch)?;
+                    ((bytes, counted), (answer, Some(Ok(encoder))))
+                }
+                None => ((encoder.end()?, Counted::default()), (answer, None)),
+            };
+            Ok(Some(item))
+        })
+    }
+}
+
+/// Types that every reader of Arrow knows: views are texts and bytes.
+fn common(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|f| Field::new(f.name(), common_type(f.data_type()), f.is_nullable()));
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+fn common_type(data_type: &DataType) -> DataType {
+    let inner = |f: &Arc<Field>| Arc::new(f.as_ref().clone().with_data_type(common_type(f.data_type())));
+    match data_type {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(f) => DataType::List(inner(f)),
+        DataType::LargeList(f) => DataType::LargeList(inner(f)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(inner).collect()),
+        other => other.clone(),
+    }
+}
+
+fn in_common_types(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, SqlError> {
+    let failed = |e: arrow::error::ArrowError| SqlError::Failed(e.to_string());
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns: Vec<ArrayRef> = columns
+        .map(|(c, f)| if c.data_type() == f.data_type() { Ok(Arc::clone(c)) } else { cast(c, f.data_type()) })
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(failed)
+}
+
+/// Rows of JSON with commas between.
+#[derive(Debug, Default)]
+struct Listed;
+
+impl JsonFormat for Listed {
+    fn start_row<W: Write>(&self, writer: &mut W, is_first_row: bool) -> Result<(), arrow::error::ArrowError> {
+        writer.write_all(if is_first_row { &b"\n"[..] } else { b",\n" })?;
+        Ok(())
+    }
+}
+
+enum Encoder {
+    Arrow(Box<StreamWriter<Vec<u8>>>),
+    Json { head: Option<String>, some: bool },
+}
+
+impl Encoder {
+    fn new(format: Format, schema: &SchemaRef) -> Result<Self, SqlError> {
+        Ok(match format {
+            Format::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema).map_err(|e| SqlError::Failed(e.to_string()))?)),
+            Format::Json => {
+                let column = |f: &Arc<Field>| json!({"name": f.name(), "type": f.data_type().to_string(), "nullable": f.is_nullable()});
+                let columns = serde_json::Value::from(schema.fields().iter().map(column).collect::<Vec<_>>());
+                Self::Json { head: Some(format!("{{\"columns\": {columns}, \"rows\": [")), some: false }
+            }
+        })
+    }
+
+    fn rows(&mut self, batch: &RecordBatch) -> Result<Bytes, SqlError> {
+        let failed = |e: arrow::error::ArrowError| SqlError::Failed(e.to_string());
+        match self {
+            Self::Arrow(writer) => {
+                writer.write(batch).map_err(failed)?;
+                Ok(std::mem::take(writer.get_mut()).into())
+            }
+            Self::Json { head, some } => {
+                let mut out = head.take().unwrap_or_default().into_bytes();
+                if batch.num_rows() > 0 {
+                    if std::mem::replace(some, true) {
+                        out.push(b',');
+                    }
+                    // A missing value is said, not left out: every row has every column.
+                    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, Listed>(out);
+                    writer.write(batch).map_err(failed)?;
+                    writer.finish().map_err(failed)?;
+                    out = writer.into_inner();
+                }
+                Ok(out.into())
+            }
+        }
+    }
+
+    fn end(self) -> Result<Bytes, SqlError> {
+        match self {
+            Self::Arrow(mut writer) => {
+                writer.finish().map_err(|e| SqlError::Failed(e.to_string()))?;
+                Ok(std::mem::take(writer.get_mut()).into())
+            }
+            Self::Json { head, .. } => Ok(format!("{}\n]}}\n", head.unwrap_or_default()).into()),
+        }
+    }
+}

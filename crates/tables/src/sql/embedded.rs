@@ -1,0 +1,137 @@
+//! The engine in this process: threads of its own, places for each agreement, an end for each statement.
+
+use super::{
+    Answer, Limits, SqlError, Table,
+    answer::Counted,
+    session::{told, while_running},
+};
+use datafusion::{execution::SendableRecordBatchStream, physical_plan::execute_stream};
+use futures::StreamExt;
+use std::{
+    collections::HashMap,
+    num::NonZero,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    runtime::Runtime,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::AbortHandle,
+    time::Instant,
+};
+
+/// Batches computed ahead of the reader.
+const AHEAD: usize = 2;
+/// How long a reader may pause before its statement ends: what it holds is needed by others.
+const READER_PATIENCE: Duration = Duration::from_secs(60);
+/// Statements of all agreements at once: each may take its memory.
+const AT_ONCE: usize = 8;
+
+/// Runs statements on threads of its own, so that a heavy one does not keep the node from answering others.
+#[derive(Debug)]
+pub struct Engine {
+    runtime: Option<Runtime>,
+    threads: usize,
+    all: Arc<Semaphore>,
+    places: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Engine {
+    /// An engine with as many threads as the machine has processors.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn new() -> std::io::Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("sql").enable_all().build()?;
+        Ok(Self { runtime: Some(runtime), threads, all: Arc::new(Semaphore::new(AT_ONCE)), places: Mutex::default() })
+    }
+
+    /// Runs a statement. `agreement` names whose places it takes. Dropping the answer ends the work.
+    ///
+    /// # Errors
+    /// What is wrong with the statement, or why it cannot run now. Errors on rows come with the answer.
+    pub async fn run(&self, agreement: &str, table: Table, sql: String, limits: Limits) -> Result<Answer, SqlError> {
+        let place = self.place(agreement, limits.at_once)?;
+        let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| SqlError::Busy(AT_ONCE))?;
+        let runtime = self.runtime.as_ref().ok_or_else(|| SqlError::Failed("the engine has ended".into()))?;
+        let threads = self.threads;
+        let (sender, batches) = mpsc::channel(AHEAD);
+        let (planned, plan) = tokio::sync::oneshot::channel();
+        let work = runtime.spawn(async move {
+            let _places = (place, all);
+            let begun = Instant::now();
+            let prepared = tokio::time::timeout(limits.time, prepare(&table, &sql, &limits, threads)).await;
+            match prepared.unwrap_or(Err(SqlError::TooSlow(limits.time.as_secs()))) {
+                Ok(stream) => {
+                    let _ = planned.send(Ok(stream.schema()));
+                    forward(stream, limits, begun.elapsed(), sender).await;
+                }
+                Err(e) => drop(planned.send(Err(e))),
+            }
+        });
+        let work = Work(work.abort_handle());
+        let schema = plan.await.map_err(|_| SqlError::Failed("the planning of a statement ended".into()))??;
+        Ok(Answer::new(schema, batches, work))
+    }
+
+    /// A place among the agreement's statements.
+    fn place(&self, agreement: &str, at_once: usize) -> Result<OwnedSemaphorePermit, SqlError> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever asks sweeps those that nobody holds.
+        places.retain(|id, place| id == agreement || Arc::strong_count(place) > 1);
+        let place = places.entry(agreement.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(at_once)));
+        Arc::clone(place).try_acquire_owned().map_err(|_| SqlError::Busy(at_once))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Not waiting: an engine may be dropped where waiting is not allowed.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A statement being run; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Work(AbortHandle);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn prepare(table: &Table, sql: &str, limits: &Limits, threads: usize) -> Result<SendableRecordBatchStream, SqlError> {
+    let state = table.session(limits, threads).map_err(|e| SqlError::Failed(e.to_string()))?;
+    let plan = table.plan(&state, sql, limits).await?;
+    let plan = state.create_physical_plan(&plan).await.map_err(|e| told(&e))?;
+    execute_stream(plan, state.task_ctx()).map_err(|e| while_running(&e))
+}
+
+/// Hands batches on until the end, an error, or a limit.
+async fn forward(
+    mut stream: SendableRecordBatchStream,
+    limits: Limits,
+    mut used: Duration,
+    sender: mpsc::Sender<Result<arrow::array::RecordBatch, SqlError>>,
+) {
+    let mut counted = Counted::default();
+    loop {
+        let begun = Instant::now();
+        let next = tokio::time::timeout(limits.time.saturating_sub(used), stream.next()).await;
+        used += begun.elapsed();
+        let item = match next {
+            Ok(None) => return,
+            Ok(Some(Ok(batch))) => counted.add(&batch, &limits).map(|()| batch),
+            Ok(Some(Err(e))) => Err(while_running(&e)),
+            Err(_) => Err(SqlError::TooSlow(limits.time.as_secs())),
+        };
+        let last = item.is_err();
+        if sender.send_timeout(item, READER_PATIENCE).await.is_err() || last {
+            return;
+        }
+    }
+}

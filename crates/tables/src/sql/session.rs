@@ -1,0 +1,198 @@
+//! A session in which a statement is planned: one table, and functions that tell nothing of the machine.
+
+use super::{
+    Limits, SqlError,
+    files::{SourceFile, Stored},
+    groups,
+    sealed::Sealed,
+};
+use arrow::datatypes::SchemaRef;
+use datafusion::{
+    catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider},
+    common::{
+        Column, DataFusionError, Result as DfResult,
+        tree_node::TreeNodeRecursion,
+    },
+    datasource::provider_as_source,
+    execution::{
+        SessionState, SessionStateBuilder, SessionStateDefaults,
+        disk_manager::{DiskManagerBuilder, DiskManagerMode},
+        memory_pool::GreedyMemoryPool,
+        object_store::ObjectStoreRegistry,
+        runtime_env::RuntimeEnvBuilder,
+    },
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
+    prelude::{SQLOptions, SessionConfig},
+};
+use object_store::{ObjectStore, memory::InMemory};
+use std::{collections::BTreeSet, sync::Arc};
+use url::Url;
+
+/// The schema that the table is in, as in Delta Sharing.
+pub const SCHEMA: &str = "default";
+/// Rows of a batch: the engine's own default.
+const BATCH_ROWS: usize = 8_192;
+
+/// Functions that are not there, each with its reason.
+const ABSENT_FUNCTIONS: &[(&str, &str)] = &[
+    ("version", "tells of the program"),
+    ("input_file_name", "tells how the table is stored"),
+    ("file_row_index", "tells how the table is stored"),
+    ("arrow_metadata", "tells how the table is stored"),
+    ("with_metadata", "writes what nobody checks"),
+    ("repeat", "makes a large value of a small one, outside of what memory is counted"),
+    ("lpad", "likewise"),
+    ("rpad", "likewise"),
+    ("array_repeat", "likewise"),
+    ("array_resize", "likewise"),
+    ("generate_series", "likewise"),
+    ("range", "likewise"),
+];
+
+/// What statements may be about: the files of a table, and what of them may be seen.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The participant whose table it is: the catalogue's name.
+    pub catalog: String,
+    /// The table's name.
+    pub name: String,
+    pub(super) sealed: Arc<Sealed>,
+    pub(super) min_group_size: Option<u32>,
+}
+
+/// What is seen of a table: conditions over the stored columns, and expressions of them with the names they are seen by.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) filter: Option<Expr>,
+    pub(super) columns: Vec<(Expr, String)>,
+    pub(super) min_group_size: Option<u32>,
+}
+
+impl Table {
+    /// Over files of this schema.
+    pub(super) fn over(catalog: &str, name: &str, stored: SchemaRef, files: Vec<Arc<SourceFile>>, seen: Seen) -> DfResult<Self> {
+        let source = provider_as_source(Arc::new(Stored::new(Arc::clone(&stored), files)));
+        let mut plan = LogicalPlanBuilder::scan("stored", source, None)?;
+        if let Some(filter) = seen.filter {
+            plan = plan.filter(filter)?;
+        }
+        // Only what is seen as it is stored can be compared below the terms.
+        let is_plain = |expr: &Expr, name: &str| matches!(expr, Expr::Column(Column { name: stored, .. }) if stored == name);
+        let comparable: BTreeSet<String> = seen.columns.iter().filter(|(e, n)| is_plain(e, n)).map(|(_, n)| n.clone()).collect();
+        // An alias without a table's name, for plain columns too.
+        let columns = seen.columns.into_iter().map(|(expr, name)| expr.alias_qualified(None::<&str>, name));
+        let plan = plan.project(columns)?.build()?;
+        let sealed = Arc::new(Sealed::new(plan, comparable));
+        Ok(Self { catalog: catalog.to_owned(), name: name.to_owned(), sealed, min_group_size: seen.min_group_size })
+    }
+
+    /// A session about this table, with memory of its own.
+    pub(super) fn session(&self, limits: &Limits, threads: usize) -> DfResult<SessionState> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+            .with_object_store_registry(Arc::new(NoStores))
+            .build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_default_catalog_and_schema(&self.catalog, SCHEMA)
+            .with_create_default_catalog_and_schema(false)
+            .with_information_schema(true)
+            .with_batch_size(BATCH_ROWS)
+            .with_target_partitions(threads.max(1));
+        let options = config.options_mut();
+        // Times without a zone are UTC, wherever the node is.
+        options.execution.time_zone = Some("+00:00".into());
+        let allowed = |name: &str| !ABSENT_FUNCTIONS.iter().any(|(absent, _)| *absent == name);
+        let scalar = SessionStateDefaults::default_scalar_functions().into_iter().filter(|f| allowed(f.name())).collect();
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_expr_planners(SessionStateDefaults::default_expr_planners())
+            .with_scalar_functions(scalar)
+            .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
+            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_window_functions(SessionStateDefaults::default_window_functions())
+            .build();
+        let tables = MemorySchemaProvider::new();
+        tables.register_table(self.name.clone(), Arc::clone(&self.sealed) as _)?;
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(SCHEMA, Arc::new(tables))?;
+        state.catalog_list().register_catalog(self.catalog.clone(), Arc::new(catalog));
+        Ok(state)
+    }
+
+    /// The plan of a statement, checked.
+    pub(super) async fn plan(&self, state: &SessionState, sql: &str, limits: &Limits) -> Result<LogicalPlan, SqlError> {
+        if sql.len() > limits.text_bytes {
+            return Err(SqlError::Refused(format!("A statement has at most {} bytes.", limits.text_bytes)));
+        }
+        let plan = state.create_logical_plan(sql).await.map_err(|e| told(&e))?;
+        check(&plan)?;
+        let Some(least) = self.min_group_size else { return Ok(plan) };
+        // With the types settled: what is cast, and how, shows.
+        let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|e| told(&e))?;
+        groups::protect(plan, least)
+    }
+}
+
+/// Only questions: nothing that changes, sets, copies or explains.
+fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let only = || SqlError::Refused("Only SELECT is answered.".into());
+    options.verify_plan(plan).map_err(|_| only())?;
+    let mut wrong = None;
+    let visited = plan.apply_with_subqueries(|node| {
+        match node {
+            LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => wrong = Some(only()),
+            LogicalPlan::Extension(_) => wrong = Some(only()),
+            LogicalPlan::TableScan(scan) if scan.table_name.table() == "df_settings" => {
+                wrong = Some(SqlError::Refused("The engine's settings are not shown.".into()));
+            }
+            LogicalPlan::RecursiveQuery(_) => {
+                wrong = Some(SqlError::Refused("Recursive queries are not answered: nobody can tell when they end.".into()));
+            }
+            _ => return Ok(TreeNodeRecursion::Continue),
+        }
+        Ok(TreeNodeRecursion::Stop)
+    });
+    visited.map_err(|e| told(&e))?;
+    wrong.map_or(Ok(()), Err)
+}
+
+/// What went wrong with a statement before it saw a row: its own text is told back.
+pub(super) fn told(e: &DataFusionError) -> SqlError {
+    match e.find_root() {
+        DataFusionError::External(inner) if let Some(own) = inner.downcast_ref::<SqlError>() => own.clone(),
+        DataFusionError::ResourcesExhausted(_) => SqlError::OutOfMemory,
+        root @ (DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) | DataFusionError::NotImplemented(_)) => {
+            SqlError::Refused(format!("The statement cannot be understood: {}", root.message()))
+        }
+        DataFusionError::Diagnostic(_, inner) => told(inner),
+        DataFusionError::Collection(all) => all.first().map_or_else(|| SqlError::Failed(e.to_string()), told),
+        _ => SqlError::Failed(e.to_string()),
+    }
+}
+
+/// What went wrong while rows were seen: nothing of them is told.
+pub(super) fn while_running(e: &DataFusionError) -> SqlError {
+    match e.find_root() {
+        DataFusionError::External(inner) if let Some(own) = inner.downcast_ref::<SqlError>() => own.clone(),
+        DataFusionError::ResourcesExhausted(_) => SqlError::OutOfMemory,
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => SqlError::OnValue,
+        _ => SqlError::Failed(e.to_string()),
+    }
+}
+
+/// Object stores: there are none, whatever address a statement finds. The files of the table are read without.
+#[derive(Debug)]
+struct NoStores;
+
+impl ObjectStoreRegistry for NoStores {
+    fn register_store(&self, _: &Url, _: Arc<dyn ObjectStore>) -> Option<Arc<dyn ObjectStore>> {
+        None
+    }
+
+    fn get_store(&self, _: &Url) -> DfResult<Arc<dyn ObjectStore>> {
+        Ok(Arc::new(InMemory::new()))
+    }
+}
