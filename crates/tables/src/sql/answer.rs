@@ -119,7 +119,7 @@ impl Answer {
 }
 
 /// Types that every reader of Arrow knows: views are texts and bytes.
-fn common(schema: &Schema) -> Schema {
+pub(super) fn common(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|f| Field::new(f.name(), common_type(f.data_type()), f.is_nullable()));
     Schema::new(fields.collect::<Vec<_>>())
 }

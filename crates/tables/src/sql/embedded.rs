@@ -2,9 +2,10 @@
 
 use super::{
     Answer, Limits, SqlError, Table,
-    answer::Counted,
+    answer::{self, Counted},
     session::{told, while_running},
 };
+use arrow::datatypes::SchemaRef;
 use datafusion::{execution::SendableRecordBatchStream, physical_plan::execute_stream};
 use futures::StreamExt;
 use std::{
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    runtime::Runtime,
+    runtime::{Builder, Handle, Runtime},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::AbortHandle,
     time::Instant,
@@ -27,24 +28,49 @@ const READER_PATIENCE: Duration = Duration::from_secs(60);
 /// Statements of all agreements at once: each may take its memory.
 const AT_ONCE: usize = 8;
 
-/// Runs statements on threads of its own, so that a heavy one does not keep the node from answering others.
+/// Runs statements on threads of its own, as many as the machine has processors, so that a heavy one does not keep the
+/// node from answering others. They begin with the first statement.
 #[derive(Debug)]
 pub struct Engine {
-    runtime: Option<Runtime>,
     threads: usize,
+    runtime: Mutex<Option<Runtime>>,
     all: Arc<Semaphore>,
     places: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
+impl Default for Engine {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { threads, runtime: Mutex::default(), all: Arc::new(Semaphore::new(AT_ONCE)), places: Mutex::default() }
+    }
+}
+
 impl Engine {
-    /// An engine with as many threads as the machine has processors.
+    fn threads(&self) -> Result<Handle, SqlError> {
+        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = &*runtime {
+            return Ok(running.handle().clone());
+        }
+        let built = Builder::new_multi_thread().worker_threads(self.threads).thread_name("sql").enable_time().build();
+        let built = built.map_err(|e| SqlError::Failed(e.to_string()))?;
+        Ok(runtime.insert(built).handle().clone())
+    }
+
+    /// The columns that a statement's answer would have, and what is wrong with it. Nothing is read.
     ///
     /// # Errors
-    /// When the system gives no threads.
-    pub fn new() -> std::io::Result<Self> {
-        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("sql").enable_all().build()?;
-        Ok(Self { runtime: Some(runtime), threads, all: Arc::new(Semaphore::new(AT_ONCE)), places: Mutex::default() })
+    /// What is wrong with the statement.
+    pub(super) async fn describe(&self, table: Table, sql: String, limits: Limits) -> Result<SchemaRef, SqlError> {
+        let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| SqlError::Busy(AT_ONCE))?;
+        let work = self.threads()?.spawn(async move {
+            let _place = all;
+            let state = table.session(&limits, 1).map_err(|e| SqlError::Failed(e.to_string()))?;
+            let plan = table.plan(&state, &sql, &limits).await?;
+            // With the types that the answer will have.
+            let plan = state.optimize(&plan).map_err(|e| told(&e))?;
+            Ok(Arc::new(answer::common(plan.schema().as_arrow())))
+        });
+        work.await.map_err(|e| SqlError::Failed(e.to_string()))?
     }
 
     /// Runs a statement. `agreement` names whose places it takes. Dropping the answer ends the work.
@@ -54,8 +80,7 @@ impl Engine {
     pub async fn run(&self, agreement: &str, table: Table, sql: String, limits: Limits) -> Result<Answer, SqlError> {
         let place = self.place(agreement, limits.at_once)?;
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| SqlError::Busy(AT_ONCE))?;
-        let runtime = self.runtime.as_ref().ok_or_else(|| SqlError::Failed("the engine has ended".into()))?;
-        let threads = self.threads;
+        let (runtime, threads) = (self.threads()?, self.threads);
         let (sender, batches) = mpsc::channel(AHEAD);
         let (planned, plan) = tokio::sync::oneshot::channel();
         let work = runtime.spawn(async move {
@@ -87,7 +112,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             // Not waiting: an engine may be dropped where waiting is not allowed.
             runtime.shutdown_background();
         }

@@ -7,14 +7,17 @@
 //! - [`Engine`] runs statements, within [`Limits`], and answers with an [`Answer`]: a stream of Arrow or JSON.
 //! - [`Table`] is what may be asked of: files, and the plan of the terms.
 
+mod access;
 mod answer;
 mod columns;
 mod embedded;
 mod files;
+pub mod flight;
 mod groups;
 mod sealed;
 mod session;
 
+pub use access::{Access, Accesses, Refusal, Sort};
 pub use answer::{Answer, Counted, Format};
 pub use embedded::Engine;
 pub use files::{SourceFile, StillSame};

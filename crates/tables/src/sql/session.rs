@@ -2,13 +2,14 @@
 
 use super::{
     Limits, SqlError,
+    answer::common,
     files::{SourceFile, Stored},
     groups,
     sealed::Sealed,
 };
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::{
-    catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider},
+    catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider},
     common::{
         Column, DataFusionError, Result as DfResult,
         tree_node::TreeNodeRecursion,
@@ -84,6 +85,11 @@ impl Table {
         let plan = plan.project(columns)?.build()?;
         let sealed = Arc::new(Sealed::new(plan, comparable));
         Ok(Self { catalog: catalog.to_owned(), name: name.to_owned(), sealed, min_group_size: seen.min_group_size })
+    }
+
+    /// The columns that are seen, in types that every reader of Arrow knows.
+    pub(super) fn columns(&self) -> Schema {
+        common(&self.sealed.schema())
     }
 
     /// A session about this table, with memory of its own.
