@@ -107,6 +107,8 @@ codes! {
     Stopped = "FDC-3010", 403, "Stopped by the provider for now";
     /// An agreement is to be renewed, and what is published now differs from it.
     TermsChanged = "FDC-3011", 409, "The terms have changed since";
+    /// A statement that takes more time, memory or room than one may.
+    QueryLimit = "FDC-3013", 422, "The query is beyond a limit";
 
     /// A source file that cannot be read.
     SourceUnreadable = "FDC-4001", 400, "The source cannot be read";

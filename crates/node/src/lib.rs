@@ -1,4 +1,4 @@
-//! The node: use cases ([`app`]), HTTP surfaces ([`dsp`], [`share`], [`files`], [`api`], [`console_web`]), [`jobs`], configuration
+//! The node: use cases ([`app`]), HTTP surfaces ([`dsp`], [`share`], [`sql`], [`files`], [`api`], [`console_web`]), [`jobs`], configuration
 //! and telemetry; and the `fondaco` command ([`cli`]).
 //!
 //! Only this crate knows axum, and only it maps wire types to core types and core errors to HTTP.
@@ -21,4 +21,5 @@ pub mod net;
 pub mod node;
 pub mod secrets;
 pub mod share;
+pub mod sql;
 pub mod telemetry;

@@ -6,7 +6,7 @@ use crate::{
     identity::{AccessTokens, Authenticator, DidResolver, authenticator::StaticHeaders, password::Passwords, session::SessionCookie},
     jobs, net,
     secrets::{OsEntropy, Sealer},
-    share, telemetry,
+    share, sql, telemetry,
 };
 use axum::{Router, extract::Request, middleware, response::Response};
 use fondaco_core::{
@@ -256,6 +256,7 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         disk: moka::future::Cache::builder().max_capacity(1).time_to_live(app::health::DISK_FRESH).build(),
         places: app::catalog_places::Places::default(),
         readings: app::catalog_copies::Readings::default(),
+        sql: Arc::default(),
         gate: app::gate::Gate::default(),
         verdicts: files::seal::Verdicts::default(),
         runs: app::publish::Runs::default(),
@@ -276,8 +277,8 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
 
 /// What other organisations reach.
 pub fn public_router(app: &App) -> Router {
-    let participant = Router::new().merge(dsp::router()).nest("/share", share::router()).nest("/files", files::surface::router());
-    let router = dsp::root_router().nest("/p/{slug}", participant).fallback(unknown);
+    let participant = Router::new().merge(dsp::router()).nest("/share", share::router()).nest("/files", files::surface::router()).nest("/sql", sql::router());
+    let router = dsp::root_router().nest("/p/{slug}", participant).merge(sql::flight_router(app)).fallback(unknown);
     with_request_ids(router, app, "public")
 }
 

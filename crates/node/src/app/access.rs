@@ -138,6 +138,19 @@ impl App {
     /// # Errors
     /// As [`App::grant_by_token`].
     pub async fn grant(&self, slug: &Slug, transfer: &TransferId) -> Result<Grant> {
+        let grant = self.grant_with_view(slug, transfer).await?;
+        if grant.permit.view.is_whole() {
+            return Ok(grant);
+        }
+        // Nothing enforces these here yet, so nothing is given under them.
+        Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))
+    }
+
+    /// The same for who shows of a table what the permit's view shows, and nothing else.
+    ///
+    /// # Errors
+    /// As [`App::grant_by_token`].
+    pub async fn grant_with_view(&self, slug: &Slug, transfer: &TransferId) -> Result<Grant> {
         // Before the check, so that a closing in between is not missed.
         let closed = self.gate.watch(transfer);
         let (slug, id, now) = (slug.clone(), transfer.clone(), self.now());
@@ -174,7 +187,7 @@ impl App {
         let counted = reads.saturating_sub(1);
         match policy.evaluate(&facts_of(policy, &agreement, now, counted).as_facts()) {
             // Nothing enforces these here yet, so nothing is given under them.
-            Verdict::Permit(permit) if !permit.view.is_whole() || permit.volume_max.is_some() => {
+            Verdict::Permit(permit) if permit.volume_max.is_some() => {
                 Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))
             }
             Verdict::Permit(permit) => {

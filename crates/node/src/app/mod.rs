@@ -34,6 +34,7 @@ pub mod product_stops;
 pub mod products;
 pub mod publish;
 pub mod received;
+pub mod table_plan;
 pub mod terms_versions;
 pub mod transfers;
 pub mod views;
@@ -105,6 +106,8 @@ pub struct Inner {
     pub places: catalog_places::Places,
     /// Readings of peers' catalogues.
     pub readings: catalog_copies::Readings,
+    /// Runs statements about tables.
+    pub sql: Arc<fondaco_tables::sql::Engine>,
     /// Streams in flight.
     pub gate: Gate,
     /// What was found of stored files whose seals were unknown.

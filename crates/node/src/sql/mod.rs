@@ -1,86 +1,42 @@
 //! Governed SQL on the public listener: answers from the table of an agreement, under the same token as its Delta Sharing.
 //!
-//! One statement is one read of the product version.
+//! `POST /p/{slug}/sql/query`, and Arrow Flight SQL at the listener's root, where gRPC looks for it. One statement is one
+//! read of the product version.
 
+mod open;
 mod query;
 
-use crate::{
-    app::{App, access::Grant, product_files::keeper},
-    files::seal::{Expected, Intact, Seal},
-    share,
-};
+use crate::app::App;
 use axum::{Router, extract::DefaultBodyLimit, routing::post};
-use fondaco_core::{Code, Error, Result, product::Product};
-use fondaco_store::ProductFile;
-use fondaco_tables::sql::{Limits, SourceFile, SqlError, Table};
+use fondaco_core::{Code, Error};
+use fondaco_tables::sql::{Refusal, Sort, SqlError, flight};
+use open::Doors;
 use std::sync::Arc;
 
-/// Most files of a table that is asked: each is open while a statement runs.
-const FILES_MAX: usize = 1_000;
 /// Longest body: a statement of the longest text, with every character escaped.
 const BODY_MAX_BYTES: usize = 700_000;
+/// What the key that seals tickets is derived for.
+const TICKET_KEY: &str = "flight-tickets";
 
 /// The routes below `/p/{slug}/sql`.
 pub fn router() -> Router<App> {
     Router::new().route("/query", post(query::query)).layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
 }
 
-/// What a statement may take: the engine's own limits.
-pub(crate) fn limits() -> Limits {
-    Limits::default()
-}
-
-/// What a grant lets statements see.
-///
-/// # Errors
-/// [`Code::NotFound`] when it is about something else than a table; [`Code::DataDamaged`].
-pub(crate) async fn table_of(app: &App, grant: &Grant) -> Result<Table> {
-    let product = &grant.product;
-    let plan = share::plan_of(app, grant)?;
-    let mut files = Vec::new();
-    loop {
-        let rows = app.product_files(&product.participant, &product.reference, files.len() as u64).await?;
-        if rows.is_empty() {
-            break;
-        }
-        if files.len() + rows.len() > FILES_MAX {
-            return Err(Error::new(
-                Code::TooLarge,
-                format!("The table has more than {FILES_MAX} files: too many to ask. Fetch its files instead."),
-            ));
-        }
-        for row in &rows {
-            files.push(Arc::new(source(app, product, row).await?));
+/// Arrow Flight SQL. Without it, should it not be possible, the node serves everything else.
+pub fn flight_router(app: &App) -> Router<App> {
+    let key = app.sealer.derive(TICKET_KEY);
+    match flight::Flight::new(Arc::new(Doors(app.clone())), Arc::clone(&app.sql), key.as_ref(), env!("CARGO_PKG_VERSION")) {
+        Ok(flight) => Router::new().route_service(flight::PATH, flight.service()),
+        Err(e) => {
+            tracing::error!("flight: {e}");
+            Router::new()
         }
     }
-    Table::new(product.participant.as_str(), product.reference.id.as_str(), &plan, files).map_err(|e| to_error(&e))
-}
-
-/// A file of the table, open and found to be the one that was published.
-async fn source(app: &App, product: &Product, row: &ProductFile) -> Result<SourceFile> {
-    let (path, keeper) = (app.product_file_path(product, row)?, keeper(row));
-    let seal = row.seal.as_deref().map(Seal::from_stored);
-    let expected = Expected { path, size: row.size, sha256: row.sha256.clone(), keeper, seal };
-    let intact = match app.verdicts.open(&expected, app.now()).await? {
-        Ok(intact) => intact,
-        Err(damage) => {
-            app.product_damaged(product, row, &damage).await?;
-            return Err(damage.to_error(&expected.path));
-        }
-    };
-    if intact.resealed {
-        app.product_file_reseal(product, row, Some(&intact.seal).filter(|_| intact.settled)).await?;
-    }
-    let Intact { file, seal, .. } = intact;
-    let still_same = move |file: &std::fs::File| match seal.holds(&file.metadata()?, keeper) {
-        true => Ok(()),
-        false => Err(std::io::Error::other("the file changed while it was read")),
-    };
-    Ok(SourceFile::new(file, row.size, Arc::new(still_same)))
 }
 
 /// What a statement's failure is told as.
-pub(crate) fn to_error(e: &SqlError) -> Error {
+fn to_error(e: &SqlError) -> Error {
     match e {
         SqlError::Refused(_) | SqlError::OnValue => Error::invalid(e.to_string()),
         SqlError::TooLarge(_) | SqlError::OutOfMemory | SqlError::TooSlow(_) => Error::new(Code::QueryLimit, e.to_string()),
@@ -88,4 +44,20 @@ pub(crate) fn to_error(e: &SqlError) -> Error {
         SqlError::Failed(cause) => Error::new(Code::Internal, e.to_string()).with_internal(cause),
         other => Error::internal_failure(other),
     }
+}
+
+/// The same for callers of procedures. What happened inside goes to the log here: nobody else sees it.
+fn to_refusal(e: &Error) -> Refusal {
+    if let Some(cause) = e.internal() {
+        tracing::error!(cause, "sql: {e}");
+    }
+    let sort = match e.code().status() {
+        401 => Sort::Unauthenticated,
+        402 | 403 => Sort::Denied,
+        404 => Sort::NotFound,
+        413 | 422 | 429 => Sort::Exhausted,
+        500.. => Sort::Internal,
+        _ => Sort::Invalid,
+    };
+    Refusal { sort, message: format!("{} ({})", e.message(), e.code()) }
 }

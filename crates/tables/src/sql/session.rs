@@ -3,10 +3,12 @@
 use super::{
     Limits, SqlError,
     answer::common,
+    columns,
     files::{SourceFile, Stored},
     groups,
     sealed::Sealed,
 };
+use crate::governed::TablePlan;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::{
     catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider},
@@ -70,6 +72,22 @@ pub(super) struct Seen {
 }
 
 impl Table {
+    /// What a plan shows of these files.
+    ///
+    /// # Errors
+    /// [`SqlError::Failed`] when the plan is of another table.
+    pub fn new(catalog: &str, name: &str, plan: &TablePlan, files: Vec<Arc<SourceFile>>) -> Result<Self, SqlError> {
+        let failed = |e: DataFusionError| SqlError::Failed(e.to_string());
+        let stored = columns::stored(plan.source()).ok_or_else(|| SqlError::Failed("a column of no known type".into()))?;
+        let names = plan.schema().columns.iter().map(|c| c.name.clone());
+        let seen = Seen {
+            filter: plan.filter_expr(&stored).map_err(failed)?,
+            columns: plan.projection_exprs(&stored).map_err(failed)?.into_iter().map(unnamed).zip(names).collect(),
+            min_group_size: plan.min_group_size(),
+        };
+        Self::over(catalog, name, Arc::new(stored), files, seen).map_err(failed)
+    }
+
     /// Over files of this schema.
     pub(super) fn over(catalog: &str, name: &str, stored: SchemaRef, files: Vec<Arc<SourceFile>>, seen: Seen) -> DfResult<Self> {
         let source = provider_as_source(Arc::new(Stored::new(Arc::clone(&stored), files)));
@@ -139,6 +157,11 @@ impl Table {
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|e| told(&e))?;
         groups::protect(plan, least)
     }
+}
+
+/// An expression without the name it was given.
+fn unnamed(expr: Expr) -> Expr {
+    if let Expr::Alias(alias) = expr { *alias.expr } else { expr }
 }
 
 /// Only questions: nothing that changes, sets, copies or explains.

@@ -1,0 +1,140 @@
+//! Access that is open to statements: its table, its reads, what goes out of it.
+
+use super::{to_error, to_refusal};
+use crate::{
+    app::{App, access::Grant, product_files::keeper},
+    files::seal::{Expected, Intact, Seal},
+};
+use fondaco_core::{Code, Error, Result, participant::Slug};
+use fondaco_store::ProductFile;
+use fondaco_tables::sql::{Access, Accesses, Answer, Limits, Refusal, SourceFile, Table};
+use std::{fs::File, io, sync::Arc};
+
+/// Most files of a table that is asked: each is open while a statement runs.
+const FILES_MAX: usize = 1_000;
+
+/// Opens access by credentials.
+pub(super) struct Doors(pub(super) App);
+
+#[async_trait::async_trait]
+impl Accesses for Doors {
+    async fn open(&self, participant: &str, token: &str) -> Result<Arc<dyn Access>, Refusal> {
+        let opened = Opened::by_token(&self.0, participant, token).await;
+        opened.map(|o| Arc::new(o) as Arc<dyn Access>).map_err(|e| to_refusal(&e))
+    }
+}
+
+/// Access that is open now.
+pub(super) struct Opened {
+    app: App,
+    grant: Grant,
+}
+
+impl Opened {
+    /// By the name of a participant of ours and a token of its.
+    ///
+    /// # Errors
+    /// As [`App::grant_by_token`].
+    pub(super) async fn by_token(app: &App, participant: &str, token: &str) -> Result<Self> {
+        // A name that is none is told as a wrong token: who is here is for the catalogue to say.
+        let slug = Slug::parse(participant).map_err(|_| Error::new(Code::Unauthenticated, "The access token is not valid here."))?;
+        let transfer = app.access_tokens.verify(&slug, token)?;
+        let grant = app.grant_with_view(&slug, &transfer).await?;
+        Ok(Self { app: app.clone(), grant })
+    }
+
+    async fn governed(&self) -> Result<Table> {
+        let product = &self.grant.product;
+        let plan = self.app.table_plan(&self.grant)?;
+        let mut files = Vec::new();
+        loop {
+            let rows = self.app.product_files(&product.participant, &product.reference, files.len() as u64).await?;
+            if rows.is_empty() {
+                break;
+            }
+            if files.len() + rows.len() > FILES_MAX {
+                let why = format!("The table has more than {FILES_MAX} files: too many to ask. Fetch its files instead.");
+                return Err(Error::new(Code::QueryLimit, why));
+            }
+            for row in &rows {
+                files.push(Arc::new(self.source(row).await?));
+            }
+        }
+        Table::new(product.participant.as_str(), product.reference.id.as_str(), &plan, files).map_err(|e| to_error(&e))
+    }
+
+    /// A file of the table, open and found to be the one that was published.
+    async fn source(&self, row: &ProductFile) -> Result<SourceFile> {
+        let (app, product) = (&self.app, &self.grant.product);
+        let (path, keeper) = (app.product_file_path(product, row)?, keeper(row));
+        let seal = row.seal.as_deref().map(Seal::from_stored);
+        let expected = Expected { path, size: row.size, sha256: row.sha256.clone(), keeper, seal };
+        let intact = match app.verdicts.open(&expected, app.now()).await? {
+            Ok(intact) => intact,
+            Err(damage) => {
+                app.product_damaged(product, row, &damage).await?;
+                return Err(damage.to_error(&expected.path));
+            }
+        };
+        if intact.resealed {
+            app.product_file_reseal(product, row, Some(&intact.seal).filter(|_| intact.settled)).await?;
+        }
+        let Intact { file, seal, .. } = intact;
+        let still_same = move |file: &File| match seal.holds(&file.metadata()?, keeper) {
+            true => Ok(()),
+            false => Err(io::Error::other("the file changed while it was read")),
+        };
+        Ok(SourceFile::new(file, row.size, Arc::new(still_same)))
+    }
+
+    /// Runs a statement as one read, up to its first rows. One that fails before them was no read.
+    ///
+    /// # Errors
+    /// What is wrong with the statement; [`Code::PolicyDenied`] when all agreed reads are used.
+    pub(super) async fn answer(&self, sql: String) -> Result<Answer> {
+        let table = self.governed().await?;
+        self.app.admit_read(&self.grant).await?;
+        metrics::counter!("fondaco_sql_queries_total").increment(1);
+        let agreement = &self.grant.transfer.agreement_id;
+        let begun = async { self.app.sql.run(agreement, table, sql, Limits::default()).await?.begin().await };
+        match begun.await {
+            Ok(answer) => Ok(answer),
+            Err(e) => {
+                self.app.give_back_read(&self.grant).await?;
+                Err(to_error(&e))
+            }
+        }
+    }
+
+    /// Whether rows may go out.
+    ///
+    /// # Errors
+    /// [`Code::AccessEnded`].
+    pub(super) async fn weigh(&self, _bytes: u64, _rows: u64) -> Result<()> {
+        if self.grant.watch.is_open(self.app.now()) { Ok(()) } else { Err(Error::new(Code::AccessEnded, "Access has ended.")) }
+    }
+
+    /// Resolves when access ends by somebody's doing; its own time is looked at before rows go out.
+    pub(super) async fn ended(&self) {
+        self.grant.watch.clone().closed().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl Access for Opened {
+    async fn table(&self) -> Result<Table, Refusal> {
+        self.governed().await.map_err(|e| to_refusal(&e))
+    }
+
+    async fn run(&self, sql: String) -> Result<Answer, Refusal> {
+        self.answer(sql).await.map_err(|e| to_refusal(&e))
+    }
+
+    async fn let_out(&self, bytes: u64, rows: u64) -> Result<(), Refusal> {
+        self.weigh(bytes, rows).await.map_err(|e| to_refusal(&e))
+    }
+
+    async fn closed(&self) {
+        self.ended().await;
+    }
+}
