@@ -9,6 +9,7 @@ import ending
 import large
 import reading
 import source
+import sql
 import surface
 from node import Node
 from report import Report, run_suite
@@ -25,7 +26,7 @@ def body(report: Report, folder: pathlib.Path, nodes: list) -> None:
     for node in nodes:
         node.start()
     trade = Trade(report, provider, consumer, flights, folder)
-    for group in (commands.run, reading.run, surface.run, downloads.run, large.run, ending.run):
+    for group in (commands.run, reading.run, surface.run, downloads.run, large.run, sql.run, ending.run):
         try:
             group(trade)
         except Exception as error:  # a group that cannot go on is a failure, not the end of the others

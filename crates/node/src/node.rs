@@ -277,7 +277,11 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
 
 /// What other organisations reach.
 pub fn public_router(app: &App) -> Router {
-    let participant = Router::new().merge(dsp::router()).nest("/share", share::router()).nest("/files", files::surface::router()).nest("/sql", sql::router());
+    let participant = Router::new()
+        .merge(dsp::router())
+        .nest("/share", share::router())
+        .nest("/files", files::surface::router())
+        .nest("/sql", sql::router());
     let router = dsp::root_router().nest("/p/{slug}", participant).merge(sql::flight_router(app)).fallback(unknown);
     with_request_ids(router, app, "public")
 }

@@ -23,6 +23,7 @@ mod negotiate;
 mod negotiation;
 mod participant;
 mod product;
+mod query;
 mod reference;
 mod restore;
 mod search;
@@ -112,6 +113,7 @@ enum Command {
     #[command(subcommand)]
     Transfer(transfer::Command),
     Fetch(fetch::Args),
+    Query(query::Args),
     #[command(subcommand)]
     Participant(participant::Command),
     #[command(subcommand)]
@@ -203,6 +205,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Agreement(command) => agreement::run(context, command).await,
         Command::Transfer(command) => transfer::run(context, command).await,
         Command::Fetch(args) => fetch::run(context, args).await,
+        Command::Query(args) => query::run(context, args).await,
         Command::Participant(command) => participant::run(context, command).await,
         Command::User(command) => user::run(context, command).await,
         Command::Token(command) => token::run(context, command).await,
@@ -291,6 +294,7 @@ mod tests {
             "fondaco --dir d transfer end trf_1",
             "fondaco --dir d fetch agr_1 --profile p.share",
             "fondaco --dir d fetch agr_1 --out data",
+            "fondaco --dir d query agr_1 SELECT --out a.csv",
             "fondaco participant add beta --name Beta --country CN",
             "fondaco user add mei --participant acme",
             "fondaco token create --name ci --scope read",

@@ -73,15 +73,20 @@ pub(super) fn texts<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
 /// A table with a heading. Widths count terminal cells, so Chinese titles stay aligned.
 #[derive(Debug)]
 pub(super) struct Table {
-    head: Vec<&'static str>,
-    right: Vec<&'static str>,
+    /// Names of columns, and whether they hold numbers, which align right.
+    head: Vec<(String, bool)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns; those also named in `right` hold numbers and align right.
     pub(super) fn new(head: &[&'static str], right: &[&'static str]) -> Self {
-        Self { head: head.to_vec(), right: right.to_vec(), rows: Vec::new() }
+        Self::of(head.iter().map(|name| ((*name).to_owned(), right.contains(name))))
+    }
+
+    /// A table with columns of any names, and whether each holds numbers.
+    pub(super) fn of(columns: impl IntoIterator<Item = (String, bool)>) -> Self {
+        Self { head: columns.into_iter().map(|(name, number)| (clean(&name), number)).collect(), rows: Vec::new() }
     }
 
     /// Adds a row.
@@ -95,15 +100,15 @@ impl Table {
             return format!("{empty}\n");
         }
         let widths: Vec<usize> = (0..self.head.len())
-            .map(|i| self.rows.iter().filter_map(|r| r.get(i)).map(|c| c.width()).fold(self.head[i].width(), usize::max))
+            .map(|i| self.rows.iter().filter_map(|r| r.get(i)).map(|c| c.width()).fold(self.head[i].0.width(), usize::max))
             .collect();
         let mut out = String::new();
-        let head = self.head.iter().map(|h| (*h).to_owned()).collect();
+        let head = self.head.iter().map(|(name, _)| name.clone()).collect();
         for row in std::iter::once(&head).chain(&self.rows) {
             let mut line = String::new();
             for (i, cell) in row.iter().enumerate().take(widths.len()) {
                 let pad = " ".repeat(widths[i] - cell.width());
-                if self.right.contains(&self.head[i]) {
+                if self.head[i].1 {
                     line.push_str(&pad);
                     line.push_str(cell);
                 } else {

@@ -13,3 +13,4 @@ mod prices;
 mod publications;
 mod rules;
 mod share;
+mod sql;

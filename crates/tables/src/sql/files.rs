@@ -20,10 +20,7 @@ use datafusion::{
 };
 use futures::{FutureExt, future::BoxFuture};
 use parquet::{
-    arrow::{
-        arrow_reader::ArrowReaderOptions,
-        async_reader::AsyncFileReader,
-    },
+    arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
     errors::ParquetError,
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };

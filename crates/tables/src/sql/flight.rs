@@ -5,10 +5,7 @@
 //! NAME/TOKEN`, which the handshake hands out. Tickets and prepared statements are statements under a seal, good for the
 //! token they were given to; nothing is kept between calls.
 
-use super::{
-    Access, Accesses, Engine, Limits, Refusal, Sort, Table,
-    session::SCHEMA,
-};
+use super::{Access, Accesses, Engine, Limits, Refusal, Sort, Table, session::SCHEMA};
 use arrow::{
     array::RecordBatch,
     datatypes::{Schema, SchemaRef},
@@ -20,8 +17,9 @@ use arrow_flight::{
     flight_service_server::FlightServiceServer,
     sql::{
         ActionClosePreparedStatementRequest, ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult, CommandGetCatalogs,
-        CommandGetDbSchemas, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo, CommandPreparedStatementQuery,
-        CommandStatementQuery, Nullable, ProstMessageExt, Searchable, SqlInfo, TicketStatementQuery, XdbcDataType,
+        CommandGetDbSchemas, CommandGetSqlInfo, CommandGetTableTypes, CommandGetTables, CommandGetXdbcTypeInfo,
+        CommandPreparedStatementQuery, CommandStatementQuery, Nullable, ProstMessageExt, Searchable, SqlInfo, TicketStatementQuery,
+        XdbcDataType,
         metadata::{SqlInfoData, SqlInfoDataBuilder, XdbcTypeInfo, XdbcTypeInfoData, XdbcTypeInfoDataBuilder},
         server::FlightSqlService,
     },
@@ -298,7 +296,8 @@ impl FlightSqlService for Flight {
         let schema = self.describe(&caller, &query.query).await?;
         let message = |schema: &Schema| -> Result<Bytes, Status> {
             let options = arrow::ipc::writer::IpcWriteOptions::default();
-            let IpcMessage(bytes) = SchemaAsIpc::new(schema, &options).try_into().map_err(|e: arrow::error::ArrowError| status(internal(&e)))?;
+            let IpcMessage(bytes) =
+                SchemaAsIpc::new(schema, &options).try_into().map_err(|e: arrow::error::ArrowError| status(internal(&e)))?;
             Ok(bytes)
         };
         Ok(ActionCreatePreparedStatementResult {
@@ -319,18 +318,30 @@ impl FlightSqlService for Flight {
         again(&schema, request)
     }
 
-    async fn do_get_prepared_statement(&self, query: CommandPreparedStatementQuery, request: Request<Ticket>) -> Result<Response<Rows>, Status> {
+    async fn do_get_prepared_statement(
+        &self,
+        query: CommandPreparedStatementQuery,
+        request: Request<Ticket>,
+    ) -> Result<Response<Rows>, Status> {
         let caller = self.caller(request.metadata()).await?;
         let sql = self.unseal(&caller.token, &query.prepared_statement_handle)?;
         self.answer(caller, sql).await
     }
 
     /// Nothing is kept, so nothing is closed.
-    async fn do_action_close_prepared_statement(&self, _: ActionClosePreparedStatementRequest, request: Request<Action>) -> Result<(), Status> {
+    async fn do_action_close_prepared_statement(
+        &self,
+        _: ActionClosePreparedStatementRequest,
+        request: Request<Action>,
+    ) -> Result<(), Status> {
         self.caller(request.metadata()).await.map(drop)
     }
 
-    async fn get_flight_info_catalogs(&self, query: CommandGetCatalogs, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_catalogs(
+        &self,
+        query: CommandGetCatalogs,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
         self.caller(request.metadata()).await?;
         again(&query.into_builder().schema(), request)
     }
@@ -342,7 +353,11 @@ impl FlightSqlService for Flight {
         described(builder.build())
     }
 
-    async fn get_flight_info_schemas(&self, query: CommandGetDbSchemas, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_schemas(
+        &self,
+        query: CommandGetDbSchemas,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
         self.caller(request.metadata()).await?;
         again(&query.into_builder().schema(), request)
     }
@@ -354,7 +369,11 @@ impl FlightSqlService for Flight {
         described(builder.build())
     }
 
-    async fn get_flight_info_tables(&self, query: CommandGetTables, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_tables(
+        &self,
+        query: CommandGetTables,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
         self.caller(request.metadata()).await?;
         again(&query.into_builder().schema(), request)
     }
@@ -383,7 +402,11 @@ impl FlightSqlService for Flight {
         described(builder.build())
     }
 
-    async fn get_flight_info_sql_info(&self, query: CommandGetSqlInfo, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+    async fn get_flight_info_sql_info(
+        &self,
+        query: CommandGetSqlInfo,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
         self.caller(request.metadata()).await?;
         again(&query.into_builder(&self.about.server).schema(), request)
     }

@@ -25,7 +25,9 @@ use datafusion::{
     },
     datasource::provider_as_source,
     functions_aggregate::expr_fn::count,
-    logical_expr::{Aggregate, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, col, expr::AggregateFunction, lit, when},
+    logical_expr::{
+        Aggregate, BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, col, expr::AggregateFunction, lit, when,
+    },
     scalar::ScalarValue,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -95,7 +97,10 @@ fn holds_aggregate(plan: &LogicalPlan) -> bool {
 /// A query within an expression could look at a row for each row.
 fn refuse_subqueries(plan: &LogicalPlan, least: u32) -> Result<(), SqlError> {
     let is_query = |e: &Expr| {
-        matches!(e, Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::ScalarSubquery(_) | Expr::OuterReferenceColumn(..))
+        matches!(
+            e,
+            Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::ScalarSubquery(_) | Expr::OuterReferenceColumn(..)
+        )
     };
     let found = plan.exists(|node| node.apply_expressions_any(&is_query));
     match found {
@@ -270,7 +275,9 @@ fn is_key(expr: &Expr, aggregate: &Aggregate) -> bool {
 fn is_harmless(expr: &Expr, input: &LogicalPlan) -> bool {
     let operand = |e: &Expr| is_column(e, input) || is_value(e);
     match expr {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => is_harmless(left, input) && is_harmless(right, input),
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
+            is_harmless(left, input) && is_harmless(right, input)
+        }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let compares = matches!(
                 op,

@@ -45,14 +45,15 @@ impl Sealed {
     /// Whether it is a comparison of a comparable column with a value of the same type: without a cast, it cannot fail.
     fn is_harmless(&self, filter: &Expr) -> bool {
         let column = |e: &Expr| match e {
-            Expr::Column(c) if self.comparable.contains(&c.name) => self.schema.field_with_name(&c.name).ok().map(|f| f.data_type().clone()),
+            Expr::Column(c) if self.comparable.contains(&c.name) => {
+                self.schema.field_with_name(&c.name).ok().map(|f| f.data_type().clone())
+            }
             _ => None,
         };
         let value = |e: &Expr| if let Expr::Literal(v, _) = e { Some(v.data_type()) } else { None };
         match filter {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
-                let compares =
-                    matches!(op, Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
+                let compares = matches!(op, Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
                 let same = |a: &Expr, b: &Expr| column(a).is_some_and(|t| value(b) == Some(t));
                 compares && (same(left, right) || same(right, left))
             }

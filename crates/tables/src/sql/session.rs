@@ -12,10 +12,7 @@ use crate::governed::TablePlan;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::{
     catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider},
-    common::{
-        Column, DataFusionError, Result as DfResult,
-        tree_node::TreeNodeRecursion,
-    },
+    common::{Column, DataFusionError, Result as DfResult, tree_node::TreeNodeRecursion},
     datasource::provider_as_source,
     execution::{
         SessionState, SessionStateBuilder, SessionStateDefaults,
@@ -193,9 +190,10 @@ pub(super) fn told(e: &DataFusionError) -> SqlError {
     match e.find_root() {
         DataFusionError::External(inner) if let Some(own) = inner.downcast_ref::<SqlError>() => own.clone(),
         DataFusionError::ResourcesExhausted(_) => SqlError::OutOfMemory,
-        root @ (DataFusionError::SQL(..) | DataFusionError::Plan(_) | DataFusionError::SchemaError(..) | DataFusionError::NotImplemented(_)) => {
-            SqlError::Refused(format!("The statement cannot be understood: {}", root.message()))
-        }
+        root @ (DataFusionError::SQL(..)
+        | DataFusionError::Plan(_)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::NotImplemented(_)) => SqlError::Refused(format!("The statement cannot be understood: {}", root.message())),
         DataFusionError::Diagnostic(_, inner) => told(inner),
         DataFusionError::Collection(all) => all.first().map_or_else(|| SqlError::Failed(e.to_string()), told),
         _ => SqlError::Failed(e.to_string()),

@@ -84,8 +84,11 @@ async fn groups(sql: &str) -> Result<Value, SqlError> {
 #[tokio::test]
 async fn the_terms_hold_whatever_is_asked() {
     assert_eq!(rows("SELECT count(*) AS n FROM machines").await, json!([{"n": 40}]));
-    assert_eq!(rows("SELECT site, count(*) AS n FROM machines GROUP BY site ORDER BY site").await, json!([
-        {"site": "Suzhou", "n": 20}, {"site": "Wuxi", "n": 20}]));
+    assert_eq!(
+        rows("SELECT site, count(*) AS n FROM machines GROUP BY site ORDER BY site").await,
+        json!([
+        {"site": "Suzhou", "n": 20}, {"site": "Wuxi", "n": 20}])
+    );
     assert_eq!(rows("SELECT count(*) AS n FROM machines WHERE site = 'Hidden'").await, json!([{"n": 0}]));
     assert_eq!(rows("SELECT count(*) AS n FROM machines WHERE id = 1 OR 1 = 1").await, json!([{"n": 40}]));
     assert_eq!(rows("SELECT min(id) AS a, max(id) AS b FROM machines").await, json!([{"a": 0, "b": 59}]));
@@ -216,14 +219,22 @@ async fn an_answer_in_arrow_is_the_same() {
 
 #[tokio::test]
 async fn groups_that_are_too_small_disappear() {
-    assert_eq!(groups("SELECT site, count(*) AS n FROM machines GROUP BY site ORDER BY site").await, Ok(json!([
-        {"site": "Suzhou", "n": 20}, {"site": "Wuxi", "n": 20}])));
-    assert_eq!(groups("SELECT site, count(*) AS n FROM machines WHERE id < 14 GROUP BY site ORDER BY site").await, Ok(json!([{"site": "Suzhou", "n": 5}])));
+    assert_eq!(
+        groups("SELECT site, count(*) AS n FROM machines GROUP BY site ORDER BY site").await,
+        Ok(json!([
+        {"site": "Suzhou", "n": 20}, {"site": "Wuxi", "n": 20}]))
+    );
+    assert_eq!(
+        groups("SELECT site, count(*) AS n FROM machines WHERE id < 14 GROUP BY site ORDER BY site").await,
+        Ok(json!([{"site": "Suzhou", "n": 5}]))
+    );
     assert_eq!(groups("SELECT count(*) AS n FROM machines WHERE id < 6").await, Ok(json!([])));
     assert_eq!(groups("SELECT id, count(*) AS n FROM machines GROUP BY id").await, Ok(json!([])));
     // Enough rows, and not enough values: of Suzhou below 14 two of five are missing.
-    assert_eq!(groups("SELECT site, sum(temperature) AS s, count(temperature) AS c, avg(id) AS a FROM machines WHERE id < 14 GROUP BY site").await,
-        Ok(json!([{"site": "Suzhou", "s": null, "c": null, "a": 6.0}])));
+    assert_eq!(
+        groups("SELECT site, sum(temperature) AS s, count(temperature) AS c, avg(id) AS a FROM machines WHERE id < 14 GROUP BY site").await,
+        Ok(json!([{"site": "Suzhou", "s": null, "c": null, "a": 6.0}]))
+    );
     // Above the aggregation everything is as usual.
     let above = "WITH s AS (SELECT site, avg(id) AS a, stddev(id) AS d FROM machines GROUP BY site) \
                  SELECT site, round(a) AS a FROM s WHERE a > 10 AND d > 1 ORDER BY a DESC LIMIT 1";
@@ -231,9 +242,13 @@ async fn groups_that_are_too_small_disappear() {
     let twice = "SELECT x.site, x.n + y.n AS n FROM (SELECT site, count(*) AS n FROM machines GROUP BY site) x \
                  JOIN (SELECT site, count(*) AS n FROM machines GROUP BY site) y ON x.site = y.site ORDER BY 1";
     assert_eq!(groups(twice).await, Ok(json!([{"site": "Suzhou", "n": 40}, {"site": "Wuxi", "n": 40}])));
-    let median = groups("SELECT site, median(id) AS m FROM machines GROUP BY site HAVING count(*) > 3 ORDER BY site").await.expect("answer");
+    let median =
+        groups("SELECT site, median(id) AS m FROM machines GROUP BY site HAVING count(*) > 3 ORDER BY site").await.expect("answer");
     assert_eq!(median.as_array().map(Vec::len), Some(2));
-    assert_eq!(groups("SELECT table_name FROM information_schema.tables WHERE table_schema = 'default'").await, Ok(json!([{"table_name": "machines"}])));
+    assert_eq!(
+        groups("SELECT table_name FROM information_schema.tables WHERE table_schema = 'default'").await,
+        Ok(json!([{"table_name": "machines"}]))
+    );
 }
 
 #[tokio::test]

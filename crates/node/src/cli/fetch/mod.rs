@@ -77,20 +77,34 @@ enum Given {
     Files { transfer: String, state: String, endpoint: files::Endpoint },
 }
 
+/// The way out, by the rules of the node.
+pub(super) fn outbound(context: &Context) -> Result<Outbound> {
+    let config = Config::load(context.dir()?)?;
+    let rule = NetworkRule {
+        allow_private: config.network.allow_private,
+        allow_loopback: config.is_loopback(),
+        allow_http: config.network.allow_http,
+    };
+    Ok(Outbound::trusting(rule, config.ca_file().as_deref())?)
+}
+
+/// The profile of an agreement about a table.
+pub(super) async fn profile_of(context: &Context, agreement: &str) -> Result<Profile> {
+    match given(context, agreement).await? {
+        Given::Table(access) => Ok(access.profile),
+        Given::Files { .. } => Err(Failure::new(Code::Invalid, "This agreement is about files, not a table: there is nothing to ask.")),
+    }
+}
+
+async fn given(context: &Context, agreement: &str) -> Result<Given> {
+    let us = context.participant().await?;
+    read(&us.act(&["agreements", agreement, "access"], &json!({"waitSeconds": ACCESS_SECONDS_MAX})).await?)
+}
+
 /// Runs the command.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
-    let us = context.participant().await?;
-    let given = us.act(&["agreements", &args.agreement, "access"], &json!({"waitSeconds": ACCESS_SECONDS_MAX})).await?;
-    let given = read(&given)?;
-    let http = || {
-        let config = Config::load(context.dir()?)?;
-        let rule = NetworkRule {
-            allow_private: config.network.allow_private,
-            allow_loopback: config.is_loopback(),
-            allow_http: config.network.allow_http,
-        };
-        Ok::<_, Failure>(Outbound::trusting(rule, config.ca_file().as_deref())?)
-    };
+    let given = given(context, &args.agreement).await?;
+    let http = || outbound(context);
     match (given, &args.profile, &args.out) {
         (Given::Table(access), Some(file), _) => profile::write(file, &access),
         (Given::Table(access), None, Some(out)) => {
