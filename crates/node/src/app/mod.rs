@@ -107,7 +107,7 @@ pub struct Inner {
     /// Readings of peers' catalogues.
     pub readings: catalog_copies::Readings,
     /// Runs statements about tables.
-    pub sql: Arc<fondaco_tables::sql::Engine>,
+    pub sql: Arc<fondaco_tables::sql::Queries>,
     /// Streams in flight.
     pub gate: Gate,
     /// What was found of stored files whose seals were unknown.

@@ -1,6 +1,6 @@
 //! Answers as they go out: Arrow's stream format, or JSON.
 
-use super::{Limits, SqlError, embedded::Work};
+use super::{Limits, SqlError, queries::Work};
 use arrow::{
     array::{ArrayRef, RecordBatch, RecordBatchOptions},
     compute::cast,

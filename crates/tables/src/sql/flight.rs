@@ -5,7 +5,7 @@
 //! NAME/TOKEN`, which the handshake hands out. Tickets and prepared statements are statements under a seal, good for the
 //! token they were given to; nothing is kept between calls.
 
-use super::{Access, Accesses, Engine, Limits, Refusal, Sort, Table, session::SCHEMA};
+use super::{Access, Accesses, Limits, Queries, Refusal, Sort, Table, session::SCHEMA};
 use arrow::{
     array::RecordBatch,
     datatypes::{Schema, SchemaRef},
@@ -46,7 +46,7 @@ type Handshakes = Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> +
 #[derive(Clone)]
 pub struct Flight {
     accesses: Arc<dyn Accesses>,
-    engine: Arc<Engine>,
+    queries: Arc<Queries>,
     key: hmac::Key,
     about: Arc<About>,
 }
@@ -73,9 +73,9 @@ impl Flight {
     ///
     /// # Errors
     /// When what it says of itself cannot be put into Arrow.
-    pub fn new(accesses: Arc<dyn Accesses>, engine: Arc<Engine>, key: &[u8], version: &str) -> Result<Self, arrow::error::ArrowError> {
+    pub fn new(accesses: Arc<dyn Accesses>, queries: Arc<Queries>, key: &[u8], version: &str) -> Result<Self, arrow::error::ArrowError> {
         let about = Arc::new(About { server: server(version).map_err(flight_failed)?, types: types().map_err(flight_failed)? });
-        Ok(Self { accesses, engine, key: hmac::Key::new(hmac::HMAC_SHA256, key), about })
+        Ok(Self { accesses, queries, key: hmac::Key::new(hmac::HMAC_SHA256, key), about })
     }
 
     /// The service for an HTTP router, at [`PATH`].
@@ -109,7 +109,7 @@ impl Flight {
 
     async fn describe(&self, caller: &Caller, sql: &str) -> Result<SchemaRef, Status> {
         let table = caller.access.table().await.map_err(status)?;
-        self.engine.describe(table, sql.to_owned(), Limits::default()).await.map_err(|e| status(e.into()))
+        self.queries.describe(table, sql.to_owned(), Limits::default()).await.map_err(|e| status(e.into()))
     }
 
     async fn answer(&self, caller: Caller, sql: String) -> Result<Response<Rows>, Status> {

@@ -30,7 +30,7 @@ use datafusion::{
     },
     scalar::ScalarValue,
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 /// Aggregates that say something of the many and little of each.
 const AGGREGATES: &[&str] = &["count", "sum", "avg", "var", "var_pop", "stddev", "stddev_pop", "median", "approx_median"];
@@ -187,7 +187,7 @@ fn rewrite(aggregate: &Aggregate, values: &[Option<Expr>], least: u32) -> DfResu
     let enough = Expr::Column(Column::new_unqualified(rows)).gt_eq(least);
     let inside = LogicalPlanBuilder::from(inner).filter(enough)?.project(shown)?.build()?;
     // No comparison is pushed below: it would meet what disappears.
-    let sealed = provider_as_source(Arc::new(Sealed::new(inside, BTreeSet::new())));
+    let sealed = provider_as_source(Arc::new(Sealed::whole(inside)));
     let names = outer.into_iter().enumerate();
     let renamed = names.map(|(i, Column { relation, name, .. })| col(format!("c{i}")).alias_qualified(relation, name));
     LogicalPlanBuilder::scan("groups", sealed, None)?.project(renamed)?.build()

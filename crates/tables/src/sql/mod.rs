@@ -4,23 +4,28 @@
 //! those of the agreement's terms. The files as they are stored have no name there, so no statement and no rule of the
 //! optimiser can reach them. Where the terms say `minGroupSize`, only aggregates over enough rows are answered.
 //!
-//! - [`Engine`] runs statements, within [`Limits`], and answers with an [`Answer`]: a stream of Arrow or JSON.
+//! - [`Queries`] runs statements, within [`Limits`], and answers with an [`Answer`]: a stream of Arrow or JSON. An [`Engine`]
+//!   does the work: [`Embedded`], or [`Distributed`] over several workers.
 //! - [`Table`] is what may be asked of: files, and the plan of the terms.
 
 mod access;
 mod answer;
 mod columns;
-mod embedded;
+mod distributed;
+mod engine;
 mod files;
 pub mod flight;
 mod groups;
+mod queries;
 mod sealed;
 mod session;
 
 pub use access::{Access, Accesses, Refusal, Sort};
 pub use answer::{Answer, Counted, Format};
-pub use embedded::Engine;
+pub use distributed::Distributed;
+pub use engine::{Embedded, Engine};
 pub use files::{SourceFile, StillSame};
+pub use queries::Queries;
 pub use session::Table;
 
 use std::time::Duration;

@@ -15,13 +15,15 @@ use datafusion::{
     datasource::TableType,
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableProviderFilterPushDown},
+    physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner},
     physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr},
     physical_plan::{
-        DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+        DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
         execution_plan::{Boundedness, EmissionType},
         stream::RecordBatchStreamAdapter,
     },
 };
+use datafusion_distributed::DistributedTaskContext;
 use futures::StreamExt;
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
@@ -32,6 +34,8 @@ pub(super) struct Sealed {
     schema: SchemaRef,
     /// Columns of which a comparison with a value may be tested inside.
     comparable: BTreeSet<String>,
+    /// Whether its partitions can be run in different places.
+    can_be_cut: bool,
 }
 
 impl Sealed {
@@ -39,7 +43,12 @@ impl Sealed {
     pub(super) fn new(plan: LogicalPlan, comparable: BTreeSet<String>) -> Self {
         // Descriptions that a file carries beside its columns are not shown.
         let fields: Vec<_> = plan.schema().fields().iter().map(|f| f.as_ref().clone().with_metadata([].into())).collect();
-        Self { schema: Arc::new(Schema::new(fields)), plan, comparable }
+        Self { schema: Arc::new(Schema::new(fields)), plan, comparable, can_be_cut: true }
+    }
+
+    /// A plan that is run in one place, and of which no comparison is tested inside.
+    pub(super) fn whole(plan: LogicalPlan) -> Self {
+        Self { can_be_cut: false, ..Self::new(plan, BTreeSet::new()) }
     }
 
     /// Whether it is a comparison of a comparable column with a value of the same type: without a cast, it cannot fail.
@@ -103,27 +112,46 @@ impl TableProvider for Sealed {
                 plan = plan.project(indices.iter().map(|i| Expr::Column(self.plan.schema().columns()[*i].clone())))?;
             }
             let plan = if limit.is_some() { plan.limit(0, limit)? } else { plan };
-            state.create_physical_plan(&plan.build()?).await
+            // Not by the session's own planner, which may cut plans for workers: what is sealed is cut as a whole.
+            let plan = state.optimize(&plan.build()?)?;
+            DefaultPhysicalPlanner::default().create_physical_plan(&plan, state).await
         };
         let inside = inside.await.map_err(hidden)?;
-        Ok(Arc::new(SealedExec::new(inside, schema)))
+        Ok(Arc::new(SealedExec::new(inside, schema, self.can_be_cut)))
     }
 }
 
 /// The running of a sealed plan.
 #[derive(Debug)]
-struct SealedExec {
+pub(super) struct SealedExec {
     inside: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
+    can_be_cut: bool,
+    /// Partitions of the plan that each task runs; all, unless it is cut.
+    each: usize,
 }
 
 impl SealedExec {
-    fn new(inside: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Self {
-        let partitions = Partitioning::UnknownPartitioning(inside.output_partitioning().partition_count());
+    fn new(inside: Arc<dyn ExecutionPlan>, schema: SchemaRef, can_be_cut: bool) -> Self {
+        let each = inside.output_partitioning().partition_count();
         let equivalences = EquivalenceProperties::new(Arc::clone(&schema));
+        let partitions = Partitioning::UnknownPartitioning(each);
         let properties = PlanProperties::new(equivalences, partitions, EmissionType::Incremental, Boundedness::Bounded);
-        Self { inside, schema, properties: Arc::new(properties) }
+        Self { inside, schema, properties: Arc::new(properties), can_be_cut, each }
+    }
+
+    /// Whether parts of it can be run in different places.
+    pub(super) fn can_be_cut(&self) -> bool {
+        self.can_be_cut
+    }
+
+    /// The same for so many tasks, each of which runs its share of the partitions.
+    pub(super) fn cut(&self, tasks: usize) -> Self {
+        let whole = Self::new(Arc::clone(&self.inside), Arc::clone(&self.schema), self.can_be_cut);
+        let each = whole.each.div_ceil(tasks.max(1)).max(1);
+        let properties = PlanProperties::clone(&whole.properties).with_partitioning(Partitioning::UnknownPartitioning(each));
+        Self { properties: Arc::new(properties), each, ..whole }
     }
 }
 
@@ -157,6 +185,10 @@ impl ExecutionPlan for SealedExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let schema = Arc::clone(&self.schema);
+        let partition = DistributedTaskContext::from_ctx(&context).task_index * self.each + partition;
+        if partition >= self.inside.output_partitioning().partition_count() {
+            return Ok(Box::pin(EmptyRecordBatchStream::new(schema)));
+        }
         let stream = self.inside.execute(partition, context).map_err(hidden)?.map(move |batch| {
             let (_, columns, rows) = batch.map_err(hidden)?.into_parts();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));

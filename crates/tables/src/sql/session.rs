@@ -19,7 +19,7 @@ use datafusion::{
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::GreedyMemoryPool,
         object_store::ObjectStoreRegistry,
-        runtime_env::RuntimeEnvBuilder,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
     logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
     prelude::{SQLOptions, SessionConfig},
@@ -109,11 +109,6 @@ impl Table {
 
     /// A session about this table, with memory of its own.
     pub(super) fn session(&self, limits: &Limits, threads: usize) -> DfResult<SessionState> {
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
-            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
-            .with_object_store_registry(Arc::new(NoStores))
-            .build_arc()?;
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(&self.catalog, SCHEMA)
             .with_create_default_catalog_and_schema(false)
@@ -127,7 +122,7 @@ impl Table {
         let scalar = SessionStateDefaults::default_scalar_functions().into_iter().filter(|f| allowed(f.name())).collect();
         let state = SessionStateBuilder::new()
             .with_config(config)
-            .with_runtime_env(runtime)
+            .with_runtime_env(runtime(limits)?)
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
             .with_scalar_functions(scalar)
             .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
@@ -154,6 +149,15 @@ impl Table {
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|e| told(&e))?;
         groups::protect(plan, least)
     }
+}
+
+/// Memory of so many bytes, no disk, no object stores.
+pub(super) fn runtime(limits: &Limits) -> DfResult<Arc<RuntimeEnv>> {
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled))
+        .with_object_store_registry(Arc::new(NoStores))
+        .build_arc()
 }
 
 /// An expression without the name it was given.

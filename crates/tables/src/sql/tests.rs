@@ -60,7 +60,7 @@ fn table(min_group_size: Option<u32>) -> Table {
 }
 
 async fn ask_of(table: Table, limits: Limits, sql: &str) -> Result<Value, SqlError> {
-    let engine = Engine::default();
+    let engine = Queries::default();
     let answer = engine.run("agr_1", table, sql.into(), limits).await?;
     let pieces: Vec<_> = answer.begin().await?.into_bytes(Format::Json).map_ok(|(bytes, _)| bytes.to_vec()).try_collect().await?;
     let text = String::from_utf8(pieces.concat()).expect("text");
@@ -189,7 +189,7 @@ async fn limits_hold() {
 
 #[tokio::test]
 async fn an_agreement_has_so_many_places_and_a_dropped_answer_frees_its_own() {
-    let engine = Engine::default();
+    let engine = Queries::default();
     let endless = "SELECT a.id FROM machines a, machines b, machines c, machines d, machines e";
     let limits = Limits { at_once: 1, rows: u64::MAX, bytes: u64::MAX, ..Limits::default() };
     let first = engine.run("agr_1", table(None), endless.into(), limits).await.expect("runs");
@@ -207,7 +207,7 @@ async fn an_agreement_has_so_many_places_and_a_dropped_answer_frees_its_own() {
 
 #[tokio::test]
 async fn an_answer_in_arrow_is_the_same() {
-    let engine = Engine::default();
+    let engine = Queries::default();
     let answer = engine.run("a", table(None), "SELECT id, site FROM machines ORDER BY id".into(), Limits::default()).await.expect("runs");
     let pieces: Vec<_> = answer.into_bytes(Format::Arrow).try_collect().await.expect("bytes");
     assert_eq!(pieces.iter().map(|(_, c)| c.rows).sum::<u64>(), 40);
@@ -311,4 +311,30 @@ async fn attacks_on_single_rows_are_refused() {
         let answer = groups(sql).await;
         assert!(matches!(answer, Err(SqlError::Refused(_))), "{sql}: {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn two_workers_answer_as_one_does() {
+    let alone = Queries::on(Arc::new(Embedded { threads: 2 }));
+    let together = Queries::on(Arc::new(Distributed { workers: 2, threads: 2 }));
+    let plain = [
+        "SELECT site, count(*) AS n, sum(temperature) AS t FROM machines GROUP BY site ORDER BY site",
+        "SELECT a.site, count(*) AS n FROM machines a JOIN machines b ON a.id = b.id + 3 GROUP BY a.site ORDER BY a.site",
+        "SELECT id, masked, rank() OVER (PARTITION BY site ORDER BY id) AS r FROM machines ORDER BY id",
+        "SELECT count(*) AS n FROM machines WHERE 1 / zero = 1",
+        "SELECT id FROM machines ORDER BY id DESC LIMIT 3",
+    ];
+    let grouped = ["SELECT site, avg(id) AS a FROM machines WHERE id < 14 GROUP BY site", "SELECT id, count(*) AS n FROM machines GROUP BY id"];
+    for (sql, least) in plain.iter().map(|s| (s, None)).chain(grouped.iter().map(|s| (s, Some(5)))) {
+        let mut answers = Vec::new();
+        for queries in [&alone, &together] {
+            let answer = queries.run("agr_1", table(least), (*sql).into(), Limits::default()).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+            let pieces: Vec<_> = answer.into_bytes(Format::Json).map_ok(|(b, _)| b.to_vec()).try_collect().await.expect(sql);
+            answers.push(String::from_utf8(pieces.concat()).expect("text"));
+        }
+        assert!(answers[0].contains("\"columns\"") && !answers[0].contains("SECRET"), "{sql}");
+        assert_eq!(answers[0], answers[1], "{sql}");
+    }
+    let error = together.run("agr_1", table(None), "SELECT CAST(masked AS BIGINT) FROM machines".into(), Limits::default()).await.expect("begins");
+    assert_eq!(error.begin().await.err(), Some(SqlError::OnValue));
 }

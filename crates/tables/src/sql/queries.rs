@@ -1,12 +1,13 @@
-//! The engine in this process: threads of its own, places for each agreement, an end for each statement.
+//! Statements being run: threads of their own, places for each agreement, an end for each.
 
 use super::{
     Answer, Limits, SqlError, Table,
     answer::{self, Counted},
+    engine::{Embedded, Engine, Rows},
     session::{told, while_running},
 };
 use arrow::datatypes::SchemaRef;
-use datafusion::{execution::SendableRecordBatchStream, physical_plan::execute_stream};
+use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use std::{
     collections::HashMap,
@@ -31,21 +32,30 @@ const AT_ONCE: usize = 8;
 /// Runs statements on threads of its own, as many as the machine has processors, so that a heavy one does not keep the
 /// node from answering others. They begin with the first statement.
 #[derive(Debug)]
-pub struct Engine {
+pub struct Queries {
+    engine: Arc<dyn Engine>,
     threads: usize,
     runtime: Mutex<Option<Runtime>>,
     all: Arc<Semaphore>,
     places: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
-impl Default for Engine {
+impl Default for Queries {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { threads, runtime: Mutex::default(), all: Arc::new(Semaphore::new(AT_ONCE)), places: Mutex::default() }
+        Self::on(Arc::new(Embedded { threads }))
     }
 }
 
-impl Engine {
+impl Queries {
+    /// Run by this engine.
+    pub fn on(engine: Arc<dyn Engine>) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { engine, threads, runtime: Mutex::default(), all: Arc::new(Semaphore::new(AT_ONCE)), places: Mutex::default() }
+    }
+}
+
+impl Queries {
     fn threads(&self) -> Result<Handle, SqlError> {
         let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = &*runtime {
@@ -80,15 +90,15 @@ impl Engine {
     pub async fn run(&self, agreement: &str, table: Table, sql: String, limits: Limits) -> Result<Answer, SqlError> {
         let place = self.place(agreement, limits.at_once)?;
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| SqlError::Busy(AT_ONCE))?;
-        let (runtime, threads) = (self.threads()?, self.threads);
+        let (runtime, engine) = (self.threads()?, Arc::clone(&self.engine));
         let (sender, batches) = mpsc::channel(AHEAD);
         let (planned, plan) = tokio::sync::oneshot::channel();
         let work = runtime.spawn(async move {
             let _places = (place, all);
             let begun = Instant::now();
-            let prepared = tokio::time::timeout(limits.time, prepare(&table, &sql, &limits, threads)).await;
+            let prepared = tokio::time::timeout(limits.time, engine.begin(&table, &sql, &limits)).await;
             match prepared.unwrap_or(Err(SqlError::TooSlow(limits.time.as_secs()))) {
-                Ok(stream) => {
+                Ok(Rows(stream)) => {
                     let _ = planned.send(Ok(stream.schema()));
                     forward(stream, limits, begun.elapsed(), sender).await;
                 }
@@ -110,7 +120,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for Queries {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             // Not waiting: an engine may be dropped where waiting is not allowed.
@@ -127,13 +137,6 @@ impl Drop for Work {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-async fn prepare(table: &Table, sql: &str, limits: &Limits, threads: usize) -> Result<SendableRecordBatchStream, SqlError> {
-    let state = table.session(limits, threads).map_err(|e| SqlError::Failed(e.to_string()))?;
-    let plan = table.plan(&state, sql, limits).await?;
-    let plan = state.create_physical_plan(&plan).await.map_err(|e| told(&e))?;
-    execute_stream(plan, state.task_ctx()).map_err(|e| while_running(&e))
 }
 
 /// Hands batches on until the end, an error, or a limit.
