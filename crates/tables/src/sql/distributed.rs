@@ -13,7 +13,7 @@ use arrow::array::RecordBatch;
 use datafusion::{
     common::{DataFusionError, Result as DfResult, exec_datafusion_err},
     execution::{SessionState, SessionStateBuilder, TaskContext},
-    physical_plan::{ExecutionPlanProperties, metrics::ExecutionPlanMetricsSet},
+    physical_plan::{ExecutionPlan, metrics::ExecutionPlanMetricsSet},
 };
 use datafusion_distributed::{
     ChannelResolver, CoordinatorToWorkerMsg, DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, ExecuteTaskRequest,
@@ -75,7 +75,7 @@ fn coordinated(state: SessionState, workers: usize, limits: &Limits) -> DfResult
 fn tasks(event: DesiredTaskCountEvent<'_>) -> Option<DfResult<DesiredTaskCountEventResponse>> {
     let sealed = event.plan.downcast_ref::<SealedExec>()?;
     Some(Ok(match sealed.can_be_cut() {
-        true => DesiredTaskCountEventResponse::desired(sealed.output_partitioning().partition_count()),
+        true => DesiredTaskCountEventResponse::desired(sealed.properties().partitioning.partition_count()),
         false => DesiredTaskCountEventResponse::maximum(1),
     }))
 }

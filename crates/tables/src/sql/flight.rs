@@ -25,7 +25,10 @@ use arrow_flight::{
     },
 };
 use aws_lc_rs::hmac;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt, stream};
 use prost::Message;
@@ -38,6 +41,10 @@ pub const PATH: &str = "/arrow.flight.protocol.FlightService/{method}";
 const SEAL_BYTES: usize = 32;
 /// The one sort of table.
 const TABLE_TYPE: &str = "BASE TABLE";
+
+/// Base64 with padding or without: the stock driver leaves it out.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 type Rows = Pin<Box<dyn Stream<Item = Result<FlightData, Status>> + Send>>;
 type Handshakes = Pin<Box<dyn Stream<Item = Result<HandshakeResponse, Status>> + Send>>;
@@ -186,7 +193,7 @@ fn credentials(metadata: &MetadataMap) -> Result<(String, String), Status> {
     let header = metadata.get("authorization").and_then(|v| v.to_str().ok()).ok_or_else(refused)?;
     let (scheme, value) = header.split_once(' ').ok_or_else(refused)?;
     let pair = if scheme.eq_ignore_ascii_case("basic") {
-        let decoded = STANDARD.decode(value.trim()).ok().and_then(|b| String::from_utf8(b).ok()).ok_or_else(refused)?;
+        let decoded = BASE64.decode(value.trim()).ok().and_then(|b| String::from_utf8(b).ok()).ok_or_else(refused)?;
         decoded.split_once(':').map(|(name, token)| (name.to_owned(), token.to_owned()))
     } else if scheme.eq_ignore_ascii_case("bearer") {
         value.trim().split_once('/').map(|(name, token)| (name.to_owned(), token.to_owned()))
@@ -431,4 +438,28 @@ impl FlightSqlService for Flight {
     }
 
     async fn register_sql_info(&self, _id: i32, _result: &SqlInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str) -> Option<(String, String)> {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("authorization", header.parse().expect("a header"));
+        credentials(&metadata).ok()
+    }
+
+    #[test]
+    fn credentials_come_in_three_forms() {
+        let expected = Some(("acme".to_owned(), "fda_t.mac".to_owned()));
+        // "acme:fda_t.mac", as `base64` writes it, and without its padding.
+        assert_eq!(read("Basic YWNtZTpmZGFfdC5tYWM="), expected);
+        assert_eq!(read("basic YWNtZTpmZGFfdC5tYWM"), expected);
+        assert_eq!(read("Bearer acme/fda_t.mac"), expected);
+        for wrong in ["Bearer fda_t.mac", "Basic !", "Basic YWNtZQ==", "Digest x", "x"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+        assert!(credentials(&MetadataMap::new()).is_err());
+    }
 }
