@@ -102,10 +102,9 @@ fn may(condition: &Condition, range: &dyn Fn(&Field) -> Option<Range>) -> May {
             fail: a.fail && b.fail,
             neither: a.neither || b.neither,
         }),
-        Condition::IsNull { field } => range(field).map_or(ANYTHING, |r| {
-            let (some, all) = r.missing();
-            May { hold: some, fail: !all, neither: false }
-        }),
+        Condition::IsNull { field } => {
+            range(field).map_or(ANYTHING, |r| May { hold: r.may_miss(), fail: r.nulls.is_none_or(|n| n < r.values), neither: false })
+        }
         Condition::Known { field, holds } => range(field).map_or(ANYTHING, |r| r.present(*holds, !holds)),
         Condition::Compare { field, op, key } => range(field).map_or(ANYTHING, |r| {
             let (hold, fail) = r.compare(*op, key);
@@ -119,21 +118,17 @@ fn may(condition: &Condition, range: &dyn Fn(&Field) -> Option<Range>) -> May {
 }
 
 impl Range {
-    /// Whether any value may be missing, and whether all may be.
-    fn missing(&self) -> (bool, bool) {
-        match self.nulls {
-            Some(nulls) => (nulls > 0, nulls >= self.values),
-            None => (true, true),
-        }
+    /// Whether any value may be missing.
+    fn may_miss(&self) -> bool {
+        self.nulls.is_none_or(|n| n > 0)
     }
 
     /// The outcomes of a test that says nothing of missing values.
     fn present(&self, hold: bool, fail: bool) -> May {
-        let (some, _) = self.missing();
         if self.nulls.is_some_and(|n| n >= self.values) {
             return May { hold: false, fail: false, neither: true };
         }
-        May { hold, fail, neither: some }
+        May { hold, fail, neither: self.may_miss() }
     }
 
     /// Whether a comparison may hold, and whether it may fail, for values that are not missing.

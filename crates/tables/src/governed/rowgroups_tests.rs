@@ -39,6 +39,20 @@ fn no_decision_contradicts_the_rows() {
 }
 
 #[test]
+fn without_a_count_of_missing_values_nothing_is_decided() {
+    let missing = || Condition::IsNull { field: Field::column("a").expect("field") };
+    let unknown = |_: &Field| Some(Range { values: 3, ..Range::default() });
+    for condition in [missing(), Condition::Not(Box::new(missing()))] {
+        let found = may(&condition, &unknown);
+        assert!(found.hold && found.fail, "{found:?}");
+    }
+    for (nulls, hold, fail) in [(0, false, true), (1, true, true), (3, true, false)] {
+        let found = may(&missing(), &|_: &Field| Some(Range { nulls: Some(nulls), values: 3, ..Range::default() }));
+        assert_eq!((found.hold, found.fail), (hold, fail), "{nulls} of 3");
+    }
+}
+
+#[test]
 fn decimals_in_bytes_are_read_with_their_sign() {
     assert_eq!(big_endian(&[0xff, 0x9c]), Some(Key::Int(-100)));
     assert_eq!(big_endian(&[0, 0, 0x80]), Some(Key::Int(128)));
