@@ -34,16 +34,16 @@ pub(super) fn plan_file(plan: &TablePlan, footer: &Footer, name: &str) -> Result
     }
     let failed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
     let (metadata, schema) = (footer.metadata(), footer.arrow.schema());
-    let condition = plan.condition(schema).map_err(|e| failed(e.to_string()))?;
-    let decisions = decide(condition.as_ref(), plan, metadata, schema);
-    let groups: Vec<usize> = decisions.iter().enumerate().filter_map(|(i, d)| (*d != Decision::None).then_some(i)).collect();
-    if groups.is_empty() {
-        return Ok(FilePlan::Empty);
-    }
-    if plan.masks() || decisions.contains(&Decision::Mixed) {
-        return Ok(FilePlan::Rewrite(groups));
-    }
     guarded(name, || {
+        let condition = plan.condition(schema).map_err(|e| failed(e.to_string()))?;
+        let decisions = decide(condition.as_ref(), plan, metadata, schema);
+        let groups: Vec<usize> = decisions.iter().enumerate().filter_map(|(i, d)| (*d != Decision::None).then_some(i)).collect();
+        if groups.is_empty() {
+            return Ok(FilePlan::Empty);
+        }
+        if plan.masks() || decisions.contains(&Decision::Mixed) {
+            return Ok(FilePlan::Rewrite(groups));
+        }
         let shown = plan.shown_leaves();
         // A list of groups, as old writers wrote it, may read as another type once parts of the groups are left out.
         let visible = virtual_parquet::visible_schema(metadata, &shown).map_err(|e| failed(e.to_string()))?;

@@ -228,3 +228,53 @@ fn rows_that_cannot_be_told_apart_by_row_groups_are_rewritten() {
     assert!(matches!(planned(&source, &view).1, FilePlan::Empty));
     assert!(matches!(planned(&source, &View::default()).1, FilePlan::PassThrough));
 }
+
+#[test]
+fn forged_files_never_panic_and_nothing_outside_of_their_columns_is_served() {
+    let source = source_file(&mut Dice::new(21), 1);
+    let at = source.bytes.len() - 8;
+    let footer = at - u32::from_le_bytes(source.bytes[at..at + 4].try_into().expect("four")) as usize;
+    let view = |names: &[&str], filter: &str| View {
+        fields: Some(fields(names)),
+        row_filter: (!filter.is_empty()).then(|| Filter::parse(filter).expect("filter")),
+        ..View::default()
+    };
+    let views =
+        [view(&["id", "who.age", "tags"], "id >= 50"), view(&["marks", "price"], ""), view(&["site"], "price > 0 AND day IS NOT NULL")];
+    let plans: Vec<TablePlan> = views.iter().map(|v| TablePlan::new(v, &source.schema, &[]).expect("plan")).collect();
+    let dir = tempfile::tempdir().expect("dir");
+    let (mut served, mut rewritten, mut refused) = (0, 0, 0);
+    for at in (footer..source.bytes.len()).step_by(17).chain((4..footer).step_by(footer / 25)) {
+        for flip in [0x02, 0x80] {
+            let mut forged = SourceFile { bytes: source.bytes.clone(), schema: source.schema.clone() };
+            forged.bytes[at] ^= flip;
+            let file = forged.positioned();
+            let Ok(read) = crate::governed::footer::Footer::read(&file, "test", &forged.schema) else {
+                refused += 1;
+                continue;
+            };
+            for plan in &plans {
+                match plan_file(plan, &read, "test") {
+                    Ok(FilePlan::Virtual(planned)) => {
+                        served += 1;
+                        for piece in planned.slice(0..u64::MAX) {
+                            if let Piece::Source { start, length } = piece {
+                                assert!(start >= 4 && start + length <= footer as u64, "byte {at} ^ {flip:#x}");
+                            }
+                        }
+                    }
+                    Ok(FilePlan::Rewrite(groups)) => {
+                        rewritten += 1;
+                        let target = dir.path().join(format!("{rewritten}"));
+                        // An error, or rows: of damaged pages nothing more can be asked.
+                        let _ = crate::governed::rewrite::rewrite(plan, &file, &read, &groups, "test", &target, 1 << 24);
+                    }
+                    Ok(FilePlan::Empty | FilePlan::PassThrough) => (),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    println!("{served} served, {rewritten} rewritten, {refused} refused");
+    assert!(served > 100 && rewritten > 50 && refused > 50);
+}
