@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_catalog_revision"),
     migration!(6, "0006_agreement_life", agreement_life::fill),
     migration!(7, "0007_many_rows", many_rows::fill),
+    migration!(8, "0008_usage"),
 ];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";

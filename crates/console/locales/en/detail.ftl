@@ -134,6 +134,7 @@ detail-read-failed = The source could not be read: { $why }
 detail-read-not-yet = The source has not been read yet.
 detail-read-stopped = The reading of the source was cancelled. Nothing was published.
 detail-reads-used = All { $limit } agreed reads are used. (count)
+detail-volume-left = Of the { $limit } agreed bytes fewer than the { $asked } asked for are left. (volume)
 detail-side-consumer = consumer
 detail-side-provider = provider
 detail-source-being-read = The source is being read. Stop that first.

@@ -133,6 +133,7 @@ detail-read-failed = 无法读取来源：{ $why }
 detail-read-not-yet = 尚未读取来源。
 detail-read-stopped = 读取来源的操作已取消。未发布任何内容。
 detail-reads-used = 约定的 { $limit } 次读取均已用完。
+detail-volume-left = 约定的 { $limit } 字节所余不足所请求的 { $asked } 字节。（volume）
 detail-side-consumer = 使用方
 detail-side-provider = 提供方
 detail-source-being-read = 正在读取来源，请先停止。

@@ -7,7 +7,7 @@
 use askama::Template;
 
 use crate::compared::ComparedRow;
-use crate::format::Count;
+use crate::format::{Bytes, Count};
 use crate::states::{AgreementState, Role};
 use crate::text::{Text, filters};
 use crate::view::{EventView, Layout, Party, ProductRef, Terms, TransferRow, When};
@@ -36,13 +36,21 @@ pub enum Access {
     Suspended,
 }
 
-/// How often the product was used, and how often it may be.
+/// How often the product was used, and how often it may be; and what was delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uses {
     /// Uses so far.
     pub used: Count,
     /// The limit, if the agreement has one.
     pub limit: Option<Count>,
+    /// Requests that bytes were given for.
+    pub requests: Count,
+    /// Rows that were given.
+    pub rows: Count,
+    /// Bytes that were given.
+    pub volume: Bytes,
+    /// The most bytes, if the agreement has a limit.
+    pub volume_limit: Option<Bytes>,
 }
 
 /// What it costs.

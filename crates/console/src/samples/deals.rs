@@ -6,7 +6,7 @@ use super::{
 use crate::Text;
 use crate::compared::{Change, Compared, ComparedRow, VersionSource, VersionView};
 use crate::decision::{Decision, NegotiationStep};
-use crate::format::Count;
+use crate::format::{Bytes, Count};
 use crate::pages::{
     Access, AgreementPage, AgreementRow, AgreementsPage, NegotiationPage, NegotiationsPage, PaymentState, PaymentView, TransferActions,
     TransferPage, TransfersPage, Uses, WaitingPage, WaitingRow,
@@ -315,7 +315,14 @@ impl AgreementPage {
             role: Role::Provider,
             payment: Some(PaymentView { price: Text::of("money", "CNY").with("amount", "80.00"), state: PaymentState::OwedToUs }),
             access: Access::None,
-            uses: Some(Uses { used: Count(37), limit: Some(Count(100)) }),
+            uses: Some(Uses {
+                used: Count(37),
+                limit: Some(Count(100)),
+                requests: Count(1_204),
+                rows: Count(3_700_000),
+                volume: Bytes(412_300_000),
+                volume_limit: Some(Bytes(2_000_000_000)),
+            }),
             transfers: transfers().into_iter().skip(1).take(1).collect(),
             can_end: true,
             can_stop: true,

@@ -3,7 +3,7 @@
 use super::{
     Body, KeyHeader, Query, Segments,
     auth::Acting,
-    types::{AgreementBody, ReasonBody, TransferBody},
+    types::{AgreementBody, ReasonBody, TransferBody, UsageRecordBody},
     versions::{self, ChangeBody},
 };
 use crate::{
@@ -101,7 +101,7 @@ pub struct AgreementsQuery {
 pub async fn list(State(app): State<App>, acting: Acting, Query(query): Query<AgreementsQuery>) -> ApiResult<Json<AgreementsBody>> {
     let asked = ProcessesAsked { state: query.state, peer: query.peer, after: query.after, limit: query.limit };
     let page = app.list_agreements(&acting.participant.slug, asked).await?;
-    let agreements = page.items.iter().map(|(row, reads)| AgreementBody::of_row(row, *reads)).collect();
+    let agreements = page.items.iter().map(|(row, used)| AgreementBody::of_row(row, *used)).collect();
     Ok(Json(AgreementsBody { agreements, next: page.next }))
 }
 
@@ -119,6 +119,32 @@ pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> Api
 pub async fn end(State(app): State<App>, acting: Acting, path: Segments, Body(reason): Body<ReasonBody>) -> ApiResult<Json<AgreementBody>> {
     app.by(acting.caller.decider()).agreement_end(&acting.participant.slug, id(&path), reason.checked()?).await?;
     Ok(Json((&app.agreement(&acting.participant.slug, id(&path)).await?).into()))
+}
+
+/// Records of what was delivered.
+#[derive(Serialize, ToSchema)]
+pub struct UsageRecordsBody {
+    usage: Vec<UsageRecordBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Which records to list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct UsageQuery {
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Most rows, 1 to 200.
+    limit: Option<u32>,
+}
+
+/// List what was delivered under an agreement, as its provider: a record for each file of a query, newest first.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements/{id}/usage", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path), UsageQuery), responses((status = 200, body = UsageRecordsBody), (status = 404, body = Problem)))]
+pub async fn usage(State(app): State<App>, acting: Acting, path: Segments, Query(query): Query<UsageQuery>) -> ApiResult<Json<UsageRecordsBody>> {
+    let page = app.list_usage(&acting.participant.slug, id(&path), query.after, query.limit).await?;
+    Ok(Json(UsageRecordsBody { usage: page.items.iter().map(Into::into).collect(), next: page.next }))
 }
 
 /// What the provider finds a payment by.

@@ -96,6 +96,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(agreements::list))
         .routes(routes!(agreements::show, agreements::import))
         .routes(routes!(agreements::end))
+        .routes(routes!(agreements::usage))
         .routes(routes!(agreements::paid))
         .routes(routes!(agreements::stop))
         .routes(routes!(agreements::resume))

@@ -19,7 +19,7 @@ use fondaco_core::{
     time::Timestamp,
     transfer::{self, Transfer},
 };
-use fondaco_store::{AgreementRow, Event, SignatureRow};
+use fondaco_store::{AgreementRow, Event, SignatureRow, Usage, UsageRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -485,6 +485,8 @@ pub struct AgreementBody {
     reads: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     reads_max: Option<u64>,
+    /// What was delivered so far (provider).
+    usage: UsageBody,
     /// What it costs, once: `80.00 CNY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<String>,
@@ -514,7 +516,7 @@ pub struct AgreementBody {
 
 impl AgreementBody {
     /// From a row and its count, without transfers.
-    pub fn of_row(row: &AgreementRow, reads: u64) -> Self {
+    pub fn of_row(row: &AgreementRow, used: Usage) -> Self {
         let policy = row.policy.clone().or_else(|| Policy::from_odrl(&row.agreement.document).ok());
         let (life, life_terms) = (&row.life, row.terms());
         let over = life.phase().is_over();
@@ -536,7 +538,8 @@ impl AgreementBody {
             notice_period: life_terms.notice.map(|n| n.as_str().to_owned()),
             ended_at: row.ended_at.map(Timestamp::to_rfc3339),
             end_reason: row.end_reason.clone(),
-            reads,
+            reads: used.reads,
+            usage: UsageBody { requests: used.requests, rows: used.rows, bytes: used.volume, bytes_max: policy.as_ref().and_then(bytes_max) },
             reads_max: policy.as_ref().and_then(reads_max),
             price: policy.as_ref().and_then(|p| p.price).map(|price| price.to_string()),
             payment: row.payment.as_ref().map(|p| json!({"reference": p.reference, "at": p.at})),
@@ -586,7 +589,7 @@ impl From<&AgreementView> for AgreementBody {
         let transfers = view.transfers.iter().map(|t| t.id.to_string()).collect();
         let events = view.events.iter().map(EventBody::from).collect();
         let signatures = view.signatures.iter().map(|s| SignatureBody::new(s, &view.row.agreement)).collect();
-        let body = Self { transfers, events, signatures, ..Self::of_row(&view.row, view.reads) };
+        let body = Self { transfers, events, signatures, ..Self::of_row(&view.row, view.used) };
         match &view.product_stop {
             // Nothing is admitted from the moment the product is stopped; its agreements follow one by one.
             Some(stop) if body.ended_at.is_none() => {
@@ -604,6 +607,65 @@ pub fn reads_max(policy: &Policy) -> Option<u64> {
         _ => None,
     });
     counts.max()
+}
+
+/// The bytes a policy permits, when it limits them.
+fn bytes_max(policy: &Policy) -> Option<u64> {
+    let volumes = policy.permissions.iter().flat_map(|p| &p.constraints).filter_map(|c| match c {
+        Constraint::Volume { limit } => Some(*limit),
+        _ => None,
+    });
+    volumes.max()
+}
+
+/// What was delivered under an agreement.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageBody {
+    /// Requests that bytes were given for.
+    requests: u64,
+    /// Rows of the files they were of, each file once per query.
+    rows: u64,
+    /// Bytes given, with those that are on their way.
+    bytes: u64,
+    /// The bytes agreed on, where there is a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_max: Option<u64>,
+}
+
+/// What was delivered of one file for one query, however many requests fetched it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageRecordBody {
+    id: String,
+    transfer_id: String,
+    /// The query or listing that led to it.
+    query_id: String,
+    /// The file, by the id it is listed with.
+    file_id: String,
+    requests: u64,
+    rows: u64,
+    bytes: u64,
+    /// The first request.
+    first_at: String,
+    /// The last request.
+    last_at: String,
+}
+
+impl From<&UsageRecord> for UsageRecordBody {
+    fn from(record: &UsageRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            transfer_id: record.key.transfer_id.clone(),
+            query_id: record.key.query_id.clone(),
+            file_id: record.key.file_id.clone(),
+            requests: record.requests,
+            rows: record.rows,
+            bytes: record.bytes,
+            first_at: record.first_at.to_rfc3339(),
+            last_at: record.last_at.to_rfc3339(),
+        }
+    }
 }
 
 /// The parameters of lists of processes.

@@ -15,7 +15,7 @@ use fondaco_core::{
     time::Timestamp,
     transfer::Transfer,
 };
-use fondaco_store::{AgreementRow, Tx};
+use fondaco_store::{AgreementRow, Tx, Usage};
 
 /// Facts that own their texts; see [`facts`].
 #[derive(Clone, Debug)]
@@ -25,8 +25,7 @@ pub struct OwnedFacts {
     agreed_at: Timestamp,
     spatial: Option<String>,
     purpose: Vec<String>,
-    reads: u64,
-    volume: u64,
+    used: Usage,
     version: u32,
     paid: bool,
 }
@@ -46,19 +45,19 @@ impl OwnedFacts {
             agreed_at: self.agreed_at,
             spatial: self.spatial.as_deref(),
             purpose: &self.purpose,
-            reads: self.reads,
-            volume: self.volume,
+            reads: self.used.reads,
+            volume: self.used.volume,
             version: self.version,
             paid: self.paid,
         }
     }
 }
 
-/// The facts about the consumer of an agreement, after some reads. Its provider alone knows whether the price was paid.
-pub fn facts_of(policy: &Policy, row: &AgreementRow, now: Timestamp, reads: u64) -> OwnedFacts {
+/// The facts about the consumer of an agreement, after some use. Its provider alone knows whether the price was paid.
+pub fn facts_of(policy: &Policy, row: &AgreementRow, now: Timestamp, used: Usage) -> OwnedFacts {
     let paid = row.role == Role::Consumer || row.payment.is_some();
     let consumer = &row.agreement.assignee;
-    OwnedFacts { paid, ..facts(policy, consumer, &row.declared, &row.dataset, row.agreement.timestamp, now, reads) }
+    OwnedFacts { paid, ..facts(policy, consumer, &row.declared, &row.dataset, row.agreement.timestamp, now, used) }
 }
 
 /// What a denial is answered with.
@@ -77,22 +76,12 @@ pub fn facts(
     dataset: &str,
     agreed_at: Timestamp,
     now: Timestamp,
-    reads: u64,
+    used: Usage,
 ) -> OwnedFacts {
     let purpose = if declared.purpose.is_empty() { purposes_in_terms(policy) } else { declared.purpose.clone() };
     // A dataset that is not one of ours has no version: terms that name one then deny.
     let version = ProductRef::parse_dataset_id(dataset).map_or(0, |r| r.version);
-    OwnedFacts {
-        now,
-        recipient: recipient.to_string(),
-        agreed_at,
-        spatial: declared.spatial.clone(),
-        purpose,
-        reads,
-        volume: 0,
-        version,
-        paid: false,
-    }
+    OwnedFacts { now, recipient: recipient.to_string(), agreed_at, spatial: declared.spatial.clone(), purpose, used, version, paid: false }
 }
 
 fn purposes_in_terms(policy: &Policy) -> Vec<String> {
@@ -154,7 +143,7 @@ impl App {
         // Before the check, so that a closing in between is not missed.
         let closed = self.gate.watch(transfer);
         let (slug, id, now) = (slug.clone(), transfer.clone(), self.now());
-        let (transfer, agreement, product, latest, reads) = self
+        let (transfer, agreement, product, latest, used) = self
             .store
             .read("access.grant", move |tx| -> Result<_> {
                 let ended = |why: &str| Error::new(Code::AccessEnded, why);
@@ -173,10 +162,10 @@ impl App {
                     None => None,
                 }
                 .ok_or_else(|| ended("The product does not exist any more."))?;
-                let reads = tx.reads_used(&slug, &t.agreement_id)?;
+                let used = tx.usage(&slug, &t.agreement_id)?;
                 let includes_later = row.policy.as_ref().is_some_and(Policy::mentions_versions);
                 let latest = if includes_later { tx.product_latest(&slug, &product.reference.id)? } else { None };
-                Ok((t, row, product, latest, reads))
+                Ok((t, row, product, latest, used))
             })
             .await?;
         let policy = agreement
@@ -184,12 +173,8 @@ impl App {
             .as_ref()
             .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
         // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
-        let counted = reads.saturating_sub(1);
+        let counted = Usage { reads: used.reads.saturating_sub(1), ..used };
         match policy.evaluate(&facts_of(policy, &agreement, now, counted).as_facts()) {
-            // Nothing enforces these here yet, so nothing is given under them.
-            Verdict::Permit(permit) if permit.volume_max.is_some() => {
-                Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))
-            }
             Verdict::Permit(permit) => {
                 let notice = agreement.life.notice.as_ref().map(|n| n.ends_at);
                 let watch = Watch::new(closed, [permit.until, notice].into_iter().flatten().min());

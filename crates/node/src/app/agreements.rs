@@ -9,15 +9,15 @@ use fondaco_core::{
     product::ProductRef,
     transfer::Transfer,
 };
-use fondaco_store::{AgreementRow, Event, SignatureRow};
+use fondaco_store::{AgreementRow, Event, SignatureRow, Usage};
 
 /// An agreement with what people ask about it.
 #[derive(Clone, Debug)]
 pub struct AgreementView {
     /// The agreement.
     pub row: AgreementRow,
-    /// Reads counted so far (provider).
-    pub reads: u64,
+    /// What was used so far (provider).
+    pub used: Usage,
     /// Its transfers, newest first.
     pub transfers: Vec<Transfer>,
     /// Its history, oldest first.
@@ -38,13 +38,13 @@ impl App {
         self.store
             .read("agreement.get", move |tx| -> Result<_> {
                 let row = tx.agreement_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The agreement {id:.80}")))?;
-                let reads = tx.reads_used(&slug, &id)?;
+                let used = tx.usage(&slug, &id)?;
                 let transfers = tx.transfers_of_agreement(&slug, &id)?;
                 let events = tx.events_of(&slug, &format!("agreement:{id}"), 0, TIMELINE_MAX)?;
                 let product = ProductRef::parse_dataset_id(&row.dataset).filter(|_| row.role == Role::Provider);
                 let product_stop = product.map(|p| tx.product_stopped(&slug, &p.id)).transpose()?.flatten();
                 let signatures = tx.agreement_signatures(&slug, &id)?;
-                Ok(AgreementView { row, reads, transfers, events, signatures, product_stop })
+                Ok(AgreementView { row, used, transfers, events, signatures, product_stop })
             })
             .await
     }

@@ -39,6 +39,7 @@ pub mod terms_versions;
 pub mod transfers;
 pub mod views;
 pub mod waiting;
+pub mod weighing;
 
 use crate::{
     config::Config,

@@ -26,7 +26,7 @@ use fondaco_core::{
     product::{ProductRef, ProductState},
     time::{Micros, Timestamp},
 };
-use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
+use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx, Usage};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -420,7 +420,7 @@ fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Endin
     }
     let policy = Policy::from_odrl(&terms.odrl)?;
     let now = app.now();
-    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, &n.dataset, now, now, 0).before_agreement().as_facts()) {
+    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, &n.dataset, now, now, Usage::default()).before_agreement().as_facts()) {
         Verdict::Permit(_) => Ok(()),
         Verdict::Deny(denial) => Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] }),
     })

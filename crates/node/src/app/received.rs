@@ -313,9 +313,9 @@ fn open_transfer(app: &App, tx: &mut Tx, participant: &Participant, envelope: &E
     agreement_life::in_force(tx, &row, app.now())??;
     transfers::check_format(tx, &row, &request.format)?;
     let now = app.now();
-    let reads = tx.reads_used(slug, &row.agreement.id)?;
+    let used = tx.usage(slug, &row.agreement.id)?;
     if let Some(policy) = &row.policy
-        && let Verdict::Deny(denial) = policy.evaluate(&access::facts_of(policy, &row, now, reads).as_facts())
+        && let Verdict::Deny(denial) = policy.evaluate(&access::facts_of(policy, &row, now, used).as_facts())
     {
         return Err(access::denied(&denial));
     }

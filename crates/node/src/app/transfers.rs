@@ -20,7 +20,7 @@ use fondaco_core::{
     time::{Micros, Timestamp},
     transfer::{Effect, Message, Own, State, Transfer},
 };
-use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx};
+use fondaco_store::{AgreementRow, NewEvent, NewJob, Tx, Usage};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -325,7 +325,7 @@ fn expire_later(app: &App, tx: &mut Tx, t: &Transfer) -> Result<()> {
     }
     let Some(row) = tx.agreement_get(&t.participant, &t.agreement_id)? else { return Ok(()) };
     let Some(policy) = &row.policy else { return Ok(()) };
-    let facts = access::facts_of(policy, &row, app.now(), 0);
+    let facts = access::facts_of(policy, &row, app.now(), Usage::default());
     if let Verdict::Permit(permit) = policy.evaluate(&facts.as_facts())
         && let Some(until) = permit.until
     {
@@ -376,8 +376,8 @@ fn permitted(app: &App, tx: &mut Tx, row: &AgreementRow) -> Result<Result<()>> {
     let Some(policy) = &row.policy else {
         return Ok(Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node.")));
     };
-    let reads = tx.reads_used(&row.participant, &row.agreement.id)?;
-    let facts = access::facts_of(policy, row, app.now(), reads);
+    let used = tx.usage(&row.participant, &row.agreement.id)?;
+    let facts = access::facts_of(policy, row, app.now(), used);
     Ok(match policy.evaluate(&facts.as_facts()) {
         Verdict::Permit(_) => Ok(()),
         Verdict::Deny(denial) => Err(access::denied(&denial)),

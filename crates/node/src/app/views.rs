@@ -23,7 +23,7 @@ use fondaco_core::{
 };
 use fondaco_store::{
     AgreementFilter, AgreementRow, ApiTokenRow, Event, Job, PeerRow, ProcessFilter, ProductCount, ProductFilter, ProductSearch, StoreError,
-    Tx,
+    Tx, Usage,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -137,8 +137,8 @@ pub struct EventSubject {
 pub struct Deals {
     /// The latest negotiations.
     pub negotiations: Vec<Negotiation>,
-    /// The agreements that came of them, with the reads counted so far.
-    pub agreements: Vec<(AgreementRow, u64)>,
+    /// The agreements that came of them, with what was used so far.
+    pub agreements: Vec<(AgreementRow, Usage)>,
     /// The latest transfers.
     pub transfers: Vec<Transfer>,
 }
@@ -304,11 +304,11 @@ impl App {
         Ok(Listed::cut(rows, limit, |t: &Transfer| t.id.to_string()))
     }
 
-    /// Agreements, newest first, with the reads counted so far.
+    /// Agreements, newest first, with what was used so far.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn list_agreements(&self, slug: &Slug, asked: ProcessesAsked) -> Result<Listed<(AgreementRow, u64)>> {
+    pub async fn list_agreements(&self, slug: &Slug, asked: ProcessesAsked) -> Result<Listed<(AgreementRow, Usage)>> {
         let (slug, limit) = (slug.clone(), list_rows(asked.limit));
         let phase = match asked.state.as_deref() {
             None => None,
@@ -414,7 +414,7 @@ impl App {
                 let mut agreements = Vec::new();
                 for id in negotiations.iter().filter_map(|n| n.state.agreement()).map(|a| a.id.clone()) {
                     if let Some(row) = tx.agreement_get(&slug, &id)? {
-                        agreements.push((row, tx.reads_used(&slug, &id)?));
+                        agreements.push((row, tx.usage(&slug, &id)?));
                     }
                 }
                 Ok(Deals { transfers: tx.transfers_with(&slug, &peer, limit)?, negotiations, agreements })

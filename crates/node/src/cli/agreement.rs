@@ -46,6 +46,15 @@ Recording it again with the same reference changes nothing; another reference is
         #[arg(long, value_name = "TEXT")]
         reference: String,
     },
+    /// As provider: list what was delivered under an agreement, a line for each file of a query, newest first
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode agreement usage agr_0190f6c2
+
+However many requests fetched a file, its rows count once for each query. Bytes are those that went out.")]
+    Usage {
+        /// The agreement's id
+        id: String,
+    },
     /// End an agreement, by the notice that its terms name; access under it stops when it is over
     ///
     /// Either side may, where the terms have a `noticePeriod`. `agreement show` says when it ends.
@@ -130,6 +139,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let agreement = us.act(&["agreements", &id, "paid"], &json!({"reference": reference})).await?;
             let text = one(&agreement);
             Ok(Answer::new(agreement, text))
+        }
+        Command::Usage { id } => {
+            let found = us.list_of("agreements", &id, "usage").await?;
+            let mut table = Table::new(&["LAST", "QUERY", "FILE", "REQUESTS", "ROWS", "BYTES"], &["REQUESTS", "ROWS", "BYTES"]);
+            for u in &found.items {
+                let count = |key: &str| number(u, key).map(|n| n.to_string()).unwrap_or_default();
+                let (requests, rows, bytes) = (count("requests"), count("rows"), count("bytes"));
+                table.row([&when(text(u, "lastAt")), text(u, "queryId"), text(u, "fileId"), &requests, &rows, &bytes]);
+            }
+            let text = table.render("Nothing was delivered under it yet.");
+            Ok(list_answer("usage", found, text))
         }
         Command::End { id, reason } => {
             let agreement = us.act(&["agreements", &id, "end"], &reason_body(reason)).await?;
@@ -225,6 +245,18 @@ fn reads(agreement: &Value) -> String {
     }
 }
 
+/// `12 requests, 300 rows, 4096 bytes of 10000`. Only the provider weighs.
+fn delivered(agreement: &Value) -> String {
+    let Some(usage) = agreement.get("usage").filter(|_| text(agreement, "role") == "provider") else { return String::new() };
+    let count = |key: &str| number(usage, key).unwrap_or_default();
+    let (requests, rows, bytes) = (count("requests"), count("rows"), count("bytes"));
+    match number(usage, "bytesMax") {
+        Some(max) => format!("{requests} requests, {rows} rows, {bytes} of {max} bytes"),
+        None if requests == 0 => String::new(),
+        None => format!("{requests} requests, {rows} rows, {bytes} bytes"),
+    }
+}
+
 /// Who signed, and whether the signature is right.
 fn signature(s: &Value) -> String {
     let good = s.get("valid") == Some(&Value::Bool(true));
@@ -253,6 +285,7 @@ fn one(a: &Value) -> String {
         .add("Price", price(a))
         .add("Purpose", a.get("declared").map(|d| texts(d, "purpose").join(", ")).unwrap_or_default())
         .add("Reads", reads(a))
+        .add("Delivered", delivered(a))
         .add("Stopped", a.get("stop").map(|s| format!("{}: {}", when(text(s, "at")), text(s, "reason"))).unwrap_or_default())
         .add("Notice", a.get("notice").map(notice).unwrap_or_default())
         .add("Ends", when(text(a, "endsAt")))
@@ -279,6 +312,18 @@ mod tests {
         assert_eq!(price(&a), "80.00 CNY, paid 2026-11-21 20:24:17 UTC: B 7");
         assert_eq!(price(&json!({"role": "consumer", "price": "80.00 CNY"})), "80.00 CNY");
         assert_eq!(price(&json!({"role": "provider"})), "");
+    }
+
+    #[test]
+    fn what_was_delivered_in_words() {
+        let mut a = json!({"role": "provider", "usage": {"requests": 0, "rows": 0, "bytes": 0}});
+        assert_eq!(delivered(&a), "");
+        a["usage"]["bytesMax"] = 9.into();
+        assert_eq!(delivered(&a), "0 requests, 0 rows, 0 of 9 bytes");
+        a["usage"] = json!({"requests": 2, "rows": 30, "bytes": 7});
+        assert_eq!(delivered(&a), "2 requests, 30 rows, 7 bytes");
+        a["role"] = "consumer".into();
+        assert_eq!(delivered(&a), "");
     }
 
     #[test]

@@ -356,6 +356,10 @@ impl ParticipantClient {
     pub(super) async fn list(&self, path: &str, query: &[(&str, &str)]) -> Result<Items> {
         self.node.list(&self.path(&[path]), query, path).await
     }
+    /// The list `key` of one thing.
+    pub(super) async fn list_of(&self, kind: &str, id: &str, key: &str) -> Result<Items> {
+        self.node.list(&self.path(&[kind, id, key]), &[], key).await
+    }
     /// See [`AdminClient::act`].
     pub(super) async fn act(&self, path: &[&str], body: &Value) -> Result<Value> {
         self.node.act(&self.path(path), body).await

@@ -22,7 +22,7 @@ use axum::{
     response::{IntoResponse, Redirect},
 };
 use fondaco_console::{
-    format::Count,
+    format::{Bytes, Count},
     pages::{Access, AgreementPage, AgreementRow, AgreementsPage, PaymentState, PaymentView, Uses},
     states::AgreementState,
 };
@@ -36,7 +36,7 @@ use fondaco_core::{
     time::{Micros, Timestamp},
     transfer::{State as S, Transfer},
 };
-use fondaco_store as store;
+use fondaco_store::{self as store, Usage};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -61,19 +61,19 @@ pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>
     let listed = app.list_agreements(slug, asked).await?;
     let names = app.names(slug, listed.items.iter().map(|(a, _)| (a.role, Some(peer(a)), a.dataset.as_str()))).await?;
     let now = app.now();
-    let agreements = listed.items.iter().map(|(a, reads)| row(&room, &names, a, *reads, now)).collect();
+    let agreements = listed.items.iter().map(|(a, used)| row(&room, &names, a, *used, now)).collect();
     let states = Phase::ALL.into_iter().map(|p| (phase_state(p), phase == Some(p))).collect();
     answer::html(&AgreementsPage { layout: room.layout, states, agreements, after: listed.next })
 }
 
 /// A line of a list.
-pub fn row(room: &Room, names: &Names, a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementRow {
+pub fn row(room: &Room, names: &Names, a: &store::AgreementRow, used: Usage, now: Timestamp) -> AgreementRow {
     AgreementRow {
         id: a.agreement.id.clone(),
         product: names.title(a.role, Some(peer(a)), &a.dataset).to_owned(),
         peer: shape::party(room, names, peer(a)),
         role: shape::role(a.role),
-        state: state(a, reads, now),
+        state: state(a, used, now),
         signed: words::when(a.agreement.timestamp),
     }
 }
@@ -86,14 +86,22 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
 async fn page(app: &App, room: &Room, id: &str) -> Result<AgreementPage> {
     let slug = &room.participant.slug;
     let view = app.agreement(slug, id).await?;
-    let AgreementView { row: a, reads, transfers, events, signatures, product_stop } = &view;
+    let AgreementView { row: a, used, transfers, events, signatures, product_stop } = &view;
     let names = app.names(slug, [(a.role, Some(peer(a)), a.dataset.as_str())]).await?;
     let (life, terms, provider) = (&a.life, a.terms(), a.role == Role::Provider);
     let over = life.phase().is_over();
     let stop = life.stopped().or(product_stop.as_ref()).filter(|_| !over);
-    let state = if stop.is_some() { AgreementState::Stopped } else { state(a, *reads, app.now()) };
+    let state = if stop.is_some() { AgreementState::Stopped } else { state(a, *used, app.now()) };
     let (events, _) = shape::timeline(room, &names, events, |_| None);
-    let uses = Uses { used: Count(*reads), limit: permit(a).reads_max.map(Count) };
+    let permit = permit(a);
+    let uses = Uses {
+        used: Count(used.reads),
+        limit: permit.reads_max.map(Count),
+        requests: Count(used.requests),
+        rows: Count(used.rows),
+        volume: Bytes(used.volume),
+        volume_limit: permit.volume_max.map(Bytes),
+    };
     Ok(AgreementPage {
         id: a.agreement.id.clone(),
         product: shape::product_of_deal(room, &names, a.role, peer(a), &a.dataset),
@@ -264,8 +272,8 @@ const fn phase_state(phase: Phase) -> AgreementState {
 }
 
 /// Where it stands; one that is in force may be used up, and its time may be over although nobody noted it yet.
-fn state(a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementState {
-    let used_up = || a.role == Role::Provider && matches!(verdict(a, reads), Some(Verdict::Deny(d)) if d.constraint == "count");
+fn state(a: &store::AgreementRow, used: Usage, now: Timestamp) -> AgreementState {
+    let used_up = || a.role == Role::Provider && matches!(verdict(a, used), Some(Verdict::Deny(d)) if matches!(d.constraint.as_str(), "count" | "volume"));
     match a.life.phase() {
         Phase::Active | Phase::Ending if a.terms().expires_at.is_some_and(|at| at <= now) => AgreementState::Expired,
         Phase::Active if used_up() => AgreementState::UsedUp,
@@ -273,18 +281,18 @@ fn state(a: &store::AgreementRow, reads: u64, now: Timestamp) -> AgreementState 
     }
 }
 
-/// What the terms said when the agreement was made, after some reads.
+/// What the terms said when the agreement was made, after some use.
 ///
 /// A consumer keeps no record of what it declared; the provider agreed, so what it asks for held then.
-fn verdict(a: &store::AgreementRow, reads: u64) -> Option<Verdict> {
+fn verdict(a: &store::AgreementRow, used: Usage) -> Option<Verdict> {
     let policy = a.policy.as_ref()?;
     // Whether it is paid is told apart: what is owed is still in force.
-    Some(policy.evaluate(&facts_of(policy, a, a.agreement.timestamp, reads).before_agreement().as_facts()))
+    Some(policy.evaluate(&facts_of(policy, a, a.agreement.timestamp, used).before_agreement().as_facts()))
 }
 
 /// The bounds of the terms.
 fn permit(a: &store::AgreementRow) -> Permit {
-    match verdict(a, 0) {
+    match verdict(a, Usage::default()) {
         Some(Verdict::Permit(permit)) => permit,
         Some(Verdict::Deny(_)) | None => Permit::default(),
     }

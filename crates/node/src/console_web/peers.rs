@@ -79,7 +79,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, did)): Path<(Stri
         problem: problem_of(&known.peer),
         products: products.items.iter().map(|row| catalog::card(row, name.clone())).collect(),
         negotiations: deals.negotiations.iter().map(|n| shape::negotiation_row(&room, &names, n)).collect(),
-        agreements: deals.agreements.iter().map(|(a, reads)| agreements::row(&room, &names, a, *reads, now)).collect(),
+        agreements: deals.agreements.iter().map(|(a, used)| agreements::row(&room, &names, a, *used, now)).collect(),
         transfers: deals.transfers.iter().map(|t| shape::transfer_row(&room, &names, t)).collect(),
         layout: room.layout.clone(),
     })

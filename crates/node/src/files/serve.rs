@@ -4,14 +4,20 @@
 //! used again; before a piece goes out, the gate and the file's seal are looked at.
 
 use super::seal::{Expected, Keeper, Seal};
-use crate::app::{App, gate::Watch, product_files::keeper};
+use crate::app::{
+    App,
+    access::Grant,
+    gate::Watch,
+    product_files::keeper,
+    weighing::{Portion, Weight},
+};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use fondaco_core::{Error, Result, product::Product, time::Clock};
+use fondaco_core::{Error, Result, time::Clock};
 use fondaco_store::ProductFile;
 use fondaco_tables::serve::{self, ByteRange, Multipart, Plan, RequestHeaders, plan_response};
 use futures::stream;
@@ -56,6 +62,10 @@ pub struct Stored<'a> {
     pub media_type: &'a str,
     /// Whether browsers keep it as a file, under the last part of its name.
     pub attachment: bool,
+    /// The query or the listing that led to it, which its rows count for once.
+    pub query: &'a str,
+    /// Its rows; 0 where there are none.
+    pub rows: u64,
 }
 
 /// What is asked of a file.
@@ -67,11 +77,13 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
 }
 
-/// Answers a request for a file of a product.
+/// Answers a request for a file of the grant's product.
 ///
 /// # Errors
 /// [`fondaco_core::Code::DataDamaged`] when the stored bytes are not those that were published; the publisher is told.
-pub async fn respond(app: &App, product: &Product, stored: Stored<'_>, asked: Asked<'_>, watch: Watch) -> Result<Response> {
+/// [`fondaco_core::Code::PolicyDenied`] when the agreed volume has no room for what is asked for.
+pub async fn respond(app: &App, grant: &Grant, stored: Stored<'_>, asked: Asked<'_>) -> Result<Response> {
+    let product = &grant.product;
     let ProductFile { size, sha256, .. } = stored.file;
     let (size, etag) = (*size, serve::etag(sha256));
     let text = |name: HeaderName| asked.headers.get(name).and_then(|v| v.to_str().ok());
@@ -146,8 +158,11 @@ pub async fn respond(app: &App, product: &Product, stored: Stored<'_>, asked: As
     if is_head || pieces.is_empty() {
         return Ok(response);
     }
+    let bytes = pieces.iter().map(Piece::weight).sum();
+    let portion = Portion { query: stored.query, file: stored.file.file_id(), rows: stored.rows };
+    let weight = app.weigh(grant, portion, bytes).await?;
     let source = Source { file: intact.file, keeper, seal: intact.seal };
-    *response.body_mut() = body(source, pieces, watch, Arc::clone(&app.clock));
+    *response.body_mut() = body(source, pieces, weight, grant.watch.clone(), Arc::clone(&app.clock));
     Ok(response)
 }
 
@@ -169,6 +184,16 @@ enum Piece {
     Text(String),
     /// Bytes of the file, both ends included.
     Range(ByteRange),
+}
+
+impl Piece {
+    /// The bytes that are weighed: the file's.
+    fn weight(&self) -> u64 {
+        match self {
+            Self::Text(_) => 0,
+            Self::Range(range) => range.length(),
+        }
+    }
 }
 
 /// The open file, and the seal under which it was checked.
@@ -234,16 +259,17 @@ struct Flow {
     rest: Option<ByteRange>,
     /// The piece being read.
     ahead: Option<JoinHandle<io::Result<Bytes>>>,
+    weight: Weight,
     watch: Watch,
     clock: Arc<dyn Clock>,
 }
 
 /// The body: each piece goes out only while access is open. A closed gate ends the connection short of the announced
 /// length, which every client takes for the failure it is.
-fn body(source: Source, pieces: VecDeque<Piece>, watch: Watch, clock: Arc<dyn Clock>) -> Body {
+fn body(source: Source, pieces: VecDeque<Piece>, weight: Weight, watch: Watch, clock: Arc<dyn Clock>) -> Body {
     // A hint: where it is not understood, nothing is lost.
     let _ = rustix::fs::fadvise(&source.file, 0, None, rustix::fs::Advice::Sequential);
-    let flow = Flow { source: Arc::new(source), pieces, rest: None, ahead: None, watch, clock };
+    let flow = Flow { source: Arc::new(source), pieces, rest: None, ahead: None, weight, watch, clock };
     Body::from_stream(stream::try_unfold(flow, |mut flow| async move {
         let Some(chunk) = flow.next().await? else { return Ok::<_, io::Error>(None) };
         metrics::counter!("fondaco_share_bytes_total").increment(chunk.len() as u64);
@@ -278,6 +304,7 @@ impl Flow {
         if !self.watch.is_open(self.clock.now()) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "access has ended"));
         }
+        self.weight.sent(chunk.len() as u64);
         Ok(Some(chunk))
     }
 }
@@ -291,18 +318,21 @@ mod tests {
         time::{ManualClock, Timestamp},
     };
     use futures::StreamExt;
-    use std::{io::Write, path::Path};
+    use std::{io::Write, path::Path, sync::mpsc};
 
     const CHUNKS: usize = 8;
 
-    /// A body over a whole file.
-    fn over(path: &Path, gate: &Gate) -> Body {
+    /// A body over a whole file, and what of it did not go out.
+    fn weighed(path: &Path, gate: &Gate) -> (Body, mpsc::Receiver<u64>) {
         let (file, meta) = seal::open(path).expect("open");
+        let (given, back) = mpsc::channel();
+        let weight = Weight::new(meta.len(), move |left| given.send(left).expect("received"));
         let range = ByteRange { start: 0, end: meta.len() - 1 };
         let watch = Watch::new(gate.watch(&TransferId::from_stored("trf_1")), None);
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
         let keeper = Keeper::Publisher;
-        body(Source { file, keeper, seal: Seal::of(&meta) }, VecDeque::from([Piece::Range(range)]), watch, clock)
+        let source = Source { file, keeper, seal: Seal::of(&meta) };
+        (body(source, VecDeque::from([Piece::Range(range)]), weight, watch, clock), back)
     }
 
     fn large() -> (tempfile::TempDir, std::path::PathBuf) {
@@ -315,15 +345,27 @@ mod tests {
     #[tokio::test]
     async fn all_bytes_come_in_order() {
         let (_dir, path) = large();
-        let whole = axum::body::to_bytes(over(&path, &Gate::default()), usize::MAX).await.expect("whole");
+        let (body, back) = weighed(&path, &Gate::default());
+        let whole = axum::body::to_bytes(body, usize::MAX).await.expect("whole");
         assert_eq!(whole.len(), CHUNKS * CHUNK_BYTES + 3);
         assert!(whole.iter().all(|b| *b == 7));
+        assert!(back.recv().is_err(), "nothing is given back");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_pays_for_what_it_was_sent() {
+        let (_dir, path) = large();
+        let (body, back) = weighed(&path, &Gate::default());
+        let mut stream = body.into_data_stream();
+        let sent = stream.next().await.expect("a piece").expect("good").len();
+        drop(stream);
+        assert_eq!(back.recv().expect("given back") as usize + sent, CHUNKS * CHUNK_BYTES + 3);
     }
 
     #[tokio::test]
     async fn bytes_stop_when_the_file_changes_under_them() {
         let (_dir, path) = large();
-        let mut stream = over(&path, &Gate::default()).into_data_stream();
+        let mut stream = weighed(&path, &Gate::default()).0.into_data_stream();
         let mut came = stream.next().await.expect("a piece").expect("good").len();
         let mut writer = std::fs::OpenOptions::new().append(true).open(&path).expect("open");
         writer.write_all(b"more").expect("written");
@@ -341,7 +383,7 @@ mod tests {
     async fn bytes_stop_when_the_gate_closes() {
         let (_dir, path) = large();
         let gate = Gate::default();
-        let mut stream = over(&path, &gate).into_data_stream();
+        let mut stream = weighed(&path, &gate).0.into_data_stream();
         assert!(stream.next().await.expect("a piece").is_ok());
         gate.close(&TransferId::from_stored("trf_1"));
         assert!(stream.next().await.expect("an end").is_err(), "not one piece more");

@@ -59,6 +59,8 @@ const URL_KEY: &str = "files-urls";
 const LIST: &str = "list";
 /// What the address of a file is signed for begins with.
 const DATA: &str = "data/";
+/// What stands for the listing in the records of files that were fetched with the token alone.
+const BY_TOKEN: &str = "token";
 /// The policy of the list as a page: nothing but its own style.
 static PAGE_POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(Sha256::digest(SharedFilesPage::STYLE));
@@ -259,8 +261,15 @@ async fn data(
     if reader.read.is_none() && method != Method::HEAD {
         app.admit_within_a_day(&reader.grant).await?;
     }
-    let stored = Stored { path: app.product_file_path(&product, &file)?, media_type: media_type(&file), file: &file, attachment: true };
-    Ok(serve::respond(&app, &product, stored, Asked { method: &method, headers: &headers }, reader.grant.watch).await?)
+    let stored = Stored {
+        path: app.product_file_path(&product, &file)?,
+        media_type: media_type(&file),
+        file: &file,
+        attachment: true,
+        query: reader.read.as_ref().map_or(BY_TOKEN, |read| &read.id),
+        rows: 0,
+    };
+    Ok(serve::respond(&app, &reader.grant, stored, Asked { method: &method, headers: &headers }).await?)
 }
 
 fn media_type(file: &ProductFile) -> &str {

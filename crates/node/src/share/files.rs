@@ -5,7 +5,7 @@
 
 use super::{Refusal, query::URL_KEY};
 use crate::{
-    app::App,
+    app::{App, product_files::table_file},
     files::serve::{self, Asked, Stored},
 };
 use axum::{
@@ -29,7 +29,7 @@ pub async fn file(
 ) -> Result<Response, Refusal> {
     let slug = Slug::parse(&slug).map_err(|_| Error::not_found("The file"))?;
     let key = app.sealer.derive(URL_KEY);
-    verify_file_url(&format!("{transfer}/{version}"), &name, query.as_deref().unwrap_or_default(), key.as_ref(), app.now().as_millis())
+    let signed = verify_file_url(&format!("{transfer}/{version}"), &name, query.as_deref().unwrap_or_default(), key.as_ref(), app.now().as_millis())
         .map_err(|e| match e {
             UrlError::Forged => Error::new(Code::Forbidden, "The address was not issued by this node, or was changed."),
             UrlError::Expired => Error::new(Code::AccessEnded, "The address has expired; query the table again."),
@@ -38,6 +38,13 @@ pub async fn file(
     let grant = app.grant_at_version(grant, version).await?;
     let file = app.product_file(&slug, &grant.product.reference, &name).await?.filter(|_| grant.product.reference.version == version);
     let file = file.ok_or_else(|| Error::not_found("The file"))?;
-    let stored = Stored { path: app.product_file_path(&grant.product, &file)?, file: &file, media_type: PARQUET, attachment: false };
-    Ok(serve::respond(&app, &grant.product, stored, Asked { method: &method, headers: &headers }, grant.watch).await?)
+    let stored = Stored {
+        path: app.product_file_path(&grant.product, &file)?,
+        file: &file,
+        media_type: PARQUET,
+        attachment: false,
+        query: &signed.query_id,
+        rows: table_file(&file)?.rows,
+    };
+    Ok(serve::respond(&app, &grant, stored, Asked { method: &method, headers: &headers }).await?)
 }

@@ -1,6 +1,9 @@
 //! Agreements in force and ended, on both sides.
 
-use super::{Tx, page, statements};
+use super::{
+    Tx, page, statements,
+    usage::{Usage, usage},
+};
 use crate::{
     dialect::Sql::Same,
     error::StoreError,
@@ -106,9 +109,9 @@ statements! {
     GET = Same("SELECT body, ended_at, end_reason, life, life_revision, renewing FROM agreement WHERE participant = $1 AND id = $2");
     LOCK = Same("SELECT body, ended_at, end_reason, life, life_revision, renewing FROM agreement WHERE participant = $1 AND id = $2 FOR UPDATE");
     CREATED = Same("SELECT created_at FROM agreement WHERE participant = $1 AND id = $2");
-    LIST = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
-    LIST_OF_STATE = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND a.state = $7 AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
-    LIST_WITH_PEER = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND a.peer_did = $7 AND ($8 = '' OR a.state = $8) AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
+    LIST = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0), COALESCE(u.requests, 0), COALESCE(u.row_count, 0), COALESCE(u.volume, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
+    LIST_OF_STATE = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0), COALESCE(u.requests, 0), COALESCE(u.row_count, 0), COALESCE(u.volume, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND a.state = $7 AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
+    LIST_WITH_PEER = Same("SELECT a.body, a.ended_at, a.end_reason, a.life, a.life_revision, a.renewing, COALESCE(u.reads, 0), COALESCE(u.requests, 0), COALESCE(u.row_count, 0), COALESCE(u.volume, 0) FROM agreement a LEFT JOIN agreement_usage u ON u.participant = a.participant AND u.agreement_id = a.id WHERE a.participant = $1 AND a.peer_did = $7 AND ($8 = '' OR a.state = $8) AND ($2 = '' OR a.role = $2) AND ($3 = '' OR a.dataset = $3) AND (a.created_at, a.id) < ($4, $5) ORDER BY a.created_at DESC, a.id DESC LIMIT $6");
     SET_BODY = Same("UPDATE agreement SET body = $3 WHERE participant = $1 AND id = $2");
     SET_LIFE = Same("UPDATE agreement SET state = $3, due_at = $4, life = $5, ended_at = $6, end_reason = $7, life_revision = life_revision + 1 WHERE participant = $1 AND id = $2 AND life_revision = $8");
     DUE = Same("SELECT id FROM agreement WHERE participant = $1 AND due_at <= $2 ORDER BY due_at, id LIMIT $3");
@@ -177,8 +180,8 @@ impl Tx {
         Ok(self.agreement_list_counted(participant, filter)?.into_iter().map(|(row, _)| row).collect())
     }
 
-    /// Newest first, with the reads counted so far: one query, however many there are.
-    pub fn agreement_list_counted(&mut self, participant: &Slug, filter: &AgreementFilter) -> Result<Vec<(AgreementRow, u64)>, StoreError> {
+    /// Newest first, with what was used so far: one query, however many there are.
+    pub fn agreement_list_counted(&mut self, participant: &Slug, filter: &AgreementFilter) -> Result<Vec<(AgreementRow, Usage)>, StoreError> {
         let (before, id) = match filter.after.as_deref() {
             None => (i64::MAX, ""),
             Some(after) => match self.first(CREATED, vals![participant.as_str(), after], |row| row.int(0))? {
@@ -188,7 +191,7 @@ impl Tx {
             },
         };
         let (role, dataset) = (filter.role.map_or("", Role::as_str), filter.dataset.as_deref().unwrap_or_default());
-        let counted = |row: &Row| Ok((read(row)?, row.count(6)?));
+        let counted = |row: &Row| Ok((read(row)?, usage(row, 6)?));
         let mut params = vals![participant.as_str(), role, dataset, before, id, page(filter.limit)].to_vec();
         let phase = filter.phase.map(Phase::as_str);
         let sql = match (&filter.peer, phase) {

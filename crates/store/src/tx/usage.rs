@@ -1,18 +1,72 @@
-//! Reads counted against agreements, before they happen.
+//! What is used of agreements: reads counted and bytes weighed, before they happen.
+//!
+//! What was taken and did not happen is given back afterwards. A process that ends in between has counted too much for its
+//! consumer, never too little.
 
-use super::{PAGE_MAX, Tx, statements};
+use super::{AFTER_EVERY_ID, PAGE_MAX, Tx, page, statements};
 use crate::{
     dialect::{READS_OF_MANY, Sql::Same},
     error::StoreError,
-    value::{count, json, vals},
+    value::{Row, count, json, vals},
 };
-use fondaco_core::participant::Slug;
+use fondaco_core::{ids::uuid_v7, participant::Slug, time::Timestamp};
 use std::collections::HashMap;
+
+/// What was used of an agreement so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Reads of a whole product version.
+    pub reads: u64,
+    /// Requests that bytes were given for.
+    pub requests: u64,
+    /// Rows of the files they were of, each file once per query.
+    pub rows: u64,
+    /// Bytes given, with those that are on their way.
+    pub volume: u64,
+}
+
+/// A file of a query: what usage is recorded by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageKey {
+    /// The agreement.
+    pub agreement_id: String,
+    /// The transfer it is delivered under.
+    pub transfer_id: String,
+    /// The query, or the listing, that led to it.
+    pub query_id: String,
+    /// The file, or what else was given.
+    pub file_id: String,
+}
+
+/// What was delivered of a file for a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageRecord {
+    /// Its own id, in the order of time.
+    pub id: String,
+    /// What of.
+    pub key: UsageKey,
+    /// Requests that bytes were given for.
+    pub requests: u64,
+    /// Bytes given, with those that are on their way.
+    pub bytes: u64,
+    /// Rows of the file, once.
+    pub rows: u64,
+    /// The first request.
+    pub first_at: Timestamp,
+    /// The last request.
+    pub last_at: Timestamp,
+}
 
 statements! {
     ADMIT = Same("INSERT INTO agreement_usage (participant, agreement_id, reads) VALUES ($1, $2, 1) ON CONFLICT (participant, agreement_id) DO UPDATE SET reads = agreement_usage.reads + 1 WHERE agreement_usage.reads < $3 RETURNING reads");
     GIVE_BACK = Same("UPDATE agreement_usage SET reads = reads - 1 WHERE participant = $1 AND agreement_id = $2 AND reads > 0");
-    USED = Same("SELECT reads FROM agreement_usage WHERE participant = $1 AND agreement_id = $2");
+    USED = Same("SELECT reads, requests, row_count, volume FROM agreement_usage WHERE participant = $1 AND agreement_id = $2");
+    TAKE = Same("INSERT INTO agreement_usage (participant, agreement_id, reads, requests, volume) VALUES ($1, $2, 0, 1, $3) ON CONFLICT (participant, agreement_id) DO UPDATE SET requests = agreement_usage.requests + 1, volume = agreement_usage.volume + excluded.volume WHERE agreement_usage.volume <= $4 - excluded.volume");
+    RECORD = Same("INSERT INTO usage_record (participant, agreement_id, id, transfer_id, query_id, file_id, requests, bytes, row_count, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $9) ON CONFLICT (participant, agreement_id, transfer_id, query_id, file_id) DO UPDATE SET requests = usage_record.requests + 1, bytes = usage_record.bytes + excluded.bytes, last_at = excluded.last_at RETURNING requests");
+    ADD_ROWS = Same("UPDATE agreement_usage SET row_count = row_count + $3 WHERE participant = $1 AND agreement_id = $2");
+    RETURN = Same("UPDATE agreement_usage SET volume = volume - $3 WHERE participant = $1 AND agreement_id = $2 AND volume >= $3");
+    RETURN_OF = Same("UPDATE usage_record SET bytes = bytes - $6 WHERE participant = $1 AND agreement_id = $2 AND transfer_id = $3 AND query_id = $4 AND file_id = $5 AND bytes >= $6");
+    RECORDS = Same("SELECT id, agreement_id, transfer_id, query_id, file_id, requests, bytes, row_count, first_at, last_at FROM usage_record WHERE participant = $1 AND agreement_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
     USED_OF_MANY = READS_OF_MANY;
 }
 
@@ -44,8 +98,83 @@ impl Tx {
         Ok(used.into_iter().collect())
     }
 
+    /// What was used so far.
+    pub fn usage(&mut self, participant: &Slug, agreement_id: &str) -> Result<Usage, StoreError> {
+        Ok(self.first(USED, vals![participant.as_str(), agreement_id], |row| usage(row, 0))?.unwrap_or_default())
+    }
+
     /// Reads so far.
     pub fn reads_used(&mut self, participant: &Slug, agreement_id: &str) -> Result<u64, StoreError> {
-        Ok(self.first(USED, vals![participant.as_str(), agreement_id], |row| row.count(0))?.unwrap_or(0))
+        Ok(self.usage(participant, agreement_id)?.reads)
     }
+
+    /// Takes the bytes of one request, if the limit leaves room for all of them, and records them; whether it did. The
+    /// file's rows count with the first request for it. One conditional statement takes them, so that requests at the same
+    /// instant cannot pass the limit together.
+    pub fn usage_take(
+        &mut self,
+        participant: &Slug,
+        key: &UsageKey,
+        bytes: u64,
+        rows: u64,
+        limit: Option<u64>,
+    ) -> Result<bool, StoreError> {
+        if limit.is_some_and(|limit| bytes > limit) {
+            return Ok(false);
+        }
+        let (owner, agreement, bytes, limit) = (participant.as_str(), key.agreement_id.as_str(), count(bytes), limit.map_or(i64::MAX, count));
+        if self.execute(TAKE, vals![owner, agreement, bytes, limit])? == 0 {
+            return Ok(false);
+        }
+        let (now, id) = (self.now(), uuid_v7(self.now(), self.entropy()).to_string());
+        let (transfer, query, file) = (key.transfer_id.as_str(), key.query_id.as_str(), key.file_id.as_str());
+        let record = vals![owner, agreement, id, transfer, query, file, bytes, count(rows), now];
+        let requests = self.first(RECORD, record, |row| row.count(0))?;
+        if requests == Some(1) && rows > 0 {
+            self.execute(ADD_ROWS, vals![owner, agreement, count(rows)])?;
+        }
+        Ok(true)
+    }
+
+    /// Gives bytes back that were taken and did not go out.
+    pub fn usage_give_back(&mut self, participant: &Slug, key: &UsageKey, bytes: u64) -> Result<(), StoreError> {
+        let (owner, agreement, bytes) = (participant.as_str(), key.agreement_id.as_str(), count(bytes));
+        let (transfer, query, file) = (key.transfer_id.as_str(), key.query_id.as_str(), key.file_id.as_str());
+        self.execute(RETURN, vals![owner, agreement, bytes])?;
+        self.execute(RETURN_OF, vals![owner, agreement, transfer, query, file, bytes]).map(drop)
+    }
+
+    /// The records of an agreement, newest first; `after` is the id of the last one seen.
+    pub fn usage_records(
+        &mut self,
+        participant: &Slug,
+        agreement_id: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<UsageRecord>, StoreError> {
+        let after = after.unwrap_or(AFTER_EVERY_ID);
+        self.list(RECORDS, vals![participant.as_str(), agreement_id, after, page(limit)], record)
+    }
+}
+
+/// The sums that a row holds from a column on.
+pub(super) fn usage(row: &Row, from: usize) -> Result<Usage, StoreError> {
+    Ok(Usage { reads: row.count(from)?, requests: row.count(from + 1)?, rows: row.count(from + 2)?, volume: row.count(from + 3)? })
+}
+
+fn record(row: &Row) -> Result<UsageRecord, StoreError> {
+    Ok(UsageRecord {
+        id: row.string(0)?,
+        key: UsageKey {
+            agreement_id: row.string(1)?,
+            transfer_id: row.string(2)?,
+            query_id: row.string(3)?,
+            file_id: row.string(4)?,
+        },
+        requests: row.count(5)?,
+        bytes: row.count(6)?,
+        rows: row.count(7)?,
+        first_at: row.at(8)?,
+        last_at: row.at(9)?,
+    })
 }

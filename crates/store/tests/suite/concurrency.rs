@@ -6,13 +6,14 @@ use fondaco_core::{
     product::ProductId,
     time::{Clock, Micros},
 };
-use fondaco_store::{Idempotency, LoginAttempt, NewEvent, StoreError, Tx};
+use fondaco_store::{Idempotency, LoginAttempt, NewEvent, StoreError, Tx, Usage, UsageKey};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Barrier;
 
 on_both!(
     a_token_is_used_once,
     reads_stop_at_the_limit,
+    bytes_stop_at_the_limit,
     attempts_stop_at_the_limit,
     one_request_answers_all_copies,
     versions_are_given_once,
@@ -80,6 +81,43 @@ async fn reads_stop_at_the_limit(world: World) {
             assert_eq!(tx.reads_used(&slug("other"), "agr_1")?, 0, "counted by participant");
             tx.reads_give_back(&slug("acme"), "agr_2")?;
             assert_eq!(tx.reads_used(&slug("acme"), "agr_2")?, 0);
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .expect("after");
+}
+
+async fn bytes_stop_at_the_limit(world: World) {
+    let key = |file: &str| UsageKey {
+        agreement_id: "agr_1".into(),
+        transfer_id: "trf_1".into(),
+        query_id: "q".into(),
+        file_id: file.into(),
+    };
+    let of = key("f0");
+    let taken = successes(together(&world, 100, move |tx| tx.usage_take(&slug("acme"), &of, 30, 7, Some(1_000))).await);
+    assert_eq!(taken.into_iter().filter(|taken| *taken).count(), 33);
+    world
+        .store
+        .tx("after", move |tx: &mut Tx| {
+            let acme = slug("acme");
+            assert_eq!(tx.usage(&acme, "agr_1")?, Usage { reads: 0, requests: 33, rows: 7, volume: 990 });
+            assert!(!tx.usage_take(&acme, &key("f1"), 11, 5, Some(1_000))?);
+            assert!(tx.usage_take(&acme, &key("f1"), 10, 5, Some(1_000))?);
+            assert!(!tx.usage_take(&acme, &key("f1"), 1, 5, Some(1_000))?);
+            tx.usage_give_back(&acme, &key("f0"), 25)?;
+            assert!(tx.usage_take(&acme, &key("f1"), 1, 5, Some(1_000))?);
+            assert_eq!(tx.usage(&acme, "agr_1")?, Usage { reads: 0, requests: 35, rows: 12, volume: 976 });
+            // A read is counted beside it, and neither changes the other.
+            assert_eq!(tx.reads_admit(&acme, "agr_1", Some(3))?, Some(1));
+            assert!(!tx.usage_take(&acme, &UsageKey { agreement_id: "agr_2".into(), ..key("f0") }, 5, 0, Some(4))?);
+            assert!(tx.usage_take(&acme, &UsageKey { agreement_id: "agr_2".into(), ..key("f0") }, u64::MAX, 0, None)?);
+            assert!(!tx.usage_take(&acme, &UsageKey { agreement_id: "agr_2".into(), ..key("f0") }, 1, 0, None)?);
+            assert_eq!(tx.usage(&slug("other"), "agr_1")?, Usage::default());
+            let first = tx.usage_records(&acme, "agr_1", None, 1)?;
+            let rest = tx.usage_records(&acme, "agr_1", Some(&first[0].id), 9)?;
+            let seen: Vec<_> = [first, rest].concat().into_iter().map(|r| (r.key.file_id, r.requests, r.bytes, r.rows)).collect();
+            assert_eq!(seen, [("f1".to_owned(), 2, 11, 5), ("f0".to_owned(), 33, 965, 7)]);
             Ok::<_, StoreError>(())
         })
         .await

@@ -379,7 +379,7 @@ async fn agreements(world: World) {
         assert_eq!(ended.life, life);
         assert_eq!(ids(tx, &AgreementFilter { phase: Some(Phase::Ended), ..all.clone() })?, ["z"]);
         let counted = tx.agreement_list_counted(&acme, &AgreementFilter { limit: 1, ..all.clone() })?;
-        assert_eq!(counted.iter().map(|(a, reads)| (a.agreement.id.as_str(), *reads)).collect::<Vec<_>>(), [("y", 0)]);
+        assert_eq!(counted.iter().map(|(a, used)| (a.agreement.id.as_str(), used.reads)).collect::<Vec<_>>(), [("y", 0)]);
         assert_eq!(ids(tx, &AgreementFilter { phase: Some(Phase::Active), ..all.clone() })?, ["y", "x", "agr_1"]);
         assert_eq!(ids(tx, &AgreementFilter { dataset: Some("none".into()), ..all.clone() })?, Vec::<String>::new());
         let peer = tx.agreement_get(&acme, "y")?.expect("y").peer().clone();
