@@ -3,7 +3,7 @@
 //!
 //! Sufficient, not complete: `true` is a proof, `false` may only mean that none was found.
 
-use super::{Comparison as Op, Constraint, Period, Permission, Policy, SetOperator as Set};
+use super::{Comparison as Op, Constraint, Period, Permission, Policy, SetOperator as Set, filter::Filter, view::Field};
 
 impl Policy {
     /// Whether everything that `narrower` permits is permitted by this policy too, to the same users, no longer, no more
@@ -32,6 +32,20 @@ impl Permission {
         (later(self) || !later(narrower))
             && notice(self) == notice(narrower)
             && self.constraints.iter().all(|given| narrower.implies(given))
+            && self.shows_what_is_looked_at(narrower)
+    }
+
+    /// Whether a row filter that narrows further looks at nothing but values that are shown: which rows a condition leaves
+    /// tells what they hold in a column that is hidden.
+    fn shows_what_is_looked_at(&self, narrower: &Self) -> bool {
+        let (given, asked) = (self.view(), narrower.view());
+        let known = given.row_filter.as_ref().map_or(&[][..], Filter::conjuncts);
+        let further = asked.row_filter.iter().flat_map(Filter::conjuncts).filter(|condition| !known.contains(condition));
+        let is_shown = |field: &Field| {
+            given.fields.as_ref().is_none_or(|shown| shown.iter().any(|f| field.is_within(f)))
+                && !given.masks.iter().any(|m| field.is_within(&m.field) || m.field.is_within(field))
+        };
+        further.flat_map(Filter::fields).all(is_shown)
     }
 
     fn implies(&self, given: &Constraint) -> bool {
@@ -121,6 +135,16 @@ mod tests {
         assert!(!floor.covers(&asked(500, "P1Y", "c")));
         assert!(!floor.covers(&Policy::open()));
         assert!(Policy::open().covers(&floor));
+        let rows = |filter: &str| {
+            policy(&json!([c("fields", "isAnyOf", json!(["a", "b"])), c("mask", "eq", "hash(b)"), c("rowFilter", "eq", filter)]))
+        };
+        let open = policy(&json!([c("fields", "isAnyOf", json!(["a", "b"])), c("mask", "eq", "hash(b)")]));
+        assert!(open.covers(&rows("a > 1")) && rows("c = 1").covers(&rows("c = 1 AND a > 1")));
+        for filter in ["c > 1", "a > 1 AND c > 1", "b = 'x'", "NOT (a = 1 OR c IS NULL)"] {
+            assert!(!open.covers(&rows(filter)), "{filter} tells of what is hidden");
+            assert!(Policy::open().covers(&rows(filter)), "{filter}");
+        }
+        assert!(!rows("c = 1").covers(&rows("c = 1 AND c <> 2")));
         let notice = |period: &str| policy(&json!([c("noticePeriod", "eq", period)]));
         assert!(notice("P30D").covers(&notice("P30D")));
         for (given, asked) in [

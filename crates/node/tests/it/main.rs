@@ -14,3 +14,4 @@ mod publications;
 mod rules;
 mod share;
 mod sql;
+mod weighing;
