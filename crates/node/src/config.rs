@@ -34,6 +34,23 @@ pub struct Config {
     pub identity: Identity,
     /// Where products may be published from.
     pub sources: Sources,
+    /// How tables are delivered.
+    pub tables: Tables,
+}
+
+/// How tables are delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tables {
+    /// The most bytes of files that are kept below `DIR/cache/governed`: those of tables of which agreements show a part
+    /// that had to be written anew. What is deleted there is made again when it is asked for.
+    pub cache_bytes: u64,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self { cache_bytes: 10 * 1024 * 1024 * 1024 }
+    }
 }
 
 /// Where products may be published from, by people and programs that are not operators of the node.
@@ -163,6 +180,8 @@ struct File {
     identity: Identity,
     #[serde(default)]
     sources: Sources,
+    #[serde(default)]
+    tables: Tables,
 }
 
 #[derive(Deserialize)]
@@ -245,6 +264,7 @@ impl Config {
             log: file.log,
             identity: file.identity,
             sources: file.sources,
+            tables: file.tables,
         })
     }
 
@@ -274,6 +294,11 @@ impl Config {
     /// Where published data is kept.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
+    }
+
+    /// Where files of tables are kept as agreements show them. Not backed up; safe to delete.
+    pub fn governed_dir(&self) -> PathBuf {
+        self.dir.join("cache").join("governed")
     }
 
     /// The public base of a participant, without a trailing slash.

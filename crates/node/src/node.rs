@@ -245,7 +245,10 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         Some(url) => url.clone(),
         None => url::Url::parse(&format!("http://{}", config.admin.listen)).map_err(Error::internal_failure)?,
     };
+    let cache = fondaco_tables::governed::Cache::open(&config.governed_dir(), config.tables.cache_bytes)
+        .map_err(|e| Error::new(Code::ConfigInvalid, format!("{} cannot be used: {e}.", config.governed_dir().display())))?;
     Ok(App::new(app::Inner {
+        governor: fondaco_tables::governed::Governor::new(cache),
         access_tokens: AccessTokens::new(&sealer),
         passwords: Passwords::new(&*entropy),
         session_cookie: SessionCookie::new(&admin_url),

@@ -142,7 +142,12 @@ pub struct UsageQuery {
 /// List what was delivered under an agreement, as its provider: a record for each file of a query, newest first.
 #[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements/{id}/usage", tag = "agreements",
     params(("slug" = String, Path), ("id" = String, Path), UsageQuery), responses((status = 200, body = UsageRecordsBody), (status = 404, body = Problem)))]
-pub async fn usage(State(app): State<App>, acting: Acting, path: Segments, Query(query): Query<UsageQuery>) -> ApiResult<Json<UsageRecordsBody>> {
+pub async fn usage(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Query(query): Query<UsageQuery>,
+) -> ApiResult<Json<UsageRecordsBody>> {
     let page = app.list_usage(&acting.participant.slug, id(&path), query.after, query.limit).await?;
     Ok(Json(UsageRecordsBody { usage: page.items.iter().map(Into::into).collect(), next: page.next }))
 }

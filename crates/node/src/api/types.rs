@@ -539,7 +539,12 @@ impl AgreementBody {
             ended_at: row.ended_at.map(Timestamp::to_rfc3339),
             end_reason: row.end_reason.clone(),
             reads: used.reads,
-            usage: UsageBody { requests: used.requests, rows: used.rows, bytes: used.volume, bytes_max: policy.as_ref().and_then(bytes_max) },
+            usage: UsageBody {
+                requests: used.requests,
+                rows: used.rows,
+                bytes: used.volume,
+                bytes_max: policy.as_ref().and_then(bytes_max),
+            },
             reads_max: policy.as_ref().and_then(reads_max),
             price: policy.as_ref().and_then(|p| p.price).map(|price| price.to_string()),
             payment: row.payment.as_ref().map(|p| json!({"reference": p.reference, "at": p.at})),

@@ -17,6 +17,9 @@ use fondaco_core::{
 };
 use fondaco_store::{AgreementRow, Tx, Usage};
 
+/// Versions that are looked at for the one of a time, from the newest on: years of a daily table.
+const VERSIONS_LOOKED_AT: usize = 1_000;
+
 /// Facts that own their texts; see [`facts`].
 #[derive(Clone, Debug)]
 pub struct OwnedFacts {
@@ -118,11 +121,12 @@ impl App {
     /// [`Code::Unauthenticated`] for a token that is not ours; [`Code::AccessEnded`], [`Code::PolicyDenied`] or [`Code::Unpaid`] when
     /// access is not open now.
     pub async fn grant_by_token(&self, slug: &Slug, token: &str) -> Result<Grant> {
-        let transfer = self.access_tokens.verify(slug, token)?;
+        let transfer = self.access_tokens.verify_at(slug, token, self.now())?;
         self.grant(slug, &transfer).await
     }
 
-    /// The grant of a transfer: checked in the database, for this call.
+    /// The grant of a transfer: checked in the database, for this call. What its permit hides of a table
+    /// ([`Permit::view`]) is for the surface to hide: by [`App::plan`], or by refusing.
     ///
     /// # Errors
     /// As [`App::grant_by_token`].
@@ -199,6 +203,29 @@ impl App {
         // A later version that was withdrawn is not delivered; the agreed one always is.
         let found = found.filter(|p| p.reference == grant.agreed || p.state == ProductState::Published);
         Ok(Grant { product: found.unwrap_or_else(|| grant.product.clone()), ..grant })
+    }
+
+    /// The same grant about the newest version at a time, of those that the terms include; `None` when none is as old.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn grant_at_time(&self, grant: Grant, at: Timestamp) -> Result<Option<Grant>> {
+        let (slug, agreed, newest) = (grant.transfer.participant.clone(), grant.agreed.clone(), grant.product.reference.version);
+        let found = self
+            .store
+            .read("access.version_at", move |tx| -> Result<_> {
+                for version in (agreed.version..=newest).rev().take(VERSIONS_LOOKED_AT) {
+                    let product = tx.product_get(&slug, &ProductRef { id: agreed.id.clone(), version })?;
+                    // As in `grant_at_version`.
+                    let delivered = |p: &Product| p.reference == agreed || p.state == ProductState::Published;
+                    if let Some(product) = product.filter(|p| p.created_at <= at && delivered(p)) {
+                        return Ok(Some(product));
+                    }
+                }
+                Ok(None)
+            })
+            .await?;
+        Ok(found.map(|product| Grant { product, ..grant }))
     }
 
     /// Counts one read for a download of files, and remembers for a day that it was counted.

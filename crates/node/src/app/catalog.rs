@@ -1,6 +1,6 @@
 //! Our catalogue, as a caller may see it.
 
-use super::App;
+use super::{App, governed};
 use crate::jobs::dsp_base;
 use fondaco_core::{
     Error, Result, canonical,
@@ -293,7 +293,7 @@ fn within_size(products: &[Product]) -> usize {
 }
 
 /// Whether an offer may concern a caller: offers for named others are not shown to anybody else.
-fn is_for(policy: &Policy, caller: &Did) -> bool {
+pub(in crate::app) fn is_for(policy: &Policy, caller: &Did) -> bool {
     policy.permissions.iter().any(|permission| {
         permission.constraints.iter().all(|c| match c {
             Constraint::Recipient { op, values } => op.holds(caller.as_str(), values),
@@ -303,6 +303,7 @@ fn is_for(policy: &Policy, caller: &Did) -> bool {
 }
 
 fn dataset(product: &Product, offers: &[&Offer], service: &DataService, latest: Option<String>) -> Dataset {
+    let extension = extension(product, offers, latest);
     let offers = offers
         .iter()
         .map(|offer| {
@@ -330,21 +331,26 @@ fn dataset(product: &Product, offers: &[&Offer], service: &DataService, latest: 
         language: product.listing.language.clone(),
         offers,
         distributions: distributions.collect(),
-        extension: Some(extension(product, latest)),
+        extension: Some(extension),
     }
 }
 
-/// What a buyer wants to know of a table; the profile only if its publisher says so.
-fn extension(product: &Product, latest: Option<String>) -> Value {
+/// What a buyer wants to know of a table, as far as any offer that concerns it shows; the profile only if its publisher
+/// says so.
+fn extension(product: &Product, offers: &[&Offer], latest: Option<String>) -> Value {
     let mut out = json!({"kind": product.kind.as_str()});
+    let part = governed::shown(product, offers);
+    let content = part.as_ref().unwrap_or(&product.content);
     for key in ["rows", "sizeBytes", "schema"] {
-        if let Some(value) = product.content.get(key) {
+        if let Some(value) = content.get(key) {
             out[key] = value.clone();
         }
     }
-    out["files"] = json!(super::product_files::file_count(product));
+    if part.is_none() {
+        out["files"] = json!(super::product_files::file_count(product));
+    }
     if product.publish_profile
-        && let Some(profile) = product.content.get("profile")
+        && let Some(profile) = content.get("profile")
     {
         out["profile"] = profile.clone();
     }

@@ -2,29 +2,55 @@
 
 use super::{
     App,
+    access::Grant,
+    catalog::is_for,
     product_files::{FILES_AT_ONCE, file_count},
     products::Listing,
 };
 use fondaco_core::{Code, Error, Result, listing::license_url, participant::Participant, product::ProductKind};
 use fondaco_dsp::croissant::{Column, Dataset, File, Organization, PARQUET};
 use fondaco_store::ProductFile;
+use fondaco_tables::publish::TableSchema;
 use serde_json::{Value, json};
 
 /// Most files in one document: it is read into memory whole by whoever loads it.
 const FILES_MAX: u64 = 20_000;
 
 impl App {
+    /// The document of a product version for the consumer of a grant: with the offers that concern it, and with the
+    /// columns that are shown to it. Where something is hidden its files are left out, whose number and hashes would tell.
+    ///
+    /// # Errors
+    /// As [`App::croissant`].
+    pub async fn croissant_for(&self, grant: &Grant, shown: Option<&TableSchema>) -> Result<Value> {
+        let slug = &grant.transfer.participant;
+        let (participant, reference) = (self.participant(slug.as_str()).await?, &grant.product.reference);
+        let mut listing = self.listing(slug, &reference.dataset_id(), Some(reference.version)).await?;
+        listing.offers.retain(|offer| is_for(&offer.policy, &grant.transfer.peer.did));
+        if let Some(schema) = shown {
+            let content = &mut listing.product.content;
+            content["schema"] = serde_json::to_value(schema).map_err(Error::internal_failure)?;
+            content["fileCount"] = 0.into();
+            listing.files.clear();
+        }
+        self.croissant_of(&participant, &listing, shown.is_none()).await
+    }
+
     /// The document of a product version. Its files have relative addresses: it lies beside them.
     ///
     /// # Errors
     /// [`Code::TooLarge`] for more than 20,000 files; when the database fails.
     pub async fn croissant(&self, participant: &Participant, listing: &Listing) -> Result<Value> {
+        self.croissant_of(participant, listing, true).await
+    }
+
+    async fn croissant_of(&self, participant: &Participant, listing: &Listing, with_files: bool) -> Result<Value> {
         let product = &listing.product;
         if file_count(product) > FILES_MAX {
             return Err(Error::new(Code::TooLarge, format!("A Croissant document lists at most {FILES_MAX} files.")));
         }
         let mut rows: Vec<ProductFile> = Vec::new();
-        loop {
+        while with_files {
             let page = self.product_files(&participant.slug, &product.reference, rows.len() as u64).await?;
             let last = page.len() < FILES_AT_ONCE as usize;
             rows.extend(page);

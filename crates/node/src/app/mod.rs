@@ -19,6 +19,7 @@ pub mod croissant;
 pub mod damage;
 pub mod feeds;
 pub mod gate;
+pub mod governed;
 pub mod health;
 pub mod idempotency;
 pub mod negotiation_steps;
@@ -113,6 +114,8 @@ pub struct Inner {
     pub gate: Gate,
     /// What was found of stored files whose seals were unknown.
     pub verdicts: Verdicts,
+    /// Files of tables as agreements show them.
+    pub governor: fondaco_tables::governed::Governor,
     /// Publications being prepared by this process.
     pub runs: publish::Runs,
     /// How many sources are read at once.

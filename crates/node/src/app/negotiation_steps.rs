@@ -1,15 +1,17 @@
 //! Steps in a negotiation that a person or a program asks for: by hand, with terms of their own where a step takes some.
 
-use super::{App, negotiations::at_price, process};
+use super::{App, governed, negotiations::at_price, process};
 use fondaco_core::{
     Code, Error, Result,
     decision::Action,
     ids::NegotiationId,
-    negotiation::{Negotiation, Own, Terms},
+    negotiation::{Negotiation, Own, Role, Terms},
     participant::Slug,
     policy::Policy,
     price::Price,
+    product::ProductRef,
 };
+use fondaco_store::Tx;
 use serde_json::Value;
 
 /// Longest reason given to the other side.
@@ -63,6 +65,14 @@ pub(super) fn edited(n: &Negotiation, odrl: &Value) -> Result<Terms> {
     Ok(Terms { offer_id, odrl: policy.to_odrl() })
 }
 
+/// Whether our product can be shown as terms of ours say.
+fn fits(tx: &mut Tx, n: &Negotiation, odrl: &Value) -> Result<()> {
+    let ours = ProductRef::parse_dataset_id(&n.dataset).filter(|_| n.role == Role::Provider);
+    let product = ours.and_then(|r| tx.product_get(&n.participant, &r).transpose()).transpose()?;
+    let policy = Policy::from_odrl(odrl)?;
+    product.map_or(Ok(()), |product| governed::check_terms(&policy, product.kind, &product.content))
+}
+
 impl App {
     /// Takes a step that a person (or a program) asked for.
     ///
@@ -84,7 +94,10 @@ impl App {
                     _ => step.terms.clone(),
                 };
                 let own = match (&terms, step.action) {
-                    (Some(terms), Action::Offer) => Own::Offer(edited(&n, terms)?),
+                    (Some(terms), Action::Offer) => {
+                        fits(tx, &n, terms)?;
+                        Own::Offer(edited(&n, terms)?)
+                    }
                     (Some(terms), Action::Counter) => Own::Counter(edited(&n, terms)?),
                     (_, action) => return process::act(&app, tx, n, action, step.reason.as_deref()),
                 };

@@ -5,6 +5,7 @@
 use super::{
     After, App, access, agreement_life, agreement_renewal,
     cause::{Cause, Failure},
+    governed,
     idempotency::{Key, Once, once},
     negotiation_steps::edited,
     peers::{Remote, RemoteOffer},
@@ -410,7 +411,8 @@ fn own_step(app: &App, tx: &mut Tx, n: &Negotiation, action: Action, reason: Opt
 fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Ending>> {
     let Some(terms) = n.state.terms() else { return Ok(Ok(())) };
     let product = ProductRef::parse_dataset_id(&n.dataset).and_then(|r| tx.product_get(&n.participant, &r).transpose()).transpose()?;
-    if !product.is_some_and(|p| p.state == ProductState::Published) {
+    let product = product.filter(|p| p.state == ProductState::Published);
+    if product.is_none() {
         return Ok(Err(Ending::because("The product was withdrawn.")));
     }
     if let Some(reference) = ProductRef::parse_dataset_id(&n.dataset)
@@ -419,11 +421,21 @@ fn may_agree(app: &App, tx: &mut Tx, n: &Negotiation) -> Result<Result<(), Endin
         return Ok(Err(Ending { code: Some(Code::Stopped.as_str().into()), reasons: vec![stop.refusal().message().to_owned()] }));
     }
     let policy = Policy::from_odrl(&terms.odrl)?;
+    let product = product.filter(|p| governed::check_terms(&policy, p.kind, &p.content).is_ok());
+    if product.is_none() {
+        // Not why: the other side would learn which columns there are.
+        let reasons = vec!["These terms do not fit the columns of the product.".to_owned()];
+        return Ok(Err(Ending { code: Some(Code::PolicyUnsupported.as_str().into()), reasons }));
+    }
     let now = app.now();
-    Ok(match policy.evaluate(&access::facts(&policy, &n.peer.did, &n.declared, &n.dataset, now, now, Usage::default()).before_agreement().as_facts()) {
-        Verdict::Permit(_) => Ok(()),
-        Verdict::Deny(denial) => Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] }),
-    })
+    Ok(
+        match policy.evaluate(
+            &access::facts(&policy, &n.peer.did, &n.declared, &n.dataset, now, now, Usage::default()).before_agreement().as_facts(),
+        ) {
+            Verdict::Permit(_) => Ok(()),
+            Verdict::Deny(denial) => Err(Ending { code: Some(Code::PolicyDenied.as_str().into()), reasons: vec![denial.to_string()] }),
+        },
+    )
 }
 
 fn make_agreement(app: &App, n: &Negotiation) -> Result<Agreement> {

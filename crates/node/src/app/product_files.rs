@@ -105,6 +105,17 @@ impl App {
         self.store.read("product.file", move |tx| -> Result<_> { Ok(tx.product_file_by_id(&slug, &product, &id)?) }).await
     }
 
+    /// The file at a place of a product version.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn product_file_at(&self, slug: &Slug, product: &ProductRef, position: u64) -> Result<Option<ProductFile>> {
+        let (slug, product) = (slug.clone(), product.clone());
+        let found =
+            self.store.read("product.file_at", move |tx| -> Result<_> { Ok(tx.product_files_page(&slug, &product, position, 1)?) }).await?;
+        Ok(found.into_iter().find(|file| file.position == position))
+    }
+
     /// Some files of a product version, in order, from a position on.
     ///
     /// # Errors

@@ -273,7 +273,10 @@ const fn phase_state(phase: Phase) -> AgreementState {
 
 /// Where it stands; one that is in force may be used up, and its time may be over although nobody noted it yet.
 fn state(a: &store::AgreementRow, used: Usage, now: Timestamp) -> AgreementState {
-    let used_up = || a.role == Role::Provider && matches!(verdict(a, used), Some(Verdict::Deny(d)) if matches!(d.constraint.as_str(), "count" | "volume"));
+    let used_up = || {
+        a.role == Role::Provider
+            && matches!(verdict(a, used), Some(Verdict::Deny(d)) if matches!(d.constraint.as_str(), "count" | "volume"))
+    };
     match a.life.phase() {
         Phase::Active | Phase::Ending if a.terms().expires_at.is_some_and(|at| at <= now) => AgreementState::Expired,
         Phase::Active if used_up() => AgreementState::UsedUp,

@@ -100,7 +100,7 @@ async fn access(sides: Sides<'_>, deal: &Deal) -> Result<Vec<String>> {
     } else if let Some(wrong) = must_refuse(sides, deal, ours, "although all agreed reads are used").await? {
         return Ok(vec![wrong]);
     }
-    let counted = sides.provider.app().agreement(&sides.provider.participant.slug, &agreement.id).await?.reads;
+    let counted = sides.provider.app().agreement(&sides.provider.participant.slug, &agreement.id).await?.used.reads;
     let expected = limit.map_or(deal.reads + 1, |limit| limit.min(deal.reads + 1));
     Ok((counted != expected).then(|| format!("{counted} reads are counted instead of {expected}")).into_iter().collect())
 }

@@ -199,7 +199,7 @@ impl Sides<'_> {
         let (mut transfer, mut reads) = (None, 0);
         if let State::Finalized { agreement } = &consumer.state {
             let held = self.consumer.app().agreement(ours, &agreement.id).await?;
-            reads = self.provider.app().agreement(theirs, &agreement.id).await?.reads;
+            reads = self.provider.app().agreement(theirs, &agreement.id).await?.used.reads;
             // The oldest is the demonstration's, others are the visitor's.
             if let Some(t) = held.transfers.into_iter().next_back() {
                 let same = |other: &Transfer| other.state.name() == t.state.name();

@@ -1,9 +1,9 @@
 //! Bodies of stored files over HTTP: conditions and ranges, only under the published hash, only while access is open.
 //!
-//! Both surfaces serve through here. Bytes are read ahead by one piece off the threads that answer, into buffers that are
+//! Both surfaces serve through here, files as they are and what a plan shows of them. Bytes are read ahead by one piece off the threads that answer, into buffers that are
 //! used again; before a piece goes out, the gate and the file's seal are looked at.
 
-use super::seal::{Expected, Keeper, Seal};
+use super::seal::{Expected, Intact, Keeper, Seal};
 use crate::app::{
     App,
     access::Grant,
@@ -17,16 +17,19 @@ use axum::{
     response::Response,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use fondaco_core::{Error, Result, time::Clock};
+use fondaco_core::{Error, Result, product::Product, time::Clock};
 use fondaco_store::ProductFile;
-use fondaco_tables::serve::{self, ByteRange, Multipart, Plan, RequestHeaders, plan_response};
+use fondaco_tables::{
+    governed::{self, Content, GovernedFile},
+    serve::{self, ByteRange, Multipart, Plan, RequestHeaders, plan_response},
+};
 use futures::stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::{
     collections::VecDeque,
     fs::File,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::task::JoinHandle;
@@ -66,6 +69,44 @@ pub struct Stored<'a> {
     pub query: &'a str,
     /// Its rows; 0 where there are none.
     pub rows: u64,
+    /// What of it is served, and the id that this is known by; `None`: its bytes as they are.
+    pub governed: Option<(&'a str, &'a GovernedFile)>,
+}
+
+impl Stored<'_> {
+    fn size(&self) -> u64 {
+        self.governed.map_or(self.file.size, |(_, file)| file.size)
+    }
+
+    /// The id that it is listed with.
+    fn id(&self) -> &str {
+        self.governed.map_or_else(|| self.file.file_id(), |(id, _)| id)
+    }
+
+    /// A name of its bytes: their hash, where it is known before they are read.
+    fn etag(&self) -> String {
+        serve::etag(self.governed.map_or(&self.file.sha256, |(id, _)| id))
+    }
+
+    /// The SHA-256 of its bytes, where it is known before they are read.
+    fn sha256(&self) -> Option<&str> {
+        match self.governed.map(|(_, file)| &file.content) {
+            None => Some(&self.file.sha256),
+            Some(Content::Cached(cached)) => Some(cached.sha256()),
+            Some(Content::Source | Content::Virtual(_)) => None,
+        }
+    }
+
+    /// The pieces of a range of it.
+    fn pieces(&self, range: ByteRange) -> Vec<Piece> {
+        let Some((_, file)) = self.governed else { return vec![Piece::Range(range)] };
+        let pieces = file.slice(range.start..range.end + 1).into_iter();
+        let piece = |piece| match piece {
+            governed::Piece::Bytes(bytes) => Piece::Bytes(bytes),
+            governed::Piece::Source { start, length } => Piece::Range(ByteRange { start, end: (start + length).saturating_sub(1) }),
+        };
+        pieces.filter(|p| p.length() > 0).map(piece).collect()
+    }
 }
 
 /// What is asked of a file.
@@ -84,8 +125,7 @@ pub struct Asked<'a> {
 /// [`fondaco_core::Code::PolicyDenied`] when the agreed volume has no room for what is asked for.
 pub async fn respond(app: &App, grant: &Grant, stored: Stored<'_>, asked: Asked<'_>) -> Result<Response> {
     let product = &grant.product;
-    let ProductFile { size, sha256, .. } = stored.file;
-    let (size, etag) = (*size, serve::etag(sha256));
+    let (size, etag) = (stored.size(), stored.etag());
     let text = |name: HeaderName| asked.headers.get(name).and_then(|v| v.to_str().ok());
     let conditions = RequestHeaders {
         range: text(header::RANGE),
@@ -105,8 +145,10 @@ pub async fn respond(app: &App, grant: &Grant, stored: Stored<'_>, asked: Asked<
     // What strangers published must not run as a page of ours.
     map.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     map.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    let digest = hex::decode(sha256).map_err(Error::internal_failure)?;
-    map.insert(HeaderName::from_static("repr-digest"), value(&format!("sha-256=:{}:", STANDARD.encode(digest)))?);
+    if let Some(sha256) = stored.sha256() {
+        let digest = hex::decode(sha256).map_err(Error::internal_failure)?;
+        map.insert(HeaderName::from_static("repr-digest"), value(&format!("sha-256=:{}:", STANDARD.encode(digest)))?);
+    }
     if stored.attachment {
         map.insert(header::CONTENT_DISPOSITION, value(&disposition(&stored.file.name))?);
     }
@@ -116,24 +158,24 @@ pub async fn respond(app: &App, grant: &Grant, stored: Stored<'_>, asked: Asked<
             map.insert(header::CONTENT_TYPE, value(stored.media_type)?);
             map.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
             if size > 0 {
-                pieces.push_back(Piece::Range(ByteRange { start: 0, end: size - 1 }));
+                pieces.extend(stored.pieces(ByteRange { start: 0, end: size - 1 }));
             }
         }
         Plan::Partial(ranges) if ranges.len() == 1 => {
             map.insert(header::CONTENT_TYPE, value(stored.media_type)?);
             map.insert(header::CONTENT_LENGTH, HeaderValue::from(ranges[0].length()));
             map.insert(header::CONTENT_RANGE, value(&ranges[0].content_range(size))?);
-            pieces.push_back(Piece::Range(ranges[0]));
+            pieces.extend(stored.pieces(ranges[0]));
         }
         Plan::Partial(ranges) => {
             let multipart = Multipart::new(&ranges, size, stored.media_type, &etag);
             map.insert(header::CONTENT_TYPE, value(&multipart.content_type())?);
             map.insert(header::CONTENT_LENGTH, HeaderValue::from(multipart.content_length()));
             for (head, range) in multipart.parts() {
-                pieces.push_back(Piece::Text(head.clone()));
-                pieces.push_back(Piece::Range(*range));
+                pieces.push_back(Piece::Text(head.clone().into()));
+                pieces.extend(stored.pieces(*range));
             }
-            pieces.push_back(Piece::Text(multipart.tail()));
+            pieces.push_back(Piece::Text(multipart.tail().into()));
         }
         Plan::NotSatisfiable => {
             map.insert(header::CONTENT_RANGE, value(&serve::unsatisfied_content_range(size))?);
@@ -142,28 +184,40 @@ pub async fn respond(app: &App, grant: &Grant, stored: Stored<'_>, asked: Asked<
         Plan::NotModified | Plan::PreconditionFailed => return Ok(response),
     }
     // A HEAD learns of damage too: it announces what a GET would bring.
-    let seal = stored.file.seal.as_deref().map(Seal::from_stored);
-    let keeper = keeper(stored.file);
-    let expected = Expected { path: stored.path, size, sha256: sha256.clone(), keeper, seal };
-    let intact = match app.verdicts.open(&expected, app.now()).await? {
-        Ok(intact) => intact,
-        Err(damage) => {
-            app.product_damaged(product, stored.file, &damage).await?;
-            return Err(damage.to_error(&expected.path));
-        }
-    };
-    if intact.resealed {
-        app.product_file_reseal(product, stored.file, Some(&intact.seal).filter(|_| intact.settled)).await?;
-    }
+    let intact = open(app, product, stored.file, &stored.path).await?;
     if is_head || pieces.is_empty() {
         return Ok(response);
     }
     let bytes = pieces.iter().map(Piece::weight).sum();
-    let portion = Portion { query: stored.query, file: stored.file.file_id(), rows: stored.rows };
+    let portion = Portion { query: stored.query, file: stored.id(), rows: stored.rows };
     let weight = app.weigh(grant, portion, bytes).await?;
-    let source = Source { file: intact.file, keeper, seal: intact.seal };
+    let source = match stored.governed.and_then(|(_, file)| file.cached()) {
+        // A file of ours under the name of its content, that nobody else writes.
+        Some(cached) => Source { file: cached.try_clone().map_err(Error::internal_failure)?, sealed: None },
+        None => Source { file: intact.file, sealed: Some((intact.seal, keeper(stored.file))) },
+    };
     *response.body_mut() = body(source, pieces, weight, grant.watch.clone(), Arc::clone(&app.clock));
     Ok(response)
+}
+
+/// Opens a file of a product that is as it was published.
+///
+/// # Errors
+/// [`fondaco_core::Code::DataDamaged`] when it is not; the publisher is told.
+pub async fn open(app: &App, product: &Product, file: &ProductFile, path: &Path) -> Result<Intact> {
+    let seal = file.seal.as_deref().map(Seal::from_stored);
+    let expected = Expected { path: path.to_owned(), size: file.size, sha256: file.sha256.clone(), keeper: keeper(file), seal };
+    let intact = match app.verdicts.open(&expected, app.now()).await? {
+        Ok(intact) => intact,
+        Err(damage) => {
+            app.product_damaged(product, file, &damage).await?;
+            return Err(damage.to_error(&expected.path));
+        }
+    };
+    if intact.resealed {
+        app.product_file_reseal(product, file, Some(&intact.seal).filter(|_| intact.settled)).await?;
+    }
+    Ok(intact)
 }
 
 fn value(text: &str) -> Result<HeaderValue> {
@@ -181,46 +235,112 @@ fn disposition(path: &str) -> String {
 /// A part of the body.
 enum Piece {
     /// Framing of a multipart answer.
-    Text(String),
-    /// Bytes of the file, both ends included.
+    Text(Bytes),
+    /// Bytes that are in memory.
+    Bytes(Bytes),
+    /// Bytes of the open file, both ends included.
     Range(ByteRange),
 }
 
 impl Piece {
-    /// The bytes that are weighed: the file's.
-    fn weight(&self) -> u64 {
+    fn length(&self) -> u64 {
         match self {
-            Self::Text(_) => 0,
+            Self::Text(bytes) | Self::Bytes(bytes) => bytes.len() as u64,
             Self::Range(range) => range.length(),
+        }
+    }
+
+    /// The bytes that are weighed: all but framing.
+    fn weight(&self) -> u64 {
+        if let Self::Text(_) = self { 0 } else { self.length() }
+    }
+
+    /// Its first bytes, at most so many, and what is left of it.
+    fn split(self, most: usize) -> (Self, Option<Self>) {
+        if self.length() <= most as u64 {
+            return (self, None);
+        }
+        let cut = |mut bytes: Bytes| (bytes.split_to(most), bytes);
+        match self {
+            Self::Text(bytes) => {
+                let (now, later) = cut(bytes);
+                (Self::Text(now), Some(Self::Text(later)))
+            }
+            Self::Bytes(bytes) => {
+                let (now, later) = cut(bytes);
+                (Self::Bytes(now), Some(Self::Bytes(later)))
+            }
+            Self::Range(ByteRange { start, end }) => {
+                let next = start + most as u64;
+                (Self::Range(ByteRange { start, end: next - 1 }), Some(Self::Range(ByteRange { start: next, end })))
+            }
         }
     }
 }
 
-/// The open file, and the seal under which it was checked.
+/// What goes out at once.
+struct Chunk {
+    bytes: Bytes,
+    weight: u64,
+}
+
+/// The open file, and the seal under which it was checked; `None` for one that cannot change.
 struct Source {
     file: File,
-    keeper: Keeper,
-    seal: Seal,
+    sealed: Option<(Seal, Keeper)>,
 }
 
 impl Source {
-    /// The bytes from `at`, exactly `want` of them.
-    fn read(&self, at: u64, want: usize) -> io::Result<Bytes> {
+    /// The bytes of some pieces, together at most [`CHUNK_BYTES`].
+    fn read(&self, pieces: &[Piece]) -> io::Result<Chunk> {
+        let weight = pieces.iter().map(Piece::weight).sum();
         let mut buffer = buffer();
-        while buffer.len() < want {
-            let from = at + buffer.len() as u64;
-            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(&mut buffer), from) {
-                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")),
+        for piece in pieces {
+            match piece {
+                Piece::Text(bytes) | Piece::Bytes(bytes) => buffer.extend_from_slice(bytes),
+                Piece::Range(range) => self.append(&mut buffer, *range)?,
+            }
+        }
+        if let Some((seal, keeper)) = &self.sealed
+            && !seal.holds(&self.file.metadata()?, *keeper)
+        {
+            return Err(io::Error::other("the file changed while it was sent"));
+        }
+        Ok(Chunk { bytes: Bytes::from_owner(Pooled(buffer)), weight })
+    }
+
+    fn append(&self, buffer: &mut Vec<u8>, range: ByteRange) -> io::Result<()> {
+        let begin = buffer.len();
+        let want = usize::try_from(range.length()).map_err(io::Error::other)?;
+        // What fills the buffer is read into memory as it is; small pieces are cleared first, rather than read past their end.
+        if begin + want < buffer.capacity() / 2 {
+            buffer.resize(begin + want, 0);
+            let mut done = 0;
+            while done < want {
+                match rustix::io::pread(&self.file, &mut buffer[begin + done..], range.start + done as u64) {
+                    Ok(0) => return Err(too_short()),
+                    Ok(n) => done += n,
+                    Err(rustix::io::Errno::INTR) => {}
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            return Ok(());
+        }
+        while buffer.len() - begin < want {
+            let from = range.start + (buffer.len() - begin) as u64;
+            match rustix::io::pread(&self.file, rustix::buffer::spare_capacity(buffer), from) {
+                Ok(0) => return Err(too_short()),
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
         }
-        buffer.truncate(want);
-        if !self.seal.holds(&self.file.metadata()?, self.keeper) {
-            return Err(io::Error::other("the file changed while it was sent"));
-        }
-        Ok(Bytes::from_owner(Pooled(buffer)))
+        buffer.truncate(begin + want);
+        Ok(())
     }
+}
+
+fn too_short() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter")
 }
 
 /// Buffers of this process that no stream uses right now.
@@ -255,21 +375,19 @@ impl Drop for Pooled {
 struct Flow {
     source: Arc<Source>,
     pieces: VecDeque<Piece>,
-    /// What is left of the range being read.
-    rest: Option<ByteRange>,
-    /// The piece being read.
-    ahead: Option<JoinHandle<io::Result<Bytes>>>,
+    /// The chunk being read.
+    ahead: Option<JoinHandle<io::Result<Chunk>>>,
     weight: Weight,
     watch: Watch,
     clock: Arc<dyn Clock>,
 }
 
-/// The body: each piece goes out only while access is open. A closed gate ends the connection short of the announced
+/// The body: each chunk goes out only while access is open. A closed gate ends the connection short of the announced
 /// length, which every client takes for the failure it is.
 fn body(source: Source, pieces: VecDeque<Piece>, weight: Weight, watch: Watch, clock: Arc<dyn Clock>) -> Body {
     // A hint: where it is not understood, nothing is lost.
     let _ = rustix::fs::fadvise(&source.file, 0, None, rustix::fs::Advice::Sequential);
-    let flow = Flow { source: Arc::new(source), pieces, rest: None, ahead: None, weight, watch, clock };
+    let flow = Flow { source: Arc::new(source), pieces, ahead: None, weight, watch, clock };
     Body::from_stream(stream::try_unfold(flow, |mut flow| async move {
         let Some(chunk) = flow.next().await? else { return Ok::<_, io::Error>(None) };
         metrics::counter!("fondaco_share_bytes_total").increment(chunk.len() as u64);
@@ -278,34 +396,38 @@ fn body(source: Source, pieces: VecDeque<Piece>, weight: Weight, watch: Watch, c
 }
 
 impl Flow {
-    /// Begins to read the next piece of the current range.
+    /// Begins to read the next chunk: as many pieces as it has room for, since a virtual file may have very many small ones.
     fn read_ahead(&mut self) {
-        let Some(range) = self.rest.take() else { return };
-        let want = usize::try_from(range.length()).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-        let next = range.start + want as u64;
-        self.rest = (next <= range.end).then_some(ByteRange { start: next, end: range.end });
-        let source = Arc::clone(&self.source);
-        self.ahead = Some(tokio::task::spawn_blocking(move || source.read(range.start, want)));
+        let (mut room, mut pieces) = (CHUNK_BYTES, Vec::new());
+        while room > 0
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            let (now, later) = piece.split(room);
+            room -= usize::try_from(now.length()).unwrap_or(room);
+            pieces.push(now);
+            if let Some(later) = later {
+                self.pieces.push_front(later);
+            }
+        }
+        if !pieces.is_empty() {
+            let source = Arc::clone(&self.source);
+            self.ahead = Some(tokio::task::spawn_blocking(move || source.read(&pieces)));
+        }
     }
 
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         if self.ahead.is_none() {
-            match self.pieces.pop_front() {
-                None => return Ok(None),
-                Some(Piece::Text(text)) => return Ok(Some(Bytes::from(text))),
-                Some(Piece::Range(range)) => self.rest = Some(range),
-            }
             self.read_ahead();
         }
         let Some(ahead) = self.ahead.take() else { return Ok(None) };
-        let chunk = ahead.await.map_err(io::Error::other)??;
+        let Chunk { bytes, weight } = ahead.await.map_err(io::Error::other)??;
         self.read_ahead();
         // Looked at last, so that nothing read before the end of access goes out after it.
         if !self.watch.is_open(self.clock.now()) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "access has ended"));
         }
-        self.weight.sent(chunk.len() as u64);
-        Ok(Some(chunk))
+        self.weight.sent(weight);
+        Ok(Some(bytes))
     }
 }
 
@@ -318,7 +440,7 @@ mod tests {
         time::{ManualClock, Timestamp},
     };
     use futures::StreamExt;
-    use std::{io::Write, path::Path, sync::mpsc};
+    use std::{io::Write, sync::mpsc};
 
     const CHUNKS: usize = 8;
 
@@ -326,12 +448,11 @@ mod tests {
     fn weighed(path: &Path, gate: &Gate) -> (Body, mpsc::Receiver<u64>) {
         let (file, meta) = seal::open(path).expect("open");
         let (given, back) = mpsc::channel();
-        let weight = Weight::new(meta.len(), move |left| given.send(left).expect("received"));
+        let weight = Weight::new(meta.len(), move |left| drop(given.send(left)));
         let range = ByteRange { start: 0, end: meta.len() - 1 };
         let watch = Watch::new(gate.watch(&TransferId::from_stored("trf_1")), None);
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
-        let keeper = Keeper::Publisher;
-        let source = Source { file, keeper, seal: Seal::of(&meta) };
+        let source = Source { file, sealed: Some((Seal::of(&meta), Keeper::Publisher)) };
         (body(source, VecDeque::from([Piece::Range(range)]), weight, watch, clock), back)
     }
 
@@ -387,6 +508,33 @@ mod tests {
         assert!(stream.next().await.expect("a piece").is_ok());
         gate.close(&TransferId::from_stored("trf_1"));
         assert!(stream.next().await.expect("an end").is_err(), "not one piece more");
+    }
+
+    #[tokio::test]
+    async fn many_small_pieces_come_whole_and_in_order() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("numbers");
+        let numbers: Vec<u8> = (0..3 * CHUNK_BYTES).map(|n| u8::try_from(n % 251).expect("small")).collect();
+        std::fs::write(&path, &numbers).expect("write");
+        let (file, _) = seal::open(&path).expect("open");
+        let (mut pieces, mut expected, mut framing) = (VecDeque::new(), Vec::new(), 0);
+        for (start, length) in
+            [(0, 7), (100, 1), (5, CHUNK_BYTES / 2), (9, CHUNK_BYTES), (3 * CHUNK_BYTES - 1, 1), (1, 2 * CHUNK_BYTES + 3)]
+        {
+            pieces.push_back(Piece::Text(Bytes::from_static(b"--")));
+            pieces.push_back(Piece::Bytes(Bytes::from_static(b"PAR1")));
+            pieces.push_back(Piece::Range(ByteRange { start: start as u64, end: (start + length - 1) as u64 }));
+            expected.extend_from_slice(b"--PAR1");
+            expected.extend_from_slice(&numbers[start..start + length]);
+            framing += 2;
+        }
+        let (given, back) = mpsc::channel();
+        let weight = Weight::new(expected.len() as u64 - framing, move |left| drop(given.send(left)));
+        let watch = Watch::new(Gate::default().watch(&TransferId::from_stored("trf_1")), None);
+        let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
+        let body = body(Source { file, sealed: None }, pieces, weight, watch, clock);
+        assert_eq!(axum::body::to_bytes(body, usize::MAX).await.expect("whole"), expected);
+        assert!(back.recv().is_err(), "all but the framing was weighed");
     }
 
     #[test]

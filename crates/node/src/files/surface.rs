@@ -176,6 +176,10 @@ async fn reader(app: &App, slug: &Slug, transfer: String, what: &str, query: &st
             None => (grant, None),
         }
     };
+    // Terms that hide something are about tables: nothing here could keep to them.
+    if !grant.permit.view.is_whole() {
+        return Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."));
+    }
     if grant.product.kind != ProductKind::Files {
         return Err(Error::not_found("A list of files; a table is read by Delta Sharing. It"));
     }
@@ -235,10 +239,7 @@ async fn croissant(
     let part = |name: &str| path.get(name).cloned().unwrap_or_default();
     let slug = slug_of(&part("slug"))?;
     let reader = reader(&app, &slug, part("transfer"), LIST, "", &Query::parse("")?, &headers).await?;
-    let participant = app.participant(slug.as_str()).await?;
-    let reference = &reader.grant.product.reference;
-    let listing = app.listing(&slug, &reference.dataset_id(), Some(reference.version)).await?;
-    Ok(axum::Json(app.croissant(&participant, &listing).await?))
+    Ok(axum::Json(app.croissant_for(&reader.grant, None).await?))
 }
 
 /// `GET|HEAD /p/{slug}/files/{transfer}/data/{path}`: the bytes of a file.
@@ -268,6 +269,7 @@ async fn data(
         attachment: true,
         query: reader.read.as_ref().map_or(BY_TOKEN, |read| &read.id),
         rows: 0,
+        governed: None,
     };
     Ok(serve::respond(&app, &reader.grant, stored, Asked { method: &method, headers: &headers }).await?)
 }

@@ -3,7 +3,10 @@
 //! The address is the credential; whether its transfer is still open is looked up for every request, and watched
 //! before every piece.
 
-use super::{Refusal, query::URL_KEY};
+use super::{
+    Refusal, published,
+    query::{URL_KEY, only_aggregates},
+};
 use crate::{
     app::{App, product_files::table_file},
     files::serve::{self, Asked, Stored},
@@ -29,15 +32,41 @@ pub async fn file(
 ) -> Result<Response, Refusal> {
     let slug = Slug::parse(&slug).map_err(|_| Error::not_found("The file"))?;
     let key = app.sealer.derive(URL_KEY);
-    let signed = verify_file_url(&format!("{transfer}/{version}"), &name, query.as_deref().unwrap_or_default(), key.as_ref(), app.now().as_millis())
-        .map_err(|e| match e {
-            UrlError::Forged => Error::new(Code::Forbidden, "The address was not issued by this node, or was changed."),
-            UrlError::Expired => Error::new(Code::AccessEnded, "The address has expired; query the table again."),
-        })?;
+    let signed =
+        verify_file_url(&format!("{transfer}/{version}"), &name, query.as_deref().unwrap_or_default(), key.as_ref(), app.now().as_millis())
+            .map_err(|e| match e {
+                UrlError::Forged => Error::new(Code::Forbidden, "The address was not issued by this node, or was changed."),
+                UrlError::Expired => Error::new(Code::AccessEnded, "The address has expired; query the table again."),
+            })?;
     let grant = app.grant(&slug, &TransferId::from_stored(transfer)).await?;
     let grant = app.grant_at_version(grant, version).await?;
-    let file = app.product_file(&slug, &grant.product.reference, &name).await?.filter(|_| grant.product.reference.version == version);
-    let file = file.ok_or_else(|| Error::not_found("The file"))?;
+    let missing = || Error::not_found("The file");
+    if grant.product.reference.version != version {
+        return Err(missing().into());
+    }
+    let asked = Asked { method: &method, headers: &headers };
+    // For every request anew: another plan knows no file of this name.
+    let plan = app.plan(&grant, &published(&grant)?)?;
+    if !plan.is_whole() {
+        if plan.min_group_size().is_some() {
+            return Err(only_aggregates().into());
+        }
+        let names = app.file_names(&grant);
+        let (id, place) = names.read(&name).ok_or_else(missing)?;
+        let row = app.product_file_at(&slug, &grant.product.reference, place).await?.ok_or_else(missing)?;
+        let shown = app.governed_file(&grant, &plan, &row).await?.filter(|shown| names.id(shown) == id).ok_or_else(missing)?;
+        let stored = Stored {
+            path: app.product_file_path(&grant.product, &row)?,
+            file: &row,
+            media_type: PARQUET,
+            attachment: false,
+            query: &signed.query_id,
+            rows: shown.rows,
+            governed: Some((id, &shown)),
+        };
+        return Ok(serve::respond(&app, &grant, stored, asked).await?);
+    }
+    let file = app.product_file(&slug, &grant.product.reference, &name).await?.ok_or_else(missing)?;
     let stored = Stored {
         path: app.product_file_path(&grant.product, &file)?,
         file: &file,
@@ -45,6 +74,7 @@ pub async fn file(
         attachment: false,
         query: &signed.query_id,
         rows: table_file(&file)?.rows,
+        governed: None,
     };
-    Ok(serve::respond(&app, &grant, stored, Asked { method: &method, headers: &headers }).await?)
+    Ok(serve::respond(&app, &grant, stored, asked).await?)
 }

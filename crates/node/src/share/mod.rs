@@ -6,6 +6,7 @@
 
 mod files;
 mod listing;
+mod oauth;
 mod query;
 mod table;
 
@@ -24,10 +25,14 @@ use axum::{
 };
 use fondaco_core::{Code, Error, participant::Slug, product::ProductKind, time::Timestamp};
 use fondaco_tables::{
-    delta_sharing::{AnswerHead, ErrorBody, SharedTable, SharingError, headers, query::MAX_BODY_BYTES},
+    delta_sharing::{
+        AnswerHead, ErrorBody, SharedTable, SharingError, headers,
+        query::{MAX_BODY_BYTES, no_version_then},
+    },
+    governed::TablePlan,
     publish::PublishedTable,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// The one schema of a share.
 pub const SCHEMA: &str = "default";
@@ -38,6 +43,7 @@ pub fn router() -> Router<App> {
     let at = |rest: &str| format!("{table}{rest}");
     Router::new()
         .route("/croissant.json", get(croissant))
+        .route("/oauth/token", post(oauth::token))
         .route("/shares", get(listing::shares))
         .route("/shares/{share}", get(listing::share))
         .route("/shares/{share}/schemas", get(listing::schemas))
@@ -78,10 +84,8 @@ async fn in_shape(response: Response) -> Response {
 
 /// What the token is good for, described for loaders of machine learning. Not of the protocol; its clients do not ask.
 async fn croissant(State(app): State<App>, granted: Granted) -> Result<Response, Refusal> {
-    let participant = app.participant(granted.slug.as_str()).await?;
-    let dataset = granted.grant.product.reference.dataset_id();
-    let listing = app.listing(&granted.slug, &dataset, Some(granted.grant.product.reference.version)).await?;
-    Ok(json(StatusCode::OK, app.croissant(&participant, &listing).await?.to_string()))
+    let shown = (!granted.plan.is_whole()).then(|| granted.plan.schema());
+    Ok(json(StatusCode::OK, app.croissant_for(&granted.grant, shown).await?.to_string()))
 }
 
 async fn unknown() -> Refusal {
@@ -137,7 +141,9 @@ pub struct Granted {
     pub grant: Grant,
     /// The participant.
     pub slug: Slug,
-    /// The table's description.
+    /// What of the table is shown.
+    pub plan: Arc<TablePlan>,
+    /// The table's description, as far as it is shown.
     pub table: PublishedTable,
 }
 
@@ -151,8 +157,7 @@ impl FromRequestParts<App> for Granted {
         let token =
             bearer::token(&parts.headers).ok_or_else(|| Error::new(Code::Unauthenticated, "Send the bearer token of the profile file."))?;
         let grant = app.grant_by_token(&slug, token).await?;
-        let table = published(&grant)?;
-        let granted = Self { grant, slug, table };
+        let granted = Self::new(app, grant, slug)?;
         granted.check_names(&path)?;
         Ok(granted)
     }
@@ -168,6 +173,29 @@ pub(super) fn published(grant: &Grant) -> Result<PublishedTable, Error> {
 }
 
 impl Granted {
+    fn new(app: &App, grant: Grant, slug: Slug) -> Result<Self, Error> {
+        let table = published(&grant)?;
+        let plan = app.plan(&grant, &table)?;
+        let table = if plan.is_whole() {
+            table
+        } else {
+            // Nothing else of it: sums and profiles are of what is hidden, too.
+            let schema = plan.schema().clone();
+            PublishedTable {
+                schema,
+                files: Vec::new(),
+                rows: 0,
+                size_bytes: 0,
+                profile: Vec::new(),
+                inferred: None,
+                delta_version: None,
+                workbook: None,
+                personal_data: Vec::new(),
+            }
+        };
+        Ok(Self { grant, slug, plan, table })
+    }
+
     /// What is not this token's does not exist.
     fn check_names(&self, path: &HashMap<String, String>) -> Result<(), Error> {
         use fondaco_tables::delta_sharing::listing::same_name;
@@ -184,9 +212,23 @@ impl Granted {
         self.grant.product.reference.id.as_str()
     }
 
-    /// A UUID that stays the same for what was agreed on, over its versions: clients key their caches by it.
+    /// A UUID that stays the same for what was agreed on, over its versions: clients key their caches by it. Another where
+    /// another part of the table is shown.
     pub fn table_id(&self) -> String {
-        stable_uuid(&format!("table:{}:{}", self.slug, self.grant.agreed.dataset_id()))
+        let plan = if self.plan.is_whole() { String::new() } else { format!(":{}", self.plan.digest()) };
+        stable_uuid(&format!("table:{}:{}{plan}", self.slug, self.grant.agreed.dataset_id()))
+    }
+
+    /// The same about the newest version at a time, of those that the terms include.
+    ///
+    /// # Errors
+    /// What the caller is answered.
+    pub async fn at_time(self, app: &App, timestamp_ms: Option<i64>) -> Result<Self, Response> {
+        let Some(at) = timestamp_ms else { return Ok(self) };
+        let refuse = |e: Error| Refusal(e).into_response();
+        let grant = app.grant_at_time(self.grant, Timestamp::from_micros(at.saturating_mul(1_000))).await.map_err(refuse)?;
+        let grant = grant.ok_or_else(|| refused(&no_version_then()))?;
+        Self::new(app, grant, self.slug).map_err(refuse)
     }
 
     /// The same about another version, where the terms include it.
@@ -195,7 +237,7 @@ impl Granted {
             return Ok(self);
         };
         let grant = app.grant_at_version(self.grant, version).await?;
-        Ok(Self { table: published(&grant)?, grant, slug: self.slug })
+        Self::new(app, grant, self.slug)
     }
 
     /// The share's stable id.
@@ -212,7 +254,7 @@ impl Granted {
             version: i64::from(self.grant.product.reference.version),
             created_at_ms: self.grant.product.created_at.as_millis(),
             table: &self.table,
-            files: file_count(&self.grant.product),
+            files: self.plan.is_whole().then(|| file_count(&self.grant.product)),
             token_key,
             now_ms: now.as_millis(),
         }

@@ -5,6 +5,7 @@
 use super::{Granted, Refusal, header_text, ndjson, refused};
 use crate::app::{
     App,
+    governed::FileNames,
     product_files::{FILES_AT_ONCE, table_file},
 };
 use axum::{
@@ -13,14 +14,15 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use fondaco_core::{Result, time::Micros};
+use fondaco_core::{Code, Error, Result, time::Micros};
 use fondaco_store::ProductFile;
 use fondaco_tables::{
     delta_sharing::{
         AnswerHead, Capabilities, FileUrl, QueryRequest, SharedTable, SharingError, SignedFile, headers, parse_file_id_hash, sign_file_url,
         table::{failed_end, version_of_token},
     },
-    publish::DataFile,
+    governed::GovernedFile,
+    publish::{DataFile, FileStats},
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
@@ -51,6 +53,13 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
         Ok(granted) => granted,
         Err(e) => return Refusal(e).into_response(),
     };
+    let granted = match granted.at_time(&app, request.timestamp_ms).await {
+        Ok(granted) => granted,
+        Err(refusal) => return refusal,
+    };
+    if granted.plan.min_group_size().is_some() {
+        return Refusal(only_aggregates()).into_response();
+    }
     // A page or a renewal of URLs belongs to the query that gave its token, which was counted.
     let continues = request.page_token.is_some() || request.refresh_token.is_some();
     if !continues && let Err(e) = app.admit_read(&granted.grant).await {
@@ -98,18 +107,37 @@ async fn answer(
     };
     let _ = head.send(Ok(query.head().clone()));
     let mut sign = signer(&app, &granted);
+    let names = app.file_names(&granted.grant);
     let mut piece = first;
     while let Some(from) = query.next() {
-        let rows = match app.product_files(&granted.slug, &granted.grant.product.reference, from).await.and_then(|rows| read(&rows)) {
-            Ok(rows) => rows,
+        let listed = app.product_files(&granted.slug, &granted.grant.product.reference, from).await;
+        let (rows, files) = match listed.and_then(|rows| read(&rows).map(|files| (rows, files))) {
+            Ok(listed) => listed,
             Err(e) => {
-                tracing::error!(cause = e.internal().unwrap_or_default(), "share.query: {e}");
-                let _ = pieces.send(piece + &failed_end("The list of files could not be read to its end. Query again.")).await;
+                failed(&pieces, piece, &e).await;
                 return;
             }
         };
-        for file in &rows {
-            piece.extend(query.push(file, &mut sign));
+        for (file, row) in files.iter().zip(&rows) {
+            if granted.plan.is_whole() {
+                piece.extend(query.push(file, &mut sign));
+                continue;
+            }
+            if query.next().is_none() {
+                break;
+            }
+            let shown = match app.governed_file(&granted.grant, &granted.plan, row).await {
+                Ok(shown) => shown,
+                Err(e) => {
+                    failed(&pieces, piece, &e).await;
+                    return;
+                }
+            };
+            piece.extend(query.push(&named(&names, row.position, shown), &mut sign));
+            // Each may have taken a while to make.
+            if !piece.is_empty() && pieces.send(std::mem::take(&mut piece)).await.is_err() {
+                return;
+            }
         }
         if rows.len() < FILES_AT_ONCE as usize {
             break;
@@ -120,7 +148,37 @@ async fn answer(
         }
     }
     piece.push_str(&query.end());
-    let _ = pieces.send(piece).await;
+    if !piece.is_empty() {
+        let _ = pieces.send(piece).await;
+    }
+}
+
+/// Why no file of a table is delivered of which only aggregates are shown.
+pub(super) fn only_aggregates() -> Error {
+    Error::new(Code::PolicyDenied, "The terms give aggregates alone and no rows: ask questions in SQL instead. (minGroupSize)")
+}
+
+/// Ends an answer that cannot be finished.
+async fn failed(pieces: &mpsc::Sender<String>, piece: String, e: &Error) {
+    tracing::error!(cause = e.internal().unwrap_or_default(), "share.query: {e}");
+    let _ = pieces.send(piece + &failed_end("The list of files could not be read to its end. Query again.")).await;
+}
+
+/// A file as it is listed under a plan that hides something. One of which nothing is shown has no rows, and is not named.
+fn named(names: &FileNames, place: u64, shown: Option<GovernedFile>) -> DataFile {
+    let nothing = DataFile {
+        name: String::new(),
+        size_bytes: 0,
+        sha256: String::new(),
+        rows: 0,
+        stats: FileStats::default(),
+        path: None,
+        origin: None,
+    };
+    shown.map_or(nothing.clone(), |file| {
+        let id = names.id(&file);
+        DataFile { name: names.name(&id, place), size_bytes: file.size, sha256: id, rows: file.rows, stats: file.stats, ..nothing }
+    })
 }
 
 fn read(rows: &[ProductFile]) -> Result<Vec<DataFile>> {
@@ -135,9 +193,9 @@ fn signer(app: &App, granted: &Granted) -> impl FnMut(&DataFile) -> SignedFile +
     let transfer = granted.grant.transfer.id.to_string();
     let version = granted.grant.product.reference.version;
     let base = format!("{}/share/files/{transfer}/{version}", app.config.participant_base(&granted.slug));
-    let query_id = app.fresh_id();
+    let (query_id, whole) = (app.fresh_id(), granted.plan.is_whole());
     move |file| {
-        let file = SharedTable::file_id(file).to_owned();
+        let file = if whole { SharedTable::file_id(file).to_owned() } else { file.name.clone() };
         let url = format!("{base}/{file}");
         let grant = FileUrl { transfer: format!("{transfer}/{version}"), file, query_id: query_id.clone(), expires_at_ms };
         SignedFile { url: sign_file_url(&url, &grant, key.as_ref()), expires_at_ms }

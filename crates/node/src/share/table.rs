@@ -43,6 +43,10 @@ pub async fn metadata(State(app): State<App>, granted: Granted, Query(query): Qu
         Ok(granted) => granted,
         Err(e) => return Refusal(e).into_response(),
     };
+    let granted = match granted.at_time(&app, request.timestamp_ms).await {
+        Ok(granted) => granted,
+        Err(refusal) => return refusal,
+    };
     let answer = || {
         let capabilities = Capabilities::parse(header_text(&map, headers::CAPABILITIES))?;
         let scheme = parse_file_id_hash(header_text(&map, headers::FILE_ID_HASH))?;

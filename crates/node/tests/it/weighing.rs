@@ -40,10 +40,15 @@ async fn a_file_counts_its_rows_once_for_each_query_and_its_bytes_as_they_go() {
     let again = access.files().await.remove(0);
     assert_eq!(access.share.open(Method::GET, &again, &[]).await.status, 200);
     assert_eq!(usage(&pair, &agreement).await, json!({"requests": 4, "rows": 6, "bytes": 18 + 2 * size}));
-    let seen: Vec<_> = records(&pair, &agreement).await.iter().map(|r| (r["requests"].clone(), r["rows"].clone(), r["bytes"].clone())).collect();
+    let seen: Vec<_> =
+        records(&pair, &agreement).await.iter().map(|r| (r["requests"].clone(), r["rows"].clone(), r["bytes"].clone())).collect();
     assert_eq!(seen, [(json!(1), json!(3), json!(size)), (json!(3), json!(3), json!(18 + size))], "newest first");
     let first = pair.provider.get(&format!("/agreements/{agreement}/usage?limit=1")).await.must(200);
-    let rest = pair.provider.get(&format!("/agreements/{agreement}/usage?limit=1&after={}", first["next"].as_str().expect("more"))).await.must(200);
+    let rest = pair
+        .provider
+        .get(&format!("/agreements/{agreement}/usage?limit=1&after={}", first["next"].as_str().expect("more")))
+        .await
+        .must(200);
     assert_eq!((&rest["usage"][0]["requests"], rest.get("next")), (&json!(3), None));
     assert_eq!(pair.provider.get("/agreements/agr_unknown/usage").await.status, 404);
     assert_eq!(pair.consumer.get(&format!("/agreements/{agreement}/usage")).await.must(200)["usage"], json!([]), "its provider weighs");
@@ -131,12 +136,14 @@ async fn who_hangs_up_is_charged_for_what_was_sent() {
 #[tokio::test]
 async fn files_are_weighed_too() {
     let pair = TestPair::start().await;
-    let path = tables::write(pair.provider.dir(), "notes.txt", "0123456789");
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = tables::write(dir.path(), "notes.txt", "0123456789");
     let body = json!({"id": "notes", "title": "Notes", "kind": "files", "paths": [path], "offers": [volume(25)]});
     pair.provider.post("/products", &body).await.must(201);
     let agreement = pair.agree("notes").await;
     let answer = pair.consumer.post(&format!("/agreements/{agreement}/access"), &json!({"waitSeconds": 30})).await.must(200);
-    let (endpoint, token) = (answer["files"]["endpoint"].as_str().expect("endpoint"), answer["files"]["bearerToken"].as_str().expect("token"));
+    let (endpoint, token) =
+        (answer["files"]["endpoint"].as_str().expect("endpoint"), answer["files"]["bearerToken"].as_str().expect("token"));
     let client = http::client();
     let list = http::send(http::request(&client, Method::GET, endpoint, Some(token), None)).await.must(200);
     let url = list["files"][0]["url"].as_str().expect("an address").to_owned();

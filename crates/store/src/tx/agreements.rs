@@ -181,7 +181,11 @@ impl Tx {
     }
 
     /// Newest first, with what was used so far: one query, however many there are.
-    pub fn agreement_list_counted(&mut self, participant: &Slug, filter: &AgreementFilter) -> Result<Vec<(AgreementRow, Usage)>, StoreError> {
+    pub fn agreement_list_counted(
+        &mut self,
+        participant: &Slug,
+        filter: &AgreementFilter,
+    ) -> Result<Vec<(AgreementRow, Usage)>, StoreError> {
         let (before, id) = match filter.after.as_deref() {
             None => (i64::MAX, ""),
             Some(after) => match self.first(CREATED, vals![participant.as_str(), after], |row| row.int(0))? {

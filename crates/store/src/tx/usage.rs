@@ -122,7 +122,8 @@ impl Tx {
         if limit.is_some_and(|limit| bytes > limit) {
             return Ok(false);
         }
-        let (owner, agreement, bytes, limit) = (participant.as_str(), key.agreement_id.as_str(), count(bytes), limit.map_or(i64::MAX, count));
+        let (owner, agreement, bytes, limit) =
+            (participant.as_str(), key.agreement_id.as_str(), count(bytes), limit.map_or(i64::MAX, count));
         if self.execute(TAKE, vals![owner, agreement, bytes, limit])? == 0 {
             return Ok(false);
         }
@@ -165,12 +166,7 @@ pub(super) fn usage(row: &Row, from: usize) -> Result<Usage, StoreError> {
 fn record(row: &Row) -> Result<UsageRecord, StoreError> {
     Ok(UsageRecord {
         id: row.string(0)?,
-        key: UsageKey {
-            agreement_id: row.string(1)?,
-            transfer_id: row.string(2)?,
-            query_id: row.string(3)?,
-            file_id: row.string(4)?,
-        },
+        key: UsageKey { agreement_id: row.string(1)?, transfer_id: row.string(2)?, query_id: row.string(3)?, file_id: row.string(4)? },
         requests: row.count(5)?,
         bytes: row.count(6)?,
         rows: row.count(7)?,

@@ -88,12 +88,8 @@ async fn reads_stop_at_the_limit(world: World) {
 }
 
 async fn bytes_stop_at_the_limit(world: World) {
-    let key = |file: &str| UsageKey {
-        agreement_id: "agr_1".into(),
-        transfer_id: "trf_1".into(),
-        query_id: "q".into(),
-        file_id: file.into(),
-    };
+    let key =
+        |file: &str| UsageKey { agreement_id: "agr_1".into(), transfer_id: "trf_1".into(), query_id: "q".into(), file_id: file.into() };
     let of = key("f0");
     let taken = successes(together(&world, 100, move |tx| tx.usage_take(&slug("acme"), &of, 30, 7, Some(1_000))).await);
     assert_eq!(taken.into_iter().filter(|taken| *taken).count(), 33);

@@ -1,7 +1,8 @@
 //! The body of a query and the parameters of a metadata request (PROTOCOL.md, "Read Data from a Table",
 //! "Query Table Metadata", "Read Change Data Feed from a Table").
 //!
-//! A product is immutable, so that its table has one version: it may be named, any other is refused.
+//! A product version is immutable. Where terms include later versions, each of them is a version of the table, found by
+//! its number or by a time; where they do not, the table has one.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,6 +26,8 @@ pub struct QueryRequest {
     pub limit_hint: Option<u64>,
     /// The version asked for.
     pub version: Option<i64>,
+    /// The version asked for is the newest at this time, milliseconds since 1970. Not together with `version`.
+    pub timestamp_ms: Option<i64>,
     /// Most files in the answer.
     pub max_files: Option<usize>,
     /// Where the next page of files begins.
@@ -40,6 +43,8 @@ pub struct QueryRequest {
 pub struct MetadataRequest {
     /// The version asked for.
     pub version: Option<i64>,
+    /// The version asked for is the newest at this time, milliseconds since 1970. Not together with `version`.
+    pub timestamp_ms: Option<i64>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,10 +81,8 @@ impl QueryRequest {
                 _ => return Err(SharingError::InvalidParameter("the body is not a query: a JSON object is expected".into())),
             }
         };
-        if body.timestamp.is_some() || body.starting_version.is_some() || body.ending_version.is_some() {
-            return Err(SharingError::Unsupported(
-                "the table has no history: timestamp, startingVersion and endingVersion cannot be used".into(),
-            ));
+        if body.starting_version.is_some() || body.ending_version.is_some() {
+            return Err(no_change_data_feed());
         }
         let hints = body.predicate_hints.unwrap_or_default();
         if hints.len() > MAX_HINTS {
@@ -89,6 +92,7 @@ impl QueryRequest {
             predicate: Predicate::from_hints(&hints, body.json_predicate_hints.as_deref()),
             limit_hint: non_negative("limitHint", body.limit_hint)?,
             version: version(body.version)?,
+            timestamp_ms: timestamp(body.timestamp.as_deref(), body.version.is_some())?,
             max_files: match non_negative("maxFiles", body.max_files)? {
                 Some(0) => return Err(SharingError::InvalidParameter("maxFiles must be positive".into())),
                 other => other.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
@@ -102,15 +106,12 @@ impl QueryRequest {
 
 impl MetadataRequest {
     /// Reads the query parameters (decoded).
-    pub fn parse(version_text: Option<&str>, timestamp: Option<&str>) -> Result<Self, SharingError> {
-        if timestamp.is_some() {
-            return Err(SharingError::Unsupported("the table has no history: timestamp cannot be used".into()));
-        }
+    pub fn parse(version_text: Option<&str>, time_text: Option<&str>) -> Result<Self, SharingError> {
         let number = match version_text {
             None => None,
             Some(text) => Some(text.parse().map_err(|_| SharingError::InvalidParameter("version must be a whole number".into()))?),
         };
-        Ok(Self { version: version(number)? })
+        Ok(Self { version: version(number)?, timestamp_ms: timestamp(time_text, version_text.is_some())? })
     }
 }
 
@@ -118,18 +119,36 @@ impl MetadataRequest {
 /// after it, which the caller gives as the one version if it is not older. `created_at_ms` is since 1970.
 pub fn check_starting_timestamp(starting: Option<&str>, created_at_ms: i64) -> Result<(), SharingError> {
     let Some(text) = starting else { return Ok(()) };
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| SharingError::InvalidParameter("startingTimestamp must be ISO 8601 in UTC, as in 2024-01-01T00:00:00Z".into()))?;
-    if time.as_millisecond() > created_at_ms {
+    if time_ms("startingTimestamp", text)? > created_at_ms {
         return Err(SharingError::InvalidParameter("startingTimestamp is after the latest version".into()));
     }
     Ok(())
 }
 
+fn time_ms(name: &str, text: &str) -> Result<i64, SharingError> {
+    let time: Result<jiff::Timestamp, _> = text.parse();
+    time.map(jiff::Timestamp::as_millisecond)
+        .map_err(|_| SharingError::InvalidParameter(format!("{name} must be ISO 8601 in UTC, as in 2024-01-01T00:00:00Z")))
+}
+
+fn timestamp(text: Option<&str>, with_version: bool) -> Result<Option<i64>, SharingError> {
+    if text.is_some() && with_version {
+        return Err(SharingError::InvalidParameter("version and timestamp cannot be used together".into()));
+    }
+    text.map(|text| time_ms("timestamp", text)).transpose()
+}
+
+/// What a request for a time before the first version gets.
+pub fn no_version_then() -> SharingError {
+    SharingError::Unsupported("the terms include no version of the table that is as old as that".into())
+}
+
 /// What a request for changes gets.
 pub fn no_change_data_feed() -> SharingError {
-    SharingError::Unsupported("the table has no change data feed".into())
+    SharingError::Unsupported(
+        "the table has no change data feed: startingVersion, endingVersion and changes cannot be used; read two versions and compare them"
+            .into(),
+    )
 }
 
 fn version(number: Option<i64>) -> Result<Option<i64>, SharingError> {
@@ -166,7 +185,8 @@ mod tests {
             r#"{"limitHint":-1}"#,
             r#"{"maxFiles":0}"#,
             r#"{"version":-1}"#,
-            r#"{"timestamp":"2024-01-01T00:00:00Z"}"#,
+            r#"{"timestamp":"yesterday"}"#,
+            r#"{"timestamp":"2024-01-01T00:00:00Z","version":1}"#,
             r#"{"startingVersion":0}"#,
             "[",
             "[]x",
@@ -180,7 +200,9 @@ mod tests {
         let deep = format!("{{\"unknown\":{}1{}}}", "[".repeat(500), "]".repeat(500));
         assert!(QueryRequest::parse(deep.as_bytes()).is_err());
         assert!(MetadataRequest::parse(Some("x"), None).is_err());
-        assert!(MetadataRequest::parse(None, Some("2024-01-01T00:00:00Z")).is_err());
+        assert!(MetadataRequest::parse(Some("1"), Some("2024-01-01T00:00:00Z")).is_err());
+        let at = MetadataRequest::parse(None, Some("1970-01-01T00:00:01Z")).unwrap();
+        assert_eq!((at.version, at.timestamp_ms), (None, Some(1_000)));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The lines that answer metadata and query requests (PROTOCOL.md, "API Response Format in Parquet" and
 //! "API Response Format in Delta").
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
@@ -23,10 +26,11 @@ pub struct SharedTable<'a> {
     pub created_at_ms: i64,
     /// Columns and rows. Its list of files is not looked at.
     pub table: &'a PublishedTable,
-    /// How many files it has.
-    pub files: u64,
+    /// How many files it has; `None` where neither that nor their size is told, because it would tell of what is hidden.
+    pub files: Option<u64>,
     /// Key of page and refresh tokens. A query with one of them is the continuation of an earlier query, which a caller
-    /// that counts queries need not count again, so nobody but us may make them.
+    /// that counts queries need not count again, so nobody but us may make them; and nobody but us reads them, because
+    /// places among the files would tell how many are not named.
     pub token_key: &'a [u8],
     /// The present, milliseconds since 1970.
     pub now_ms: i64,
@@ -34,6 +38,9 @@ pub struct SharedTable<'a> {
 
 /// How long a query can be continued, in milliseconds: a day, and no continuation prolongs it.
 pub const CONTINUATION_MS: i64 = 24 * 3_600 * 1_000;
+
+/// What is sealed in a token: three numbers.
+const TOKEN_BYTES: usize = 24;
 
 /// The address of a file in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,31 +156,51 @@ impl SharedTable<'_> {
         }
     }
 
-    fn token(&self, purpose: &str, position: u64, rows: u64, until_ms: i64) -> String {
-        let text = format!("3 {purpose} {} {} {position} {rows} {until_ms}", self.id, self.version);
-        let tag = hmac::sign(&self.token_hmac(), text.as_bytes());
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(text), URL_SAFE_NO_PAD.encode(tag))
+    /// A continuation token: the version, so that it is found which one is continued, and the rest sealed.
+    fn token(&self, purpose: &str, position: u64, rows: u64, until_ms: i64) -> Result<String, SharingError> {
+        let about = self.token_about(purpose);
+        let mut text = Vec::with_capacity(TOKEN_BYTES + AES_256_GCM.tag_len());
+        for number in [position.to_be_bytes(), rows.to_be_bytes(), until_ms.to_be_bytes()] {
+            text.extend_from_slice(&number);
+        }
+        // The nonce is made of what is sealed, so that it repeats for nothing but the same token.
+        let nonce: [u8; NONCE_LEN] = self.token_hash(&[about.as_bytes(), &text].concat());
+        let failed = |_| SharingError::InvalidParameter("the answer cannot be continued".into());
+        let key = self.token_aead()?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(about.as_bytes()), &mut text).map_err(failed)?;
+        Ok(format!("{}.{}", self.version, URL_SAFE_NO_PAD.encode([&nonce[..], &text].concat())))
     }
 
-    fn token_hmac(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.token_key)
+    fn token_about(&self, purpose: &str) -> String {
+        format!("4 {purpose} {} {}", self.id, self.version)
+    }
+
+    /// The first bytes of a keyed hash.
+    fn token_hash<const N: usize>(&self, of: &[u8]) -> [u8; N] {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, self.token_key), of);
+        let mut hash = [0; N];
+        hash.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        hash
+    }
+
+    fn token_aead(&self) -> Result<LessSafeKey, SharingError> {
+        let key: [u8; 32] = self.token_hash(b"the key that seals tokens");
+        let key =
+            UnboundKey::new(&AES_256_GCM, &key).map_err(|_| SharingError::InvalidParameter("the answer cannot be continued".into()))?;
+        Ok(LessSafeKey::new(key))
     }
 
     /// The position, the rows before it and the end in a token of ours for this table, version and purpose.
     fn check_token(&self, purpose: &str, token: &str) -> Result<(u64, u64, i64), SharingError> {
         let invalid = || SharingError::InvalidParameter("the token is not one of this table, or has ended; query without it".into());
-        let (text, tag) = token.split_once('.').ok_or_else(invalid)?;
-        let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| invalid());
-        let (text, tag) = (decode(text)?, decode(tag)?);
-        hmac::verify(&self.token_hmac(), &text, &tag).map_err(|_| invalid())?;
-        let text = String::from_utf8(text).map_err(|_| invalid())?;
-        let rest = text.strip_prefix(&format!("3 {purpose} {} {} ", self.id, self.version)).ok_or_else(invalid)?;
-        let mut parts = rest.split(' ');
-        let mut part = || parts.next().ok_or_else(invalid);
-        let position = part()?.parse().map_err(|_| invalid())?;
-        let rows = part()?.parse().map_err(|_| invalid())?;
-        let until_ms = part()?.parse().ok().filter(|until| self.now_ms < *until).ok_or_else(invalid)?;
-        Ok((position, rows, until_ms))
+        let sealed = token.split_once('.').and_then(|(_, sealed)| URL_SAFE_NO_PAD.decode(sealed).ok()).ok_or_else(invalid)?;
+        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(invalid)?;
+        let (nonce, about, mut text) = (Nonce::assume_unique_for_key(*nonce), self.token_about(purpose), text.to_vec());
+        let opened = self.token_aead()?.open_in_place(nonce, Aad::from(about.as_bytes()), &mut text).map_err(|_| invalid())?;
+        let (numbers, []) = opened.as_chunks::<8>() else { return Err(invalid()) };
+        let [position, rows, until_ms] = numbers else { return Err(invalid()) };
+        let until_ms = Some(i64::from_be_bytes(*until_ms)).filter(|until| self.now_ms < *until).ok_or_else(invalid)?;
+        Ok((u64::from_be_bytes(*position), u64::from_be_bytes(*rows), until_ms))
     }
 
     fn protocol(&self, format: ResponseFormat) -> Value {
@@ -222,8 +249,10 @@ impl SharedTable<'_> {
             }
         };
         outer.insert("version".into(), self.version.into());
-        outer.insert("size".into(), self.table.size_bytes.into());
-        outer.insert("numFiles".into(), self.files.into());
+        if let Some(files) = self.files {
+            outer.insert("size".into(), self.table.size_bytes.into());
+            outer.insert("numFiles".into(), files.into());
+        }
         json!({"metaData": outer})
     }
 
@@ -304,11 +333,14 @@ impl Query<'_> {
         let mut line = String::new();
         if self.with_end {
             let mut end = Map::new();
-            if self.request.include_refresh_token {
-                end.insert("refreshToken".into(), self.table.token("r", 0, 0, self.until_ms).into());
+            let refresh = self.request.include_refresh_token.then(|| self.table.token("r", 0, 0, self.until_ms)).transpose();
+            let next = self.next.map(|next| self.table.token("p", next, self.rows, self.until_ms)).transpose();
+            let (Ok(refresh), Ok(next)) = (refresh, next) else { return failed_end("The answer cannot be continued. Query again.") };
+            if let Some(token) = refresh {
+                end.insert("refreshToken".into(), token.into());
             }
-            if let Some(next) = self.next {
-                end.insert("nextPageToken".into(), self.table.token("p", next, self.rows, self.until_ms).into());
+            if let Some(token) = next {
+                end.insert("nextPageToken".into(), token.into());
             }
             if let Some(earliest) = self.earliest {
                 end.insert("minUrlExpirationTimestamp".into(), earliest.into());
@@ -321,8 +353,7 @@ impl Query<'_> {
 
 /// The version that a page or refresh token says it is for. Whether it is one of ours is seen when it is used.
 pub fn version_of_token(token: &str) -> Option<i64> {
-    let text = URL_SAFE_NO_PAD.decode(token.split_once('.')?.0).ok()?;
-    std::str::from_utf8(&text).ok()?.split(' ').nth(3)?.parse().ok()
+    token.split_once('.')?.0.parse().ok()
 }
 
 /// The last line of an answer that cannot be finished: clients must fail on it.
@@ -366,7 +397,7 @@ mod tests {
             version: 0,
             created_at_ms: 1_700_000_000_000,
             table,
-            files: table.files.len() as u64,
+            files: Some(table.files.len() as u64),
             token_key: b"key",
             now_ms: 1_700_000_000_000,
         }
@@ -441,7 +472,7 @@ mod tests {
         // The refresh gives the same files.
         let again = ask(&table, &format!(r#"{{"limitHint":5,"refreshToken":"{token}"}}"#), capabilities).unwrap();
         assert_eq!(again.body.lines().nth(2), Some(lines[2]));
-        for forged in ["AAAA", "AAAA.AAAA", &token[1..], &format!("{token}A")] {
+        for forged in ["AAAA", "0.AAAA", &token[1..], &format!("{token}A"), &token.replacen("0.", "1.", 1)] {
             assert!(ask(&table, &json!({"refreshToken": forged}).to_string(), "").is_err(), "{forged}");
         }
         // No continuation prolongs another: the token it gives ends when the first one does.
@@ -518,6 +549,6 @@ mod tests {
         assert_eq!(body.lines().count(), 2);
         assert_eq!((head.version, head.capabilities.as_str()), (0, "responseformat=delta"));
         assert_eq!(parse_answer(body.as_bytes(), false).unwrap().table_id, ID);
-        assert!(shared(&table).metadata(&MetadataRequest { version: Some(3) }, &capabilities).is_err());
+        assert!(shared(&table).metadata(&MetadataRequest { version: Some(3), timestamp_ms: None }, &capabilities).is_err());
     }
 }

@@ -17,7 +17,7 @@ pub(in crate::app) use store::{enqueue_look, put_feed};
 pub use upload::UploadedFile;
 
 use super::{
-    App,
+    App, governed,
     idempotency::Key,
     products::Listing,
     views::{Listed, list_rows},
@@ -75,6 +75,7 @@ impl App {
     ) -> Result<Listing> {
         draft.check()?;
         let offers = store::read_offers(&draft.offers)?;
+        offers.iter().try_for_each(|offer| governed::check_kind(&offer.policy, draft.kind))?;
         if matches!(draft.source, Some(Source::Upload)) {
             return Err(Error::invalid("Files are uploaded to a publication: begin one with POST …/publications."));
         }

@@ -3,6 +3,7 @@
 use super::{App, How, Ready, SourceAccess};
 use crate::{
     app::{
+        governed,
         idempotency::{Key, Once, once},
         product_files::FILES_AT_ONCE,
         products::{FOLDER, Listing},
@@ -35,7 +36,7 @@ const RULES: &str = "rules";
 pub(super) struct NewOffer {
     /// The id that was asked for.
     id: Option<String>,
-    policy: Policy,
+    pub(super) policy: Policy,
     rules: Rules,
 }
 
@@ -84,6 +85,7 @@ impl App {
         let (id, now) = (draft.check()?, self.now());
         offers.iter().try_for_each(|offer| self.check_webhooks(&offer.rules))?;
         let mut content = ready.prepared.content.clone();
+        offers.iter().try_for_each(|offer| governed::check_terms(&offer.policy, draft.kind, &content))?;
         content[FOLDER] = json!(ready.prepared.folder);
         let mut product = Product {
             participant: participant.slug.clone(),

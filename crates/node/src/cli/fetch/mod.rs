@@ -53,6 +53,9 @@ pub(super) struct Args {
     /// Write the profile to this file, or to standard output with -
     #[arg(long, value_name = "FILE", group = "what")]
     profile: Option<PathBuf>,
+    /// Write a profile for OAuth: its client exchanges the credentials in it for tokens that end within the hour
+    #[arg(long, requires = "profile")]
+    oauth: bool,
     /// Download into this folder, or to this file when there is one file only and the endings are the same
     #[arg(long, value_name = "PATH", group = "what")]
     out: Option<PathBuf>,
@@ -106,7 +109,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     let given = given(context, &args.agreement).await?;
     let http = || outbound(context);
     match (given, &args.profile, &args.out) {
-        (Given::Table(access), Some(file), _) => profile::write(file, &access),
+        (Given::Table(access), Some(file), _) => profile::write(file, &access, args.oauth),
         (Given::Table(access), None, Some(out)) => {
             let got = tables::tables(&http()?, &access.profile, &access.tables, out, context.shows_progress()).await?;
             if let Some(folder) = got.first().and_then(|d| d.path.parent()).filter(|_| access.tables.len() == 1 && out.is_dir()) {

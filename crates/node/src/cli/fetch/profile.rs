@@ -8,17 +8,18 @@ use super::{
     },
     Access,
 };
+use crate::identity::access_token::PREFIX;
 use fondaco_console::format::python_literal;
-use fondaco_core::Error;
+use fondaco_core::{Code, Error};
 use serde_json::{Value, json};
 use std::{
     io::{self, Write},
     path::Path,
 };
 
-/// Writes the profile and says how to use it.
-pub(super) fn write(file: &Path, access: &Access) -> Result<Answer> {
-    let profile = access.profile.to_json();
+/// Writes the profile and says how to use it; with `oauth`, one whose client exchanges its credentials for tokens.
+pub(super) fn write(file: &Path, access: &Access, oauth: bool) -> Result<Answer> {
+    let profile = if oauth { client_credentials(access)? } else { access.profile.to_json() };
     if file.as_os_str() == "-" {
         let json: Value = serde_json::from_str(&profile).map_err(Error::internal_failure)?;
         return Ok(Answer::new(json, format!("{profile}\n")));
@@ -28,6 +29,26 @@ pub(super) fn write(file: &Path, access: &Access) -> Result<Answer> {
     let path = path.to_string_lossy();
     let json = json!({"transferId": access.transfer, "state": access.state, "profile": path, "tables": access.tables});
     Ok(Answer::new(json, words(&path, access)))
+}
+
+/// A profile of version 2 for OAuth with client credentials. The id is in the token that a node of this program gives.
+fn client_credentials(access: &Access) -> Result<String> {
+    let (endpoint, token) = (access.profile.endpoint.trim_end_matches('/'), &access.profile.bearer_token);
+    let id = token.strip_prefix(PREFIX).and_then(|rest| rest.split_once('.')).map(|(id, _)| id).ok_or_else(|| {
+        Failure::new(
+            Code::Invalid,
+            "The provider's node is of another kind, and it is not known whether it knows OAuth; leave --oauth out.",
+        )
+    })?;
+    let profile = json!({
+        "shareCredentialsVersion": 2,
+        "type": "oauth_client_credentials",
+        "endpoint": endpoint,
+        "tokenEndpoint": format!("{endpoint}/oauth/token"),
+        "clientId": id,
+        "clientSecret": token,
+    });
+    Ok(serde_json::to_string_pretty(&profile).map_err(Error::internal_failure)?)
 }
 
 fn words(path: &str, access: &Access) -> String {
@@ -93,7 +114,7 @@ mod tests {
         let file = dir.path().join("x.share");
         std::fs::write(&file, "old").expect("write");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("mode");
-        let answer = write(&file, &example()).expect("written");
+        let answer = write(&file, &example(), false).expect("written");
         assert_eq!(std::fs::metadata(&file).expect("meta").permissions().mode() & 0o777, 0o600);
         let kept = Profile::parse(&std::fs::read(&file).expect("read")).expect("profile");
         assert_eq!(kept, example().profile);
@@ -104,7 +125,16 @@ mod tests {
 
     #[test]
     fn a_dash_prints_the_profile_itself() {
-        let answer = write(Path::new("-"), &example()).expect("printed");
+        let refused = write(Path::new("-"), &example(), true);
+        assert!(refused.is_err(), "the example's token is not one of ours");
+        let access = Access { profile: Profile::new("https://h/p/a/share/", "fda_trf_1.x", None), ..example() };
+        let text = client_credentials(&access).expect("a profile");
+        for part in
+            ["\"tokenEndpoint\": \"https://h/p/a/share/oauth/token\"", "\"clientId\": \"trf_1\"", "\"clientSecret\": \"fda_trf_1.x\""]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let answer = write(Path::new("-"), &example(), false).expect("printed");
         assert_eq!(Profile::parse(answer.text.as_bytes()).expect("profile"), example().profile);
         assert_eq!(answer.json.expect("json")["bearerToken"], "fda_secret");
     }
@@ -112,7 +142,7 @@ mod tests {
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
         let dir = tempfile::tempdir().expect("dir");
-        let failed = write(&dir.path().join("no/x.share"), &example()).expect_err("no folder");
+        let failed = write(&dir.path().join("no/x.share"), &example(), false).expect_err("no folder");
         assert!(failed.problem.detail.contains("no/x.share"));
     }
 }
