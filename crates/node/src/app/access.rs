@@ -125,8 +125,8 @@ impl App {
         self.grant(slug, &transfer).await
     }
 
-    /// The grant of a transfer: checked in the database, for this call. What its permit hides of a table
-    /// ([`Permit::view`]) is for the surface to hide: by [`App::plan`], or by refusing.
+    /// The grant of a transfer: checked in the database, for this call. For who gives all of what the product is: terms that
+    /// hide something are refused.
     ///
     /// # Errors
     /// As [`App::grant_by_token`].
@@ -135,7 +135,6 @@ impl App {
         if grant.permit.view.is_whole() {
             return Ok(grant);
         }
-        // Nothing enforces these here yet, so nothing is given under them.
         Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))
     }
 

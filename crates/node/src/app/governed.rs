@@ -12,7 +12,7 @@ use fondaco_core::{
 use fondaco_store::ProductFile;
 use fondaco_tables::{
     governed::{GovernedFile, Source, TablePlan, check},
-    publish::{PublishedTable, TableSchema},
+    publish::TableSchema,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -63,20 +63,6 @@ pub fn check_kind(policy: &Policy, kind: ProductKind) -> Result<()> {
 }
 
 impl App {
-    /// What a grant shows of its table. The key of hashes is the agreement's own.
-    ///
-    /// # Errors
-    /// [`Code::PolicyUnsupported`] when the terms do not fit the columns of this version. It does not say why: the reason
-    /// could name what is hidden.
-    pub fn plan(&self, grant: &Grant, table: &PublishedTable) -> Result<Arc<TablePlan>> {
-        let key = self.agreement_key("table-plan", grant);
-        let plan = TablePlan::new(&grant.permit.view, &table.schema, key.as_ref()).map_err(|e| {
-            Error::new(Code::PolicyUnsupported, "The agreed terms do not fit the columns of this version of the table; ask its provider.")
-                .with_internal(e)
-        })?;
-        Ok(Arc::new(plan))
-    }
-
     /// A file of the grant's table as a plan shows it; `None` when it shows nothing of it.
     ///
     /// # Errors

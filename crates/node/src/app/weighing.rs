@@ -10,7 +10,7 @@ use super::{
     views::{Listed, list_rows},
 };
 use fondaco_core::{Code, Error, Result, participant::Slug};
-use fondaco_store::{Store, UsageKey, UsageRecord};
+use fondaco_store::{Store, Taken, UsageKey, UsageRecord};
 use tokio::runtime::Handle;
 
 /// What a request's bytes are of.
@@ -22,6 +22,8 @@ pub struct Portion<'a> {
     pub file: &'a str,
     /// Its rows; 0 where there are none.
     pub rows: u64,
+    /// That these are further bytes and rows of a request that was weighed in part before.
+    pub more: bool,
 }
 
 /// Bytes that were taken. Dropped before all of them went out, it gives the others back.
@@ -71,12 +73,12 @@ impl App {
             query_id: portion.query.to_owned(),
             file_id: portion.file.to_owned(),
         };
-        let (rows, limit) = (portion.rows, grant.permit.volume_max);
+        let (rows, more, limit) = (portion.rows, portion.more, grant.permit.volume_max);
         let (store, runtime) = (self.store.clone(), Handle::current());
         let taken = self
             .store
             .tx("access.weigh", move |tx| -> Result<_> {
-                let taken = tx.usage_take(&slug, &key, bytes, rows, limit)?;
+                let taken = tx.usage_take(&slug, &key, Taken { bytes, rows, more }, limit)?;
                 // Made here: a caller that has gone away by now drops it, and the bytes go back.
                 let give_back = move |left| drop(runtime.spawn(give_back(store, slug, key, left)));
                 Ok(taken.then(|| Weight::new(bytes, give_back)))

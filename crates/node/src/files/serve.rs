@@ -189,7 +189,7 @@ pub async fn respond(app: &App, grant: &Grant, stored: Stored<'_>, asked: Asked<
         return Ok(response);
     }
     let bytes = pieces.iter().map(Piece::weight).sum();
-    let portion = Portion { query: stored.query, file: stored.id(), rows: stored.rows };
+    let portion = Portion { query: stored.query, file: stored.id(), rows: stored.rows, more: false };
     let weight = app.weigh(grant, portion, bytes).await?;
     let source = match stored.governed.and_then(|(_, file)| file.cached()) {
         // A file of ours under the name of its content, that nobody else writes.

@@ -4,7 +4,7 @@
 //! before every piece.
 
 use super::{
-    Refusal, published,
+    Refusal,
     query::{URL_KEY, only_aggregates},
 };
 use crate::{
@@ -18,6 +18,7 @@ use axum::{
 };
 use fondaco_core::{Code, Error, ids::TransferId, participant::Slug};
 use fondaco_tables::delta_sharing::{UrlError, verify_file_url};
+use std::sync::Arc;
 
 /// The media type of Parquet.
 const PARQUET: &str = "application/vnd.apache.parquet";
@@ -38,7 +39,7 @@ pub async fn file(
                 UrlError::Forged => Error::new(Code::Forbidden, "The address was not issued by this node, or was changed."),
                 UrlError::Expired => Error::new(Code::AccessEnded, "The address has expired; query the table again."),
             })?;
-    let grant = app.grant(&slug, &TransferId::from_stored(transfer)).await?;
+    let grant = app.grant_with_view(&slug, &TransferId::from_stored(transfer)).await?;
     let grant = app.grant_at_version(grant, version).await?;
     let missing = || Error::not_found("The file");
     if grant.product.reference.version != version {
@@ -46,7 +47,7 @@ pub async fn file(
     }
     let asked = Asked { method: &method, headers: &headers };
     // For every request anew: another plan knows no file of this name.
-    let plan = app.plan(&grant, &published(&grant)?)?;
+    let plan = Arc::new(app.table_plan(&grant)?);
     if !plan.is_whole() {
         if plan.min_group_size().is_some() {
             return Err(only_aggregates().into());

@@ -156,7 +156,8 @@ impl FromRequestParts<App> for Granted {
         let slug = path.get("slug").and_then(|s| Slug::parse(s).ok()).ok_or_else(|| Error::not_found("The participant"))?;
         let token =
             bearer::token(&parts.headers).ok_or_else(|| Error::new(Code::Unauthenticated, "Send the bearer token of the profile file."))?;
-        let grant = app.grant_by_token(&slug, token).await?;
+        let transfer = app.access_tokens.verify_at(&slug, token, app.now())?;
+        let grant = app.grant_with_view(&slug, &transfer).await?;
         let granted = Self::new(app, grant, slug)?;
         granted.check_names(&path)?;
         Ok(granted)
@@ -175,7 +176,7 @@ pub(super) fn published(grant: &Grant) -> Result<PublishedTable, Error> {
 impl Granted {
     fn new(app: &App, grant: Grant, slug: Slug) -> Result<Self, Error> {
         let table = published(&grant)?;
-        let plan = app.plan(&grant, &table)?;
+        let plan = Arc::new(app.table_plan(&grant)?);
         let table = if plan.is_whole() {
             table
         } else {

@@ -63,7 +63,7 @@ async fn given(app: &App, slug: &str, asked: &Asked) -> Result<String> {
     if transfer.as_str() != asked.id {
         return Err(unknown());
     }
-    let grant = app.grant(&slug, &transfer).await?;
+    let grant = app.grant_with_view(&slug, &transfer).await?;
     let end = app.now().plus(TOKEN_LIFE);
     app.access_tokens.mint_until(&slug, &transfer, grant.watch.until().map_or(end, |until| until.min(end)))
 }

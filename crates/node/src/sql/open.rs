@@ -2,14 +2,23 @@
 
 use super::{to_error, to_refusal};
 use crate::{
-    app::{App, access::Grant, product_files::keeper},
+    app::{App, access::Grant, product_files::keeper, weighing::Portion},
     files::seal::{Expected, Intact, Seal},
 };
 use fondaco_core::{Code, Error, Result, participant::Slug};
 use fondaco_store::ProductFile;
 use fondaco_tables::sql::{Access, Accesses, Answer, Limits, Refusal, SourceFile, Table};
-use std::{fs::File, io, sync::Arc};
+use std::{
+    fs::File,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+/// What stands for a file in the records of answers.
+const ANSWER: &str = "answer";
 /// Most files of a table that is asked: each is open while a statement runs.
 const FILES_MAX: usize = 1_000;
 
@@ -28,6 +37,10 @@ impl Accesses for Doors {
 pub(super) struct Opened {
     app: App,
     grant: Grant,
+    /// What it is called in the records of what was delivered.
+    query: String,
+    /// Whether any of it went out.
+    begun: AtomicBool,
 }
 
 impl Opened {
@@ -38,9 +51,9 @@ impl Opened {
     pub(super) async fn by_token(app: &App, participant: &str, token: &str) -> Result<Self> {
         // A name that is none is told as a wrong token: who is here is for the catalogue to say.
         let slug = Slug::parse(participant).map_err(|_| Error::new(Code::Unauthenticated, "The access token is not valid here."))?;
-        let transfer = app.access_tokens.verify(&slug, token)?;
+        let transfer = app.access_tokens.verify_at(&slug, token, app.now())?;
         let grant = app.grant_with_view(&slug, &transfer).await?;
-        Ok(Self { app: app.clone(), grant })
+        Ok(Self { app: app.clone(), grant, query: app.fresh_id(), begun: AtomicBool::new(false) })
     }
 
     async fn governed(&self) -> Result<Table> {
@@ -106,12 +119,18 @@ impl Opened {
         }
     }
 
-    /// Whether rows may go out.
+    /// Whether rows may go out: they are weighed first.
     ///
     /// # Errors
-    /// [`Code::AccessEnded`].
-    pub(super) async fn weigh(&self, _bytes: u64, _rows: u64) -> Result<()> {
-        if self.grant.watch.is_open(self.app.now()) { Ok(()) } else { Err(Error::new(Code::AccessEnded, "Access has ended.")) }
+    /// [`Code::AccessEnded`]; [`Code::PolicyDenied`] when the agreed volume has no room for them.
+    pub(super) async fn weigh(&self, bytes: u64, rows: u64) -> Result<()> {
+        if !self.grant.watch.is_open(self.app.now()) {
+            return Err(Error::new(Code::AccessEnded, "Access has ended."));
+        }
+        let more = self.begun.swap(true, Ordering::Relaxed);
+        let mut weight = self.app.weigh(&self.grant, Portion { query: &self.query, file: ANSWER, rows, more }, bytes).await?;
+        weight.sent(bytes);
+        Ok(())
     }
 
     /// Resolves when access ends by somebody's doing; its own time is looked at before rows go out.

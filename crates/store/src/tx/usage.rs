@@ -38,6 +38,17 @@ pub struct UsageKey {
     pub file_id: String,
 }
 
+/// What of a file is given at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Bytes.
+    pub bytes: u64,
+    /// Rows: of the whole file, or with `more` further ones.
+    pub rows: u64,
+    /// That it belongs to a request of which a part was given before.
+    pub more: bool,
+}
+
 /// What was delivered of a file for a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageRecord {
@@ -61,8 +72,8 @@ statements! {
     ADMIT = Same("INSERT INTO agreement_usage (participant, agreement_id, reads) VALUES ($1, $2, 1) ON CONFLICT (participant, agreement_id) DO UPDATE SET reads = agreement_usage.reads + 1 WHERE agreement_usage.reads < $3 RETURNING reads");
     GIVE_BACK = Same("UPDATE agreement_usage SET reads = reads - 1 WHERE participant = $1 AND agreement_id = $2 AND reads > 0");
     USED = Same("SELECT reads, requests, row_count, volume FROM agreement_usage WHERE participant = $1 AND agreement_id = $2");
-    TAKE = Same("INSERT INTO agreement_usage (participant, agreement_id, reads, requests, volume) VALUES ($1, $2, 0, 1, $3) ON CONFLICT (participant, agreement_id) DO UPDATE SET requests = agreement_usage.requests + 1, volume = agreement_usage.volume + excluded.volume WHERE agreement_usage.volume <= $4 - excluded.volume");
-    RECORD = Same("INSERT INTO usage_record (participant, agreement_id, id, transfer_id, query_id, file_id, requests, bytes, row_count, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $9, $9) ON CONFLICT (participant, agreement_id, transfer_id, query_id, file_id) DO UPDATE SET requests = usage_record.requests + 1, bytes = usage_record.bytes + excluded.bytes, last_at = excluded.last_at RETURNING requests");
+    TAKE = Same("INSERT INTO agreement_usage (participant, agreement_id, reads, requests, volume) VALUES ($1, $2, 0, $5, $3) ON CONFLICT (participant, agreement_id) DO UPDATE SET requests = agreement_usage.requests + excluded.requests, volume = agreement_usage.volume + excluded.volume WHERE agreement_usage.volume <= $4 - excluded.volume");
+    RECORD = Same("INSERT INTO usage_record (participant, agreement_id, id, transfer_id, query_id, file_id, requests, bytes, row_count, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $10, $7, $8, $9, $9) ON CONFLICT (participant, agreement_id, transfer_id, query_id, file_id) DO UPDATE SET requests = usage_record.requests + excluded.requests, row_count = usage_record.row_count + $11, bytes = usage_record.bytes + excluded.bytes, last_at = excluded.last_at RETURNING requests");
     ADD_ROWS = Same("UPDATE agreement_usage SET row_count = row_count + $3 WHERE participant = $1 AND agreement_id = $2");
     RETURN = Same("UPDATE agreement_usage SET volume = volume - $3 WHERE participant = $1 AND agreement_id = $2 AND volume >= $3");
     RETURN_OF = Same("UPDATE usage_record SET bytes = bytes - $6 WHERE participant = $1 AND agreement_id = $2 AND transfer_id = $3 AND query_id = $4 AND file_id = $5 AND bytes >= $6");
@@ -111,27 +122,33 @@ impl Tx {
     /// Takes the bytes of one request, if the limit leaves room for all of them, and records them; whether it did. The
     /// file's rows count with the first request for it. One conditional statement takes them, so that requests at the same
     /// instant cannot pass the limit together.
-    pub fn usage_take(
-        &mut self,
-        participant: &Slug,
-        key: &UsageKey,
-        bytes: u64,
-        rows: u64,
-        limit: Option<u64>,
-    ) -> Result<bool, StoreError> {
+    pub fn usage_take(&mut self, participant: &Slug, key: &UsageKey, taken: Taken, limit: Option<u64>) -> Result<bool, StoreError> {
+        let Taken { bytes, rows, more } = taken;
         if limit.is_some_and(|limit| bytes > limit) {
             return Ok(false);
         }
         let (owner, agreement, bytes, limit) =
             (participant.as_str(), key.agreement_id.as_str(), count(bytes), limit.map_or(i64::MAX, count));
-        if self.execute(TAKE, vals![owner, agreement, bytes, limit])? == 0 {
+        if self.execute(TAKE, vals![owner, agreement, bytes, limit, u32::from(!more)])? == 0 {
             return Ok(false);
         }
         let (now, id) = (self.now(), uuid_v7(self.now(), self.entropy()).to_string());
         let (transfer, query, file) = (key.transfer_id.as_str(), key.query_id.as_str(), key.file_id.as_str());
-        let record = vals![owner, agreement, id, transfer, query, file, bytes, count(rows), now];
+        let record = vals![
+            owner,
+            agreement,
+            id,
+            transfer,
+            query,
+            file,
+            bytes,
+            count(rows),
+            now,
+            u32::from(!more),
+            if more { count(rows) } else { 0 }
+        ];
         let requests = self.first(RECORD, record, |row| row.count(0))?;
-        if requests == Some(1) && rows > 0 {
+        if rows > 0 && (more || requests == Some(1)) {
             self.execute(ADD_ROWS, vals![owner, agreement, count(rows)])?;
         }
         Ok(true)

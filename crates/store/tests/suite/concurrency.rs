@@ -6,7 +6,7 @@ use fondaco_core::{
     product::ProductId,
     time::{Clock, Micros},
 };
-use fondaco_store::{Idempotency, LoginAttempt, NewEvent, StoreError, Tx, Usage, UsageKey};
+use fondaco_store::{Idempotency, LoginAttempt, NewEvent, StoreError, Taken, Tx, Usage, UsageKey};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Barrier;
 
@@ -91,31 +91,51 @@ async fn bytes_stop_at_the_limit(world: World) {
     let key =
         |file: &str| UsageKey { agreement_id: "agr_1".into(), transfer_id: "trf_1".into(), query_id: "q".into(), file_id: file.into() };
     let of = key("f0");
-    let taken = successes(together(&world, 100, move |tx| tx.usage_take(&slug("acme"), &of, 30, 7, Some(1_000))).await);
+    let taken = successes(
+        together(&world, 100, move |tx| tx.usage_take(&slug("acme"), &of, Taken { bytes: 30, rows: 7, more: false }, Some(1_000))).await,
+    );
     assert_eq!(taken.into_iter().filter(|taken| *taken).count(), 33);
     world
         .store
         .tx("after", move |tx: &mut Tx| {
             let acme = slug("acme");
             assert_eq!(tx.usage(&acme, "agr_1")?, Usage { reads: 0, requests: 33, rows: 7, volume: 990 });
-            assert!(!tx.usage_take(&acme, &key("f1"), 11, 5, Some(1_000))?);
-            assert!(tx.usage_take(&acme, &key("f1"), 10, 5, Some(1_000))?);
-            assert!(!tx.usage_take(&acme, &key("f1"), 1, 5, Some(1_000))?);
+            assert!(!tx.usage_take(&acme, &key("f1"), Taken { bytes: 11, rows: 5, more: false }, Some(1_000))?);
+            assert!(tx.usage_take(&acme, &key("f1"), Taken { bytes: 10, rows: 5, more: false }, Some(1_000))?);
+            assert!(!tx.usage_take(&acme, &key("f1"), Taken { bytes: 1, rows: 5, more: false }, Some(1_000))?);
             tx.usage_give_back(&acme, &key("f0"), 25)?;
-            assert!(tx.usage_take(&acme, &key("f1"), 1, 5, Some(1_000))?);
+            assert!(tx.usage_take(&acme, &key("f1"), Taken { bytes: 1, rows: 5, more: false }, Some(1_000))?);
             assert_eq!(tx.usage(&acme, "agr_1")?, Usage { reads: 0, requests: 35, rows: 12, volume: 976 });
             // A read is counted beside it, and neither changes the other.
             assert_eq!(tx.reads_admit(&acme, "agr_1", Some(3))?, Some(1));
-            assert!(!tx.usage_take(&acme, &UsageKey { agreement_id: "agr_2".into(), ..key("f0") }, 5, 0, Some(4))?);
-            assert!(tx.usage_take(&acme, &UsageKey { agreement_id: "agr_2".into(), ..key("f0") }, u64::MAX, 0, None)?);
-            assert!(!tx.usage_take(&acme, &UsageKey { agreement_id: "agr_2".into(), ..key("f0") }, 1, 0, None)?);
+            assert!(!tx.usage_take(
+                &acme,
+                &UsageKey { agreement_id: "agr_2".into(), ..key("f0") },
+                Taken { bytes: 5, rows: 0, more: false },
+                Some(4)
+            )?);
+            assert!(tx.usage_take(
+                &acme,
+                &UsageKey { agreement_id: "agr_2".into(), ..key("f0") },
+                Taken { bytes: u64::MAX, rows: 0, more: false },
+                None
+            )?);
+            assert!(!tx.usage_take(
+                &acme,
+                &UsageKey { agreement_id: "agr_2".into(), ..key("f0") },
+                Taken { bytes: 1, rows: 0, more: false },
+                None
+            )?);
             assert_eq!(tx.usage(&slug("other"), "agr_1")?, Usage::default());
+            let more = Taken { bytes: 2, rows: 40, more: true };
+            assert!(tx.usage_take(&acme, &key("f1"), more, Some(1_000))?);
+            assert_eq!(tx.usage(&acme, "agr_1")?, Usage { reads: 1, requests: 35, rows: 52, volume: 978 });
             let first = tx.usage_records(&acme, "agr_1", None, 1)?;
             let rest = tx.usage_records(&acme, "agr_1", Some(&first[0].id), 9)?;
             let mut seen: Vec<_> = [first, rest].concat().into_iter().map(|r| (r.key.file_id, r.requests, r.bytes, r.rows)).collect();
             // The clock stands still, so that either may be the newer.
             seen.sort();
-            assert_eq!(seen, [("f0".to_owned(), 33, 965, 7), ("f1".to_owned(), 2, 11, 5)]);
+            assert_eq!(seen, [("f0".to_owned(), 33, 965, 7), ("f1".to_owned(), 2, 13, 45)]);
             Ok::<_, StoreError>(())
         })
         .await

@@ -15,13 +15,13 @@ use datafusion::{
     datasource::TableType,
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, TableProviderFilterPushDown},
-    physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner},
     physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr},
     physical_plan::{
         DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
         execution_plan::{Boundedness, EmissionType},
         stream::RecordBatchStreamAdapter,
     },
+    physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner},
 };
 use datafusion_distributed::DistributedTaskContext;
 use futures::StreamExt;

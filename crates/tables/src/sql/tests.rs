@@ -324,17 +324,20 @@ async fn two_workers_answer_as_one_does() {
         "SELECT count(*) AS n FROM machines WHERE 1 / zero = 1",
         "SELECT id FROM machines ORDER BY id DESC LIMIT 3",
     ];
-    let grouped = ["SELECT site, avg(id) AS a FROM machines WHERE id < 14 GROUP BY site", "SELECT id, count(*) AS n FROM machines GROUP BY id"];
+    let grouped =
+        ["SELECT site, avg(id) AS a FROM machines WHERE id < 14 GROUP BY site", "SELECT id, count(*) AS n FROM machines GROUP BY id"];
     for (sql, least) in plain.iter().map(|s| (s, None)).chain(grouped.iter().map(|s| (s, Some(5)))) {
         let mut answers = Vec::new();
         for queries in [&alone, &together] {
-            let answer = queries.run("agr_1", table(least), (*sql).into(), Limits::default()).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+            let answer =
+                queries.run("agr_1", table(least), (*sql).into(), Limits::default()).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
             let pieces: Vec<_> = answer.into_bytes(Format::Json).map_ok(|(b, _)| b.to_vec()).try_collect().await.expect(sql);
             answers.push(String::from_utf8(pieces.concat()).expect("text"));
         }
         assert!(answers[0].contains("\"columns\"") && !answers[0].contains("SECRET"), "{sql}");
         assert_eq!(answers[0], answers[1], "{sql}");
     }
-    let error = together.run("agr_1", table(None), "SELECT CAST(masked AS BIGINT) FROM machines".into(), Limits::default()).await.expect("begins");
+    let error =
+        together.run("agr_1", table(None), "SELECT CAST(masked AS BIGINT) FROM machines".into(), Limits::default()).await.expect("begins");
     assert_eq!(error.begin().await.err(), Some(SqlError::OnValue));
 }
