@@ -3,9 +3,11 @@
 mod deal;
 mod dsp;
 mod fetch;
+mod nginx;
 mod pair;
 mod publish;
 mod rooms;
+mod tables;
 mod zone;
 
 use anyhow::{Context, Result, ensure};
@@ -32,6 +34,8 @@ enum What {
     Publish(publish::Args),
     /// Server time of every page of the console with 10,000 products
     Rooms(rooms::Args),
+    /// Governed tables, beside nginx, DuckDB and plain DataFusion
+    Tables(tables::Args),
     /// The node of a zone: 17,000 participants, 106,552 agreements, 100,000 products
     Zone(zone::Args),
 }
@@ -51,6 +55,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         What::Fetch(args) => fetch::run(root, args),
         What::Publish(args) => publish::run(root, args),
         What::Rooms(args) => rooms::run(root, args),
+        What::Tables(args) => tables::run(root, args),
         What::Zone(args) => zone::run(root, args),
     }
 }

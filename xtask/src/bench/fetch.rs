@@ -7,7 +7,8 @@
 
 use super::{
     Common, Line, cache,
-    pair::{Node, free_address, memory_mb, text},
+    nginx::Nginx,
+    pair::{Node, memory_mb, text},
     quantile,
 };
 use anyhow::{Context, Result, ensure};
@@ -18,7 +19,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -66,7 +67,7 @@ async fn measure(binary: &Path, cache: &Path, args: &Args) -> Result<Vec<Line>> 
     let begun = consumer.call(Method::POST, "negotiations", Some(&json!({"peer": provider.address(), "product": "large"}))).await?;
     let agreed = consumer.finalized(text(&begun, "negotiationId")?).await?;
     let agreement = text(&agreed, "agreementId")?.to_owned();
-    let nginx = Nginx::start(&folder.path().join("nginx"), &cache)?;
+    let nginx = Nginx::start(&folder.path().join("nginx"), &cache, "auto")?;
     let url = format!("http://{}/{}", nginx.address, source.file_name().and_then(|n| n.to_str()).context("a name")?);
 
     let out = folder.path().join("out.bin");
@@ -146,48 +147,4 @@ fn generate(path: &Path, bytes: u64) -> Result<()> {
     file.sync_all()?;
     fs::rename(partial, path)?;
     Ok(())
-}
-
-/// An nginx of our own, as it comes from the distribution, that serves one folder.
-struct Nginx {
-    child: Child,
-    address: String,
-}
-
-impl Nginx {
-    fn start(dir: &Path, root: &Path) -> Result<Self> {
-        fs::create_dir_all(dir)?;
-        let address = free_address()?;
-        let (dir_text, root) = (dir.display(), root.display());
-        let config = format!(
-            "daemon off;\npid {dir_text}/pid;\nerror_log {dir_text}/error.log;\nworker_processes auto;\nuser root;\nevents {{ worker_connections 64; }}\n\
-             http {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  client_body_temp_path {dir_text}/body;\n  proxy_temp_path {dir_text}/proxy;\n  \
-             fastcgi_temp_path {dir_text}/fastcgi;\n  uwsgi_temp_path {dir_text}/uwsgi;\n  scgi_temp_path {dir_text}/scgi;\n  \
-             server {{ listen {address}; root {root}; }}\n}}\n"
-        );
-        let file = dir.join("nginx.conf");
-        fs::write(&file, config)?;
-        let child = Command::new("nginx")
-            .arg("-e")
-            .arg(dir.join("error.log"))
-            .arg("-c")
-            .arg(&file)
-            .spawn()
-            .context("starting nginx (Debian package nginx)")?;
-        let nginx = Self { child, address };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::net::TcpStream::connect(&nginx.address).is_err() {
-            ensure!(Instant::now() < deadline, "nginx does not listen: {}", fs::read_to_string(dir.join("error.log")).unwrap_or_default());
-            std::thread::yield_now();
-        }
-        Ok(nginx)
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // Its master ends its workers on this signal; a kill would leave them.
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        let _ = self.child.wait();
-    }
 }

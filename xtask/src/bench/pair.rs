@@ -113,6 +113,11 @@ impl Node {
         cpu_seconds(self.child.as_ref().context("the node is not running")?.id())
     }
 
+    /// The id of its process.
+    pub(super) fn process(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("the node is not running")?.id())
+    }
+
     /// Its folder.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
