@@ -1,13 +1,13 @@
 //! The simulation of two parties, and what it found: each mistake is a test of its own, by name.
 
-use fondaco_core::decision::Action::{Complete, Suspend, Terminate};
+use fondaco_core::decision::Action::{Complete, Start, Suspend, Terminate};
 use fondaco_testkit::simulation::{
     Alteration::{Garbage, Terms},
     Case,
     Fate::{self, Altered, CutAnswer, CutRequest, LoseAnswer, Twice, Whole},
     Forged::{Agreement, Termination},
-    Manner::{self, Eager, Haggling, Person, Plain},
-    Op::{self, Ask, AskAccess, Calm, Carry, Fail, Forge, Late, Restart, Step, StepTransfer, Wait, Work},
+    Manner::{self, Eager, Fickle, Haggling, Person, Plain},
+    Op::{self, Ask, AskAccess, Calm, Carry, EndAgreement, Fail, Forge, Late, Restart, Step, StepTransfer, Wait, Work},
     Plant, Setup,
     Side::{Left, Right},
     Simulator, Tally,
@@ -249,7 +249,7 @@ fn a_damaged_answer_after_an_outage_is_asked_for_again() {
 
 /// Two suspensions that crossed left each side the only one that might resume; nobody could.
 #[test]
-fn two_suspensions_that_cross_are_the_providers() {
+fn two_suspensions_that_cross_are_of_both_sides() {
     let tally = reproduce(
         3818,
         BOTH_PLAIN,
@@ -264,4 +264,90 @@ fn two_suspensions_that_cross_are_the_providers() {
     );
     alike(&tally, 2);
     assert_eq!(tally.ends.get("transfer SUSPENDED"), Some(&1), "{tally:?}");
+}
+
+/// A provider that suspended and resumed before the consumer's suspension arrived was SUSPENDED, and the consumer, which heard
+/// of both after its own, STARTED.
+#[test]
+fn a_suspension_that_crosses_a_suspension_and_a_resumption_stays() {
+    let resumes_before_it_hears = [
+        Ask { side: Right, offer: 3, words: None },
+        Calm,
+        AskAccess { side: Right, nth: 1 },
+        Calm,
+        StepTransfer { side: Left, nth: 2, action: Suspend },
+        StepTransfer { side: Right, nth: 2, action: Suspend },
+        StepTransfer { side: Left, nth: 1, action: Start },
+    ];
+    let tally = reproduce(8058, BOTH_PLAIN, &resumes_before_it_hears);
+    alike(&tally, 2);
+    assert_eq!(tally.ends.get("transfer SUSPENDED"), Some(&1), "it is the consumer's now: {tally:?}");
+    let hears_before_it_resumes = [&resumes_before_it_hears[..6], &[Calm, StepTransfer { side: Left, nth: 1, action: Start }]].concat();
+    let again = reproduce(8058, BOTH_PLAIN, &hears_before_it_resumes);
+    assert_eq!((&again.ends, &again.pairs), (&tally.ends, &tally.pairs), "whoever heard of it first");
+    let both_resumed = [&hears_before_it_resumes[..], &[Calm, StepTransfer { side: Right, nth: 1, action: Start }]].concat();
+    let tally = reproduce(8058, BOTH_PLAIN, &both_resumed);
+    alike(&tally, 2);
+    assert_eq!(tally.ends.get("transfer STARTED"), Some(&1), "{tally:?}");
+}
+
+/// The same with a provider whose rules suspend and resume.
+#[test]
+fn a_suspension_that_crosses_those_of_a_rule_stays() {
+    let tally = reproduce(
+        9522,
+        Setup { left: [Plain, Fickle], right: [Plain, Plain] },
+        &[
+            Ask { side: Right, offer: 2, words: None },
+            Calm,
+            AskAccess { side: Right, nth: 3 },
+            Calm,
+            StepTransfer { side: Left, nth: 2, action: Suspend },
+            Wait { seconds: 1 },
+            StepTransfer { side: Right, nth: 1, action: Suspend },
+        ],
+    );
+    alike(&tally, 2);
+}
+
+/// A consumer's resumption that crossed a suspension of the provider's was refused, and the transfer ended for it.
+#[test]
+fn a_resumption_that_crosses_a_suspension_ends_nothing() {
+    let tally = reproduce(
+        1,
+        BOTH_PLAIN,
+        &[
+            ASKS,
+            Calm,
+            AskAccess { side: Left, nth: 0 },
+            Calm,
+            StepTransfer { side: Left, nth: 0, action: Suspend },
+            Calm,
+            StepTransfer { side: Left, nth: 0, action: Start },
+            StepTransfer { side: Right, nth: 0, action: Suspend },
+        ],
+    );
+    alike(&tally, 2);
+    assert_eq!(tally.ends.get("transfer SUSPENDED"), Some(&1), "{tally:?}");
+}
+
+/// A provider's suspension that was damaged was taken as heard where the consumer had suspended the transfer itself.
+#[test]
+fn a_suspension_that_was_damaged_is_said_again() {
+    let tally = reproduce(
+        7836,
+        Setup { left: [Plain, Plain], right: [Fickle, Plain] },
+        &[
+            Ask { side: Right, offer: 2, words: None },
+            Calm,
+            AskAccess { side: Right, nth: 1 },
+            Calm,
+            Wait { seconds: 60 },
+            EndAgreement { side: Left, nth: 3 },
+            Work { side: Left },
+            Work { side: Left },
+            Carry { nth: 1, fate: Altered(Garbage) },
+        ],
+    );
+    alike(&tally, 2);
 }

@@ -431,7 +431,7 @@ impl TransferBody {
             dataset: t.dataset.clone(),
             format: t.format.clone(),
             ending: match &t.state {
-                transfer::State::Suspended { by, ending: e } | transfer::State::Terminated { by, ending: e } => Some(ending(*by, e)),
+                transfer::State::Suspended { by, ending: e, .. } | transfer::State::Terminated { by, ending: e } => Some(ending(*by, e)),
                 _ => None,
             },
             created_at: t.created_at.to_rfc3339(),

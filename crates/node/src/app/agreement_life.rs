@@ -408,7 +408,7 @@ fn step_of(app: &App, tx: &mut Tx, t: &Transfer, life: &Life, h: &Happened) -> R
         }
         // What the stop suspended, and nothing else; and not what may not run for another reason.
         Kind::Resumed => {
-            let by_stop = matches!(&t.state, State::Suspended { by: Role::Provider, ending } if ending.code.as_deref() == Some(Code::Stopped.as_str()));
+            let by_stop = matches!(&t.state, State::Suspended { by: Role::Provider, ending, .. } if ending.code.as_deref() == Some(Code::Stopped.as_str()));
             (by_stop && transfers::may_open(app, tx, t)?.is_ok()).then_some(transfer::Own::Start)
         }
         Kind::Notice | Kind::Renewed => None,

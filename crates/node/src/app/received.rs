@@ -215,13 +215,15 @@ impl App {
                 if let Err(e) = learn_pid(&mut t.peer, envelope.sender_pid.as_ref(), "The transfer") {
                     return Ok(Done::just(Err(e)));
                 }
+                // A consumer that takes its suspension back opens nothing while ours stays.
                 if matches!(message, transfer::Received::Start { .. })
                     && t.role == Role::Provider
+                    && t.state.suspended_by(Role::Provider).is_none()
                     && let Err(e) = transfers::may_open(&app, tx, &t)?
                 {
                     return Ok(Done::just(Err(e)));
                 }
-                let words = transfer_words(&message);
+                let words = transfer_words(&message, &t);
                 let (t, effects) = match t.receive(message, app.now()) {
                     Ok(next) => next,
                     Err(e) => return Ok(Done::just(Err(e))),
@@ -383,9 +385,10 @@ fn received_words(message: &negotiation::Received) -> String {
     }
 }
 
-fn transfer_words(message: &transfer::Received) -> String {
+fn transfer_words(message: &transfer::Received, before: &Transfer) -> String {
     use transfer::Received as R;
     match message {
+        R::Start { .. } if before.state.suspended_by(before.role).is_some() => transfers::TAKEN_BACK.into(),
         R::Start { .. } => "Opened access.".into(),
         R::Suspension(ending) => format!("Suspended access. {}", ending.reasons.join(" ")),
         R::Completion => "Completed the transfer.".into(),

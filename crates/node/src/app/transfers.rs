@@ -450,9 +450,13 @@ pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str, cause: Option<&Ca
     Ok(())
 }
 
+/// A suspension was taken back, and the other side's stays.
+pub const TAKEN_BACK: &str = "Resumed what it suspended; the other side's suspension stays.";
+
 /// A step of ours in words.
 pub fn step_words(own: &Own, t: &Transfer) -> String {
     match own {
+        Own::Start if t.state.suspended_by(t.role.other()).is_some() => TAKEN_BACK.into(),
         Own::Start if matches!(t.state, State::Suspended { .. }) => "Resumed access.".into(),
         Own::Start => "Opened access.".into(),
         Own::Suspend(ending) => format!("Suspended access. {}", ending.reasons.join(" ")),

@@ -48,7 +48,8 @@ impl TransferSend {
     /// The message that follows from the step just taken.
     pub fn new(app: &App, t: &Transfer, message: Message) -> Self {
         let ending = match &t.state {
-            State::Suspended { ending, .. } | State::Terminated { ending, .. } => ending.clone(),
+            State::Suspended { .. } => t.state.suspended_by(t.role).unwrap_or_default(),
+            State::Terminated { ending, .. } => ending.clone(),
             State::Requested | State::Started { .. } | State::Completed { .. } => Ending::default(),
         };
         Self { id: t.id.clone(), message_id: app.fresh_urn(), message, ending }
@@ -87,8 +88,16 @@ impl TransferSend {
         match delivery {
             Delivery::Accepted(answer) => self.delivered(app, job, &t, &answer, exchange).await,
             Delivery::Later(why) => self.put_off(app, job, &t, &why, exchange).await,
-            // A start may also answer a consumer that resumed: one that is STARTED already needs none; nor does one that
-            // suspended it meanwhile need our suspension.
+            // A peer that suspended it too must still know of our suspension. It takes it, unless the message was damaged on
+            // its way or it does not speak our extension of the table: then what it says of the state has to do.
+            Delivery::Refused(why) | Delivery::Conflict(why)
+                if self.message == Message::Suspension
+                    && send::may_be_damaged(job, &why)
+                    && self.peer_state(app, parties, &t).await.as_deref() == Some("SUSPENDED") =>
+            {
+                self.put_off(app, job, &t, &why, exchange).await
+            }
+            // A start may also answer a consumer that resumed: one that is STARTED already needs none.
             Delivery::Refused(_) | Delivery::Conflict(_)
                 if (job.attempts > 0 || matches!(self.message, Message::Start | Message::Suspension))
                     && self.arrived_before(app, parties, &t).await =>

@@ -131,7 +131,7 @@ pub(crate) fn transfer(id: &str, peer_pid: Option<&str>) -> Transfer {
         agreement_id: "agr_1".into(),
         dataset: "flights".into(),
         format: "DeltaSharing-PULL".into(),
-        state: transfer::State::Started { since: START, answer_due: false },
+        state: transfer::State::Started { since: START, answers_due: 0 },
         sealed_address: Some(json!({"sealed": "AAAA"})),
         rules: rules(),
         reached: BTreeMap::new(),

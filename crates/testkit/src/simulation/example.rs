@@ -104,11 +104,11 @@ pub fn finalized() -> negotiation::State {
 }
 
 pub const fn started() -> transfer::State {
-    transfer::State::Started { since: NOW, answer_due: false }
+    transfer::State::Started { since: NOW, answers_due: 0 }
 }
 
 pub fn suspended(by: Role) -> transfer::State {
-    transfer::State::Suspended { by, ending: Ending::default() }
+    transfer::State::suspended(by, Ending::default())
 }
 
 pub fn ended(by: Role) -> transfer::State {

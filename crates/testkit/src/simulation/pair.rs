@@ -164,10 +164,11 @@ pub fn transfers(c: &Transfer, p: &Transfer, around: Around) -> Result<Option<Ap
     if around.busy {
         return Ok(None);
     }
-    if let (transfer::State::Suspended { by: a, .. }, transfer::State::Suspended { by: b, .. }) = (&c.state, &p.state)
-        && a != b
-    {
-        broken("both sides know who suspended", format!("{}; the consumer says {a:?}, the provider {b:?}", seen()))?;
+    if let (transfer::State::Suspended { .. }, transfer::State::Suspended { .. }) = (&c.state, &p.state) {
+        let by = |t: &Transfer| [Role::Consumer, Role::Provider].map(|role| t.state.suspended_by(role).map(|_| role));
+        if by(c) != by(p) {
+            broken("both sides know who suspended", format!("{}; the consumer says {:?}, the provider {:?}", seen(), by(c), by(p)))?;
+        }
     }
     if consumer == provider {
         return Ok(None);
@@ -182,7 +183,10 @@ pub fn transfers(c: &Transfer, p: &Transfer, around: Around) -> Result<Option<Ap
 #[cfg(test)]
 mod tests {
     use super::{super::example::*, super::op::Words, *};
-    use fondaco_core::{negotiation::State as N, transfer::State as T};
+    use fondaco_core::{
+        negotiation::{Ending, State as N},
+        transfer::State as T,
+    };
 
     const QUIET: Around = Around { busy: false, misdirected: false, unheard: [false; 2], in_force: false };
     const BUSY: Around = Around { busy: true, ..QUIET };
@@ -240,6 +244,10 @@ mod tests {
         let (ours, theirs) = (suspended(Role::Consumer), suspended(Role::Provider));
         assert_eq!(of_transfer(&ours, &theirs, QUIET), Err("both sides know who suspended"));
         assert_eq!(of_transfer(&ours, &theirs, BUSY), Ok(None), "two suspensions cross");
+        let both = T::Suspended { by: Role::Provider, ending: Ending::default(), consumer: Some(Ending::default()), answers_due: 0 };
+        assert_eq!(of_transfer(&both, &theirs, QUIET), Err("both sides know who suspended"));
+        assert_eq!(of_transfer(&ours, &both, QUIET), Err("both sides know who suspended"));
+        assert_eq!(of_transfer(&both, &both, QUIET), Ok(None));
     }
 
     #[test]

@@ -15,12 +15,13 @@ use std::collections::BTreeMap;
 /// no answer to it changes what is looked at.
 const AWAY: &str = "http://127.0.0.1:9/p/consumer/dsp/2025-1";
 const PATHS: [&str; 4] = ["start", "suspension", "completion", "termination"];
-/// `SUSPENDED` twice: by the consumer and by the provider.
-const STATES: [&str; 6] = ["REQUESTED", "STARTED", "SUSPENDED by consumer", "SUSPENDED by provider", "COMPLETED", "TERMINATED"];
+/// `SUSPENDED` by the consumer, by the provider, and by both.
+const STATES: [&str; 7] =
+    ["REQUESTED", "STARTED", "SUSPENDED by consumer", "SUSPENDED by provider", "SUSPENDED by both", "COMPLETED", "TERMINATED"];
 
 async fn planted(subject: &TestNode, peer: &TestNode, agreement: &str, role: Role, state: &str) -> Transfer {
     let now = subject.app.now();
-    let suspended = |by| State::Suspended { by, ending: Ending::because("For now.") };
+    let why = || Ending::because("For now.");
     let t = Transfer {
         id: TransferId::generate(now, &*subject.app.entropy),
         participant: subject.slug.clone(),
@@ -32,9 +33,10 @@ async fn planted(subject: &TestNode, peer: &TestNode, agreement: &str, role: Rol
         format: "DeltaSharing-PULL".into(),
         state: match state {
             "REQUESTED" => State::Requested,
-            "STARTED" => State::Started { since: now, answer_due: false },
-            "SUSPENDED by consumer" => suspended(Role::Consumer),
-            "SUSPENDED by provider" => suspended(Role::Provider),
+            "STARTED" => State::Started { since: now, answers_due: 0 },
+            "SUSPENDED by consumer" => State::suspended(Role::Consumer, why()),
+            "SUSPENDED by provider" => State::suspended(Role::Provider, why()),
+            "SUSPENDED by both" => State::Suspended { by: Role::Provider, ending: why(), consumer: Some(why()), answers_due: 0 },
             "COMPLETED" => State::Completed { by: role },
             "TERMINATED" => State::Terminated { by: role, ending: Ending::because("Enough.") },
             other => panic!("no state {other}"),
@@ -69,17 +71,21 @@ fn message(t: &Transfer, path: &str) -> Value {
     wire::message(kind, json!({"providerPid": provider, "consumerPid": consumer}))
 }
 
-/// By the protocol's table, with the deviations that only who suspended may resume, and that the provider's suspension stands
-/// over the consumer's.
+/// By the protocol's table, with the deviation that a suspension belongs to the side that made it: the other cannot take it
+/// back, and may suspend as well.
 fn leads_to(own: Role, state: &str, path: &str) -> Option<&'static str> {
     let sender = own.other();
     match (path, state, sender) {
         ("start", "REQUESTED" | "SUSPENDED by provider", Role::Provider) | ("start", "SUSPENDED by consumer", Role::Consumer) => {
             Some("STARTED")
         }
-        ("suspension", "STARTED", _) | ("suspension", "SUSPENDED by consumer", Role::Provider) => Some("SUSPENDED"),
+        ("suspension", "STARTED", _) | ("start", "SUSPENDED by both", _) => Some("SUSPENDED"),
+        ("suspension", "SUSPENDED by consumer", Role::Provider) | ("suspension", "SUSPENDED by provider", Role::Consumer) => {
+            Some("SUSPENDED")
+        }
         ("completion", "STARTED", _) => Some("COMPLETED"),
-        ("termination", "REQUESTED" | "STARTED" | "SUSPENDED by consumer" | "SUSPENDED by provider", _) => Some("TERMINATED"),
+        ("termination", "COMPLETED" | "TERMINATED", _) => None,
+        ("termination", ..) => Some("TERMINATED"),
         _ => None,
     }
 }
