@@ -246,7 +246,7 @@ impl App {
 
 /// Why nothing can be read while a transfer is suspended. Only the side that suspended it can resume it.
 fn while_suspended(t: &Transfer) -> Error {
-    let State::Suspended { by: Role::Provider, ending } = &t.state else {
+    let State::Suspended { by: Role::Provider, ending, .. } = &t.state else {
         return Error::new(Code::AccessEnded, format!("Access is suspended. Resume it first: fondaco transfer resume {}", t.id));
     };
     let why = ending.reasons.join(" ");
