@@ -68,8 +68,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(schema: SchemaRef, batches: mpsc::Receiver<Result<RecordBatch, SqlError>>, work: Work) -> Self {
-        Self { schema: Arc::new(common(&schema)), batches, first: None, _work: work }
+    pub(super) fn new(schema: &Schema, batches: mpsc::Receiver<Result<RecordBatch, SqlError>>, work: Work) -> Self {
+        Self { schema: Arc::new(common(schema)), batches, first: None, _work: work }
     }
 
     /// The columns.

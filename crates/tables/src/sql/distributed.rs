@@ -74,10 +74,8 @@ fn coordinated(state: SessionState, workers: usize, limits: &Limits) -> DfResult
 /// Into how many parts what is sealed can be cut.
 fn tasks(event: DesiredTaskCountEvent<'_>) -> Option<DfResult<DesiredTaskCountEventResponse>> {
     let sealed = event.plan.downcast_ref::<SealedExec>()?;
-    Some(Ok(match sealed.can_be_cut() {
-        true => DesiredTaskCountEventResponse::desired(sealed.properties().partitioning.partition_count()),
-        false => DesiredTaskCountEventResponse::maximum(1),
-    }))
+    let parts = sealed.properties().partitioning.partition_count();
+    Some(Ok(if sealed.can_be_cut() { DesiredTaskCountEventResponse::desired(parts) } else { DesiredTaskCountEventResponse::maximum(1) }))
 }
 
 /// Cuts it.

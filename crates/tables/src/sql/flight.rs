@@ -216,7 +216,7 @@ fn server(version: &str) -> Result<SqlInfoData, FlightError> {
     builder.append(SqlInfo::SqlDdlSchema, false);
     builder.append(SqlInfo::SqlDdlTable, false);
     builder.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
-    builder.build().map_err(Into::into)
+    builder.build()
 }
 
 /// The types that columns have.
@@ -259,7 +259,7 @@ fn types() -> Result<XdbcTypeInfoData, FlightError> {
             interval_precision: None,
         });
     }
-    builder.build().map_err(Into::into)
+    builder.build()
 }
 
 #[tonic::async_trait]

@@ -239,9 +239,9 @@ fn holds(from: &DataType, into: &DataType) -> bool {
     };
     match (from, into) {
         (a, b) if a == b => true,
-        (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
-        (Int8 | Int16 | Int32 | Int64 | Float32 | Decimal128(..), Float64) => true,
-        (Int8 | Int16 | Int32 | Int64, Float32) => true,
+        (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View)
+        | (Int8 | Int16 | Int32 | Int64 | Float32 | Decimal128(..), Float64)
+        | (Int8 | Int16 | Int32 | Int64, Float32) => true,
         (Decimal128(p, s), Decimal128(q, t)) => t >= s && i16::from(*q) - i16::from(*t) >= i16::from(*p) - i16::from(*s),
         (_, Decimal128(q, t)) => whole_digits(from).is_some_and(|digits| i16::from(*q) - i16::from(*t) >= digits),
         (Timestamp(a, _), Timestamp(b, _)) => a == b,
@@ -292,10 +292,14 @@ fn is_harmless(expr: &Expr, input: &LogicalPlan) -> bool {
             );
             compares && operand(left) && operand(right)
         }
-        Expr::Not(inner) => is_harmless(inner, input),
         Expr::IsNull(inner) | Expr::IsNotNull(inner) => operand(inner),
-        Expr::IsTrue(inner) | Expr::IsFalse(inner) | Expr::IsUnknown(inner) => is_harmless(inner, input),
-        Expr::IsNotTrue(inner) | Expr::IsNotFalse(inner) | Expr::IsNotUnknown(inner) => is_harmless(inner, input),
+        Expr::Not(inner)
+        | Expr::IsTrue(inner)
+        | Expr::IsFalse(inner)
+        | Expr::IsUnknown(inner)
+        | Expr::IsNotTrue(inner)
+        | Expr::IsNotFalse(inner)
+        | Expr::IsNotUnknown(inner) => is_harmless(inner, input),
         Expr::Between(between) => operand(&between.expr) && operand(&between.low) && operand(&between.high),
         Expr::InList(list) => operand(&list.expr) && list.list.iter().all(is_value),
         Expr::Like(like) => operand(&like.expr) && is_value(&like.pattern),

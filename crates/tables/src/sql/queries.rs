@@ -25,7 +25,7 @@ use tokio::{
 /// Batches computed ahead of the reader.
 const AHEAD: usize = 2;
 /// How long a reader may pause before its statement ends: what it holds is needed by others.
-const READER_PATIENCE: Duration = Duration::from_secs(60);
+const READER_PATIENCE: Duration = Duration::from_mins(1);
 /// Statements of all agreements at once: each may take its memory.
 const AT_ONCE: usize = 8;
 
@@ -107,7 +107,7 @@ impl Queries {
         });
         let work = Work(work.abort_handle());
         let schema = plan.await.map_err(|_| SqlError::Failed("the planning of a statement ended".into()))??;
-        Ok(Answer::new(schema, batches, work))
+        Ok(Answer::new(&schema, batches, work))
     }
 
     /// A place among the agreement's statements.

@@ -84,9 +84,8 @@ impl TableProvider for Sealed {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
-        let verdict = |f: &&Expr| match self.is_harmless(f) {
-            true => TableProviderFilterPushDown::Inexact,
-            false => TableProviderFilterPushDown::Unsupported,
+        let verdict = |f: &&Expr| {
+            if self.is_harmless(f) { TableProviderFilterPushDown::Inexact } else { TableProviderFilterPushDown::Unsupported }
         };
         Ok(filters.iter().map(verdict).collect())
     }
@@ -116,7 +115,7 @@ impl TableProvider for Sealed {
             let plan = state.optimize(&plan.build()?)?;
             DefaultPhysicalPlanner::default().create_physical_plan(&plan, state).await
         };
-        let inside = inside.await.map_err(hidden)?;
+        let inside = inside.await.map_err(|e| hidden(&e))?;
         Ok(Arc::new(SealedExec::new(inside, schema, self.can_be_cut)))
     }
 }
@@ -189,17 +188,17 @@ impl ExecutionPlan for SealedExec {
         if partition >= self.inside.output_partitioning().partition_count() {
             return Ok(Box::pin(EmptyRecordBatchStream::new(schema)));
         }
-        let stream = self.inside.execute(partition, context).map_err(hidden)?.map(move |batch| {
-            let (_, columns, rows) = batch.map_err(hidden)?.into_parts();
+        let stream = self.inside.execute(partition, context).map_err(|e| hidden(&e))?.map(move |batch| {
+            let (_, columns, rows) = batch.map_err(|e| hidden(&e))?.into_parts();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
-            RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options).map_err(|e| hidden(e.into()))
+            RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options).map_err(|e| hidden(&e.into()))
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)))
     }
 }
 
 /// What happens inside is told to nobody outside, but for the want of memory.
-fn hidden(e: DataFusionError) -> DataFusionError {
+fn hidden(e: &DataFusionError) -> DataFusionError {
     let own = match e.find_root() {
         DataFusionError::ResourcesExhausted(_) => SqlError::OutOfMemory,
         DataFusionError::External(inner) if let Some(own) = inner.downcast_ref::<SqlError>() => own.clone(),

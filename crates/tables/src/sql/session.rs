@@ -87,7 +87,7 @@ impl Table {
 
     /// Over files of this schema.
     pub(super) fn over(catalog: &str, name: &str, stored: SchemaRef, files: Vec<Arc<SourceFile>>, seen: Seen) -> DfResult<Self> {
-        let source = provider_as_source(Arc::new(Stored::new(Arc::clone(&stored), files)));
+        let source = provider_as_source(Arc::new(Stored::new(stored, files)));
         let mut plan = LogicalPlanBuilder::scan("stored", source, None)?;
         if let Some(filter) = seen.filter {
             plan = plan.filter(filter)?;
@@ -173,8 +173,7 @@ fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
     let mut wrong = None;
     let visited = plan.apply_with_subqueries(|node| {
         match node {
-            LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) => wrong = Some(only()),
-            LogicalPlan::Extension(_) => wrong = Some(only()),
+            LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::Extension(_) => wrong = Some(only()),
             LogicalPlan::TableScan(scan) if scan.table_name.table() == "df_settings" => {
                 wrong = Some(SqlError::Refused("The engine's settings are not shown.".into()));
             }

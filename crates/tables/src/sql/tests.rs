@@ -22,7 +22,10 @@ fn batch() -> RecordBatch {
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("id", Arc::new(Int64Array::from(ids.clone()))),
         ("site", Arc::new(StringArray::from_iter_values(ids.iter().map(place)))),
-        ("temperature", Arc::new(Float64Array::from_iter(ids.iter().map(|i| (i % 7 != 0).then_some(*i as f64))))),
+        (
+            "temperature",
+            Arc::new(ids.iter().map(|i| (i % 7 != 0).then(|| f64::from(i32::try_from(*i).expect("small")))).collect::<Float64Array>()),
+        ),
         ("word", Arc::new(StringArray::from_iter_values(ids.iter().map(|i| if i % 3 == 1 { "SECRET".to_owned() } else { i.to_string() })))),
         ("zero", Arc::new(Int64Array::from_iter_values(ids.iter().map(|i| i64::from(i % 3 != 1))))),
         ("owner", Arc::new(StringArray::from_iter_values(ids.iter().map(|i| format!("SECRET-{i}"))))),
