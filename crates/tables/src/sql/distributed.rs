@@ -11,14 +11,17 @@ use super::{
 };
 use arrow::array::RecordBatch;
 use datafusion::{
-    common::{DataFusionError, Result as DfResult, exec_datafusion_err},
+    common::{
+        DataFusionError, Result as DfResult, exec_datafusion_err,
+        tree_node::{Transformed, TreeNode},
+    },
     execution::{SessionState, SessionStateBuilder, TaskContext},
     physical_plan::{ExecutionPlan, metrics::ExecutionPlanMetricsSet},
 };
 use datafusion_distributed::{
     ChannelResolver, CoordinatorToWorkerMsg, DesiredTaskCountEvent, DesiredTaskCountEventResponse, DistributedExt, ExecuteTaskRequest,
-    GetWorkerInfoRequest, GetWorkerInfoResponse, ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse, SessionStateBuilderExt,
-    SetPlanRequest, Worker, WorkerChannel, WorkerQueryContext, WorkerResolver, WorkerToCoordinatorMsg,
+    GetWorkerInfoRequest, GetWorkerInfoResponse, MaybeEncoded, NetworkBoundaryExt, ScaleUpLeafNodeEvent, ScaleUpLeafNodeEventResponse,
+    SessionStateBuilderExt, SetPlanRequest, Worker, WorkerChannel, WorkerQueryContext, WorkerResolver, WorkerToCoordinatorMsg,
 };
 use futures::{StreamExt, stream::BoxStream};
 use http::HeaderMap;
@@ -122,6 +125,16 @@ fn channel(all: &Workers, url: &Url) -> DfResult<Box<dyn WorkerChannel>> {
     Ok(Box::new(Channel(worker.clone())))
 }
 
+/// The same plan with none of the state of running it: tasks are handed one and the same, and each runs its own.
+fn fresh(plan: Arc<dyn ExecutionPlan>) -> DfResult<Arc<dyn ExecutionPlan>> {
+    let renewed = plan.transform_up(|node| {
+        let node = node.reset_state()?;
+        let boundary = node.as_network_boundary().map(|b| b.with_input_stage(b.input_stage().clone())).transpose()?;
+        Ok(Transformed::yes(boundary.map_or(node, |b| b as Arc<dyn ExecutionPlan>)))
+    });
+    Ok(renewed?.data)
+}
+
 /// Calls a worker of this process; nothing is put into bytes on the way.
 struct Channel(Worker);
 
@@ -130,11 +143,14 @@ impl WorkerChannel for Channel {
     async fn coordinator_channel(
         &mut self,
         headers: HeaderMap,
-        request: SetPlanRequest,
+        mut request: SetPlanRequest,
         messages: BoxStream<'static, CoordinatorToWorkerMsg>,
         _: ExecutionPlanMetricsSet,
         _: &Arc<TaskContext>,
     ) -> DfResult<BoxStream<'static, DfResult<WorkerToCoordinatorMsg>>> {
+        if let MaybeEncoded::Decoded(plan) = request.plan {
+            request.plan = MaybeEncoded::Decoded(fresh(plan)?);
+        }
         self.0.coordinator_channel(headers, request, messages.map(Ok).boxed()).await
     }
 
