@@ -82,7 +82,12 @@ async fn measure(root: &Path, binary: &Path, cache: &Path, args: &Args) -> Resul
     let mut lines = bench.virtual_parquet().await?;
     lines.extend(bench.rewrite(&served).await?);
     lines.extend(queries::measure(root, &bench, &queried).await?);
-    lines.push(Line { what: "peak memory of the provider's node", value: bench.provider.memory_mb("VmHWM")?, unit: "MB", below: Some(200.0) });
+    lines.push(Line {
+        what: "peak memory of the provider's node",
+        value: bench.provider.memory_mb("VmHWM")?,
+        unit: "MB",
+        below: Some(200.0),
+    });
     let Bench { mut provider, mut consumer, .. } = bench;
     consumer.stop()?;
     provider.stop()?;
@@ -268,7 +273,19 @@ impl Served {
         let begun = Instant::now();
         for _ in 0..TIMES {
             let output = Command::new("taskset")
-                .args(["-c", CLIENT, "curl", "--silent", "--show-error", "--fail", "--output", "/dev/null", "--write-out", "%{size_download}", url])
+                .args([
+                    "-c",
+                    CLIENT,
+                    "curl",
+                    "--silent",
+                    "--show-error",
+                    "--fail",
+                    "--output",
+                    "/dev/null",
+                    "--write-out",
+                    "%{size_download}",
+                    url,
+                ])
                 .output()?;
             let got = String::from_utf8_lossy(&output.stdout).into_owned();
             ensure!(output.status.success() && got == size.to_string(), "{url}: {got} bytes of {size}");

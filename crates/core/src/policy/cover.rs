@@ -73,14 +73,12 @@ fn implies(asked: &Constraint, given: &Constraint) -> bool {
         (C::ElapsedTime { op: a, limit: x }, C::ElapsedTime { op: g, limit: y }) => {
             shorter(x, y) || (x == y && (*a == Op::Lt || *g == Op::Lteq))
         }
-        (C::Count { limit: x }, C::Count { limit: y }) => x <= y,
-        (C::Version { from: x }, C::Version { from: y }) => x >= y,
-        (C::Volume { limit: x }, C::Volume { limit: y }) => x <= y,
+        (C::Count { limit: x }, C::Count { limit: y }) | (C::Volume { limit: x }, C::Volume { limit: y }) => x <= y,
+        (C::Version { from: x }, C::Version { from: y }) | (C::MinGroupSize { rows: x }, C::MinGroupSize { rows: y }) => x >= y,
         (C::Fields { fields: x }, C::Fields { fields: y }) => x.iter().all(|f| y.iter().any(|g| f.is_within(g))),
         // Every condition that was given is among those asked for, word for word.
         (C::RowFilter { filter: x }, C::RowFilter { filter: y }) => y.conjuncts().iter().all(|f| x.conjuncts().contains(f)),
         (C::Mask { masks: x }, C::Mask { masks: y }) => y.iter().all(|m| x.contains(m)),
-        (C::MinGroupSize { rows: x }, C::MinGroupSize { rows: y }) => x >= y,
         (C::NoticePeriod { period: x }, C::NoticePeriod { period: y }) => x == y,
         (C::Recipient { op: a, values: x }, C::Recipient { op: g, values: y })
         | (C::Spatial { op: a, values: x }, C::Spatial { op: g, values: y })

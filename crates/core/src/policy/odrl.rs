@@ -231,7 +231,7 @@ pub(super) fn constraint(value: &Value) -> Result<Constraint> {
             }
         }
         "fields" => {
-            let texts = several("isAnyOf", op, right).ok_or_else(wrong_op)?.ok_or_else(|| wrong_value("the names of columns"))?;
+            let texts = several("isAnyOf", op, right, wrong_op, || wrong_value("the names of columns"))?;
             let fields = texts.iter().map(|t| Field::parse(t)).collect::<Result<Vec<_>>>()?;
             if let Some(twice) = fields.iter().enumerate().find(|(i, f)| fields[..*i].contains(f)) {
                 return Err(Error::invalid(format!("The constraint \"fields\" names the column {} twice.", twice.1)));
@@ -246,7 +246,7 @@ pub(super) fn constraint(value: &Value) -> Result<Constraint> {
             _ => Err(wrong_op()),
         },
         "mask" => {
-            let texts = several("isAllOf", op, right).ok_or_else(wrong_op)?.ok_or_else(|| wrong_value("masks such as \"hash(email)\""))?;
+            let texts = several("isAllOf", op, right, wrong_op, || wrong_value("masks such as \"hash(email)\""))?;
             let masks = texts.iter().map(|t| Mask::parse(t)).collect::<Result<Vec<_>>>()?;
             Ok(Constraint::Mask { masks })
         }
@@ -374,18 +374,17 @@ fn number_of(value: &Value) -> Option<u64> {
     }
 }
 
-/// The texts on the right of an operand: one with `eq`, any number with the operator for several. Outside `None`: another
-/// operator; inside: something else than texts.
-fn several(many: &str, op: &str, right: &Value) -> Option<Option<Vec<String>>> {
+/// The texts on the right of an operand: one with `eq`, any number with the operator for several.
+fn several(many: &str, op: &str, right: &Value, wrong_op: impl Fn() -> Error, wrong_value: impl Fn() -> Error) -> Result<Vec<String>> {
     let one = op == "eq";
     if !one && op != many {
-        return None;
+        return Err(wrong_op());
     }
     let fits = |texts: &Vec<String>| {
         let count = if one { texts.len() == 1 } else { (1..=VALUES_MAX).contains(&texts.len()) };
         count && texts.iter().all(|t| t.len() <= VALUE_MAX_CHARS)
     };
-    Some(texts_of(right).filter(fits))
+    texts_of(right).filter(fits).ok_or_else(wrong_value)
 }
 
 fn texts_of(value: &Value) -> Option<Vec<String>> {

@@ -27,8 +27,7 @@ pub(super) fn written(folder: &Path, rows: usize) -> Result<PathBuf> {
     eprintln!("writing {}", file.display());
     let part = file.with_extension("part");
     let random = SeededEntropy::new(5);
-    let properties =
-        WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(ROW_GROUP)).build();
+    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_max_row_group_row_count(Some(ROW_GROUP)).build();
     let mut writer = None;
     let mut done = 0;
     while done < rows {
