@@ -50,13 +50,11 @@ impl App {
             return Err(Error::new(Code::TooLarge, format!("A Croissant document lists at most {FILES_MAX} files.")));
         }
         let mut rows: Vec<ProductFile> = Vec::new();
-        while with_files {
+        let mut more = with_files;
+        while more {
             let page = self.product_files(&participant.slug, &product.reference, rows.len() as u64).await?;
-            let last = page.len() < FILES_AT_ONCE as usize;
+            more = page.len() == FILES_AT_ONCE as usize;
             rows.extend(page);
-            if last {
-                break;
-            }
         }
         let base = self.config.participant_base(&participant.slug);
         let url = format!("{base}/products/{}", product.reference.dataset_id());

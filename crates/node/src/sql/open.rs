@@ -93,9 +93,8 @@ impl Opened {
             app.product_file_reseal(product, row, Some(&intact.seal).filter(|_| intact.settled)).await?;
         }
         let Intact { file, seal, .. } = intact;
-        let still_same = move |file: &File| match seal.holds(&file.metadata()?, keeper) {
-            true => Ok(()),
-            false => Err(io::Error::other("the file changed while it was read")),
+        let still_same = move |file: &File| {
+            if seal.holds(&file.metadata()?, keeper) { Ok(()) } else { Err(io::Error::other("the file changed while it was read")) }
         };
         Ok(SourceFile::new(file, row.size, Arc::new(still_same)))
     }
