@@ -448,7 +448,9 @@ mod tests {
     fn weighed(path: &Path, gate: &Gate) -> (Body, mpsc::Receiver<u64>) {
         let (file, meta) = seal::open(path).expect("open");
         let (given, back) = mpsc::channel();
-        let weight = Weight::new(meta.len(), move |left| drop(given.send(left)));
+        let weight = Weight::new(meta.len(), move |left| {
+            let _ = given.send(left);
+        });
         let range = ByteRange { start: 0, end: meta.len() - 1 };
         let watch = Watch::new(gate.watch(&TransferId::from_stored("trf_1")), None);
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
@@ -480,7 +482,7 @@ mod tests {
         let mut stream = body.into_data_stream();
         let sent = stream.next().await.expect("a piece").expect("good").len();
         drop(stream);
-        assert_eq!(back.recv().expect("given back") as usize + sent, CHUNKS * CHUNK_BYTES + 3);
+        assert_eq!(back.recv().expect("given back") + sent as u64, (CHUNKS * CHUNK_BYTES + 3) as u64);
     }
 
     #[tokio::test]
@@ -529,7 +531,9 @@ mod tests {
             framing += 2;
         }
         let (given, back) = mpsc::channel();
-        let weight = Weight::new(expected.len() as u64 - framing, move |left| drop(given.send(left)));
+        let weight = Weight::new(expected.len() as u64 - framing, move |left| {
+            let _ = given.send(left);
+        });
         let watch = Watch::new(Gate::default().watch(&TransferId::from_stored("trf_1")), None);
         let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1)));
         let body = body(Source { file, sealed: None }, pieces, weight, watch, clock);

@@ -11,7 +11,7 @@ Suzhou,0,10.5,SECRET-a\nSuzhou,1,11.5,SECRET-a\nSuzhou,2,12.5,SECRET-b\nSuzhou,3
 Hidden,0,900.5,SECRET-d\nHidden,1,901.5,SECRET-d\nHidden,2,902.5,SECRET-e\nHidden,3,903.5,SECRET-e\nHidden,4,904.5,SECRET-f\nHidden,5,905.5,SECRET-f
 Wuxi,0,20.5,SECRET-g\nWuxi,1,21.5,SECRET-g\nWuxi,2,22.5,SECRET-h\n";
 
-fn terms(constraints: Value) -> Value {
+fn terms(constraints: &[Value]) -> Value {
     json!({"@type": "Offer", "permission": [{"action": "use", "constraint": constraints}]})
 }
 
@@ -33,7 +33,7 @@ struct Asking {
 impl Asking {
     async fn under(constraints: Vec<Value>) -> Self {
         let pair = TestPair::start().await;
-        pair.provider.publish("machines", MACHINES, &[terms(json!(constraints))]).await;
+        pair.provider.publish("machines", MACHINES, &[terms(&constraints)]).await;
         let agreement = pair.agree("machines").await;
         pair.consumer.post(&format!("/agreements/{agreement}/access"), &json!({"waitSeconds": 30})).await;
         let transfers = pair.provider.get("/transfers").await.must(200);

@@ -106,7 +106,7 @@ async fn hang_up(url: &str) {
     let mut stream = socket.connect(address).await.expect("connects");
     let request = format!("GET {}?{} HTTP/1.1\r\nhost: x\r\n\r\n", url.path(), url.query().expect("a query"));
     stream.write_all(request.as_bytes()).await.expect("sent");
-    stream.read_exact(&mut [0; 32 * 1024]).await.expect("a beginning");
+    stream.read_exact(&mut vec![0; 32 * 1024]).await.expect("a beginning");
 }
 
 #[tokio::test]
