@@ -150,29 +150,37 @@ fn expr(condition: &Condition, schema: &Schema) -> DataFusionResult<Expr> {
 
 fn compare(field: &Field, op: Comparison, key: &Key, schema: &Schema) -> DataFusionResult<Expr> {
     let column = reference(field);
-    if let Key::Float(v) = key
-        && *v == 0.0
-    {
+    let Key::Float(v) = key else { return Ok(compared(column, op, literal(field, key, schema)?)) };
+    let float = |v: f64| literal(field, &Key::Float(v), schema);
+    let plain = if *v == 0.0 {
         // Arrow orders the two zeros; numbers do not.
-        let (minus, plus) = (literal(field, &Key::Float(-0.0), schema)?, literal(field, &Key::Float(0.0), schema)?);
-        return Ok(match op {
-            Comparison::Eq => column.clone().gt_eq(minus).and(column.lt_eq(plus)),
-            Comparison::Neq => column.clone().lt(minus).or(column.gt(plus)),
-            Comparison::Lt => column.lt(minus),
-            Comparison::Lteq => column.lt_eq(plus),
-            Comparison::Gt => column.gt(plus),
-            Comparison::Gteq => column.gt_eq(minus),
-        });
-    }
-    let value = literal(field, key, schema)?;
+        let (minus, plus) = (float(-0.0)?, float(0.0)?);
+        match op {
+            Comparison::Eq => column.clone().gt_eq(minus).and(column.clone().lt_eq(plus)),
+            Comparison::Neq => column.clone().lt(minus).or(column.clone().gt(plus)),
+            Comparison::Lt | Comparison::Gteq => compared(column.clone(), op, minus),
+            Comparison::Lteq | Comparison::Gt => compared(column.clone(), op, plus),
+        }
+    } else {
+        compared(column.clone(), op, float(*v)?)
+    };
+    // Arrow puts a "not a number" with a sign, as some processors make it, below all numbers; it is above, as all are.
     Ok(match op {
+        Comparison::Eq | Comparison::Neq => plain,
+        Comparison::Lt | Comparison::Lteq => plain.and(column.gt_eq(float(f64::NEG_INFINITY)?)),
+        Comparison::Gt | Comparison::Gteq => plain.or(column.lt(float(f64::NEG_INFINITY)?)),
+    })
+}
+
+fn compared(column: Expr, op: Comparison, value: Expr) -> Expr {
+    match op {
         Comparison::Eq => column.eq(value),
         Comparison::Neq => column.not_eq(value),
         Comparison::Lt => column.lt(value),
         Comparison::Lteq => column.lt_eq(value),
         Comparison::Gt => column.gt(value),
         Comparison::Gteq => column.gt_eq(value),
-    })
+    }
 }
 
 /// A value in the very type that the column is read as, so that nothing converts either.

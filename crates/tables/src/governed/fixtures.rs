@@ -85,7 +85,11 @@ pub(crate) fn rows(dice: &mut Dice, rows: usize, spread: i32) -> RecordBatch {
     let prices: Decimal128Array =
         (0..rows).map(|r| some(2, r).then(|| i128::from(dice.small(800)) - 400 + i128::from(spread) * 300)).collect();
     let scores: Float64Array = (0..rows)
-        .map(|r| some(4, r).then(|| *dice.pick(&[0.0, -0.0, 1.5, -1.5, 2.0, f64::NAN, f64::INFINITY, 400.0]) + f64::from(spread)))
+        .map(|r| {
+            some(4, r).then(|| {
+                *dice.pick(&[0.0, -0.0, 1.5, -1.5, 2.0, f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 400.0]) + f64::from(spread)
+            })
+        })
         .collect();
     let sites: StringArray =
         (0..rows).map(|r| some(5, r).then(|| format!("{}{}", dice.pick(&["Suzhou", "Kunshan", "", "苏州", "s'q"]), spread / 2))).collect();
@@ -290,6 +294,12 @@ impl SourceFile {
 
 /// A file of [`rows`] in several row groups, each of other values, in one of the ways that writers have.
 pub(crate) fn source_file(dice: &mut Dice, groups: i32) -> SourceFile {
+    let statistics = *dice.pick(&[EnabledStatistics::Page, EnabledStatistics::Chunk]);
+    source_file_with(dice, groups, statistics)
+}
+
+/// The same with these statistics.
+pub(crate) fn source_file_with(dice: &mut Dice, groups: i32, statistics: EnabledStatistics) -> SourceFile {
     let batches: Vec<RecordBatch> = (0..=groups)
         .map(|g| {
             let n = 1 + usize::try_from(dice.below(40)).expect("small");
@@ -304,7 +314,7 @@ pub(crate) fn source_file(dice: &mut Dice, groups: i32) -> SourceFile {
         .set_data_page_row_count_limit(7 + usize::try_from(dice.below(50)).expect("small"))
         .set_write_batch_size(7)
         .set_writer_version(if dice.one_in(2) { WriterVersion::PARQUET_2_0 } else { WriterVersion::PARQUET_1_0 })
-        .set_statistics_enabled(*dice.pick(&[EnabledStatistics::Page, EnabledStatistics::Chunk]))
+        .set_statistics_enabled(statistics)
         .set_statistics_truncate_length(Some(5 + usize::try_from(dice.below(60)).expect("small")))
         .set_bloom_filter_enabled(dice.one_in(3))
         .set_bloom_filter_max_ndv(100)

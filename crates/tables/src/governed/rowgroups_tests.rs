@@ -1,15 +1,18 @@
 //! Decisions against the rows they are about.
 
 use super::*;
-use crate::governed::fixtures::{Dice, filter, holds, read_back, source_file};
+use crate::governed::fixtures::{Dice, filter, holds, read_back, source_file_with};
 use fondaco_core::policy::view::View;
+use parquet::file::properties::EnabledStatistics;
 
 #[test]
 fn no_decision_contradicts_the_rows() {
     let (mut all, mut none, mut mixed, mut needless) = (0, 0, 0, 0);
     for seed in 0..300 {
         let mut dice = Dice::new(seed);
-        let source = source_file(&mut dice, 3);
+        let statistics =
+            *dice.pick(&[EnabledStatistics::Page, EnabledStatistics::Chunk, EnabledStatistics::Chunk, EnabledStatistics::None]);
+        let source = source_file_with(&mut dice, 3, statistics);
         let filter = filter(&mut dice, 3, 1);
         let Ok(plan) = TablePlan::new(&View { row_filter: Some(filter.clone()), ..View::default() }, &source.schema, &[]) else { continue };
         let footer = source.footer();
