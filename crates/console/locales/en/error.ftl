@@ -37,6 +37,7 @@ error-FDC-3008 = The price is not paid
 error-FDC-3009 = The terms do not let either side end the agreement
 error-FDC-3010 = Stopped by the provider for now
 error-FDC-3011 = The terms have changed since
+error-FDC-3013 = The query is beyond a limit
 error-FDC-4001 = The source cannot be read
 error-FDC-4002 = The source is malformed
 error-FDC-4003 = The files do not share one schema

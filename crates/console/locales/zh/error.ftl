@@ -35,6 +35,7 @@ error-FDC-3008 = 价款尚未支付
 error-FDC-3009 = 条款不允许任何一方终止合约
 error-FDC-3010 = 提供方已暂时停用
 error-FDC-3011 = 条款已有变化
+error-FDC-3013 = 查询超出限制
 error-FDC-4001 = 无法读取数据源
 error-FDC-4002 = 数据源格式有误
 error-FDC-4003 = 各文件的表结构不一致

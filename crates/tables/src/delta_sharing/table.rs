@@ -193,7 +193,9 @@ impl SharedTable<'_> {
     /// The position, the rows before it and the end in a token of ours for this table, version and purpose.
     fn check_token(&self, purpose: &str, token: &str) -> Result<(u64, u64, i64), SharingError> {
         let invalid = || SharingError::InvalidParameter("the token is not one of this table, or has ended; query without it".into());
-        let sealed = token.split_once('.').and_then(|(_, sealed)| URL_SAFE_NO_PAD.decode(sealed).ok()).ok_or_else(invalid)?;
+        let own = |version: &str| version == self.version.to_string();
+        let sealed = token.split_once('.').filter(|(version, _)| own(version));
+        let sealed = sealed.and_then(|(_, sealed)| URL_SAFE_NO_PAD.decode(sealed).ok()).ok_or_else(invalid)?;
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(invalid)?;
         let (nonce, about, mut text) = (Nonce::assume_unique_for_key(*nonce), self.token_about(purpose), text.to_vec());
         let opened = self.token_aead()?.open_in_place(nonce, Aad::from(about.as_bytes()), &mut text).map_err(|_| invalid())?;
