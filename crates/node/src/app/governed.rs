@@ -63,6 +63,22 @@ pub fn check_kind(policy: &Policy, kind: ProductKind) -> Result<()> {
 }
 
 impl App {
+    /// The plan of a grant about a table. Its hashes are the agreement's own.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] when it is about something else; [`Code::PolicyUnsupported`] when its terms do not fit the table.
+    pub fn table_plan(&self, grant: &Grant) -> Result<TablePlan> {
+        if grant.product.kind != ProductKind::Table {
+            return Err(Error::not_found("A table under this token"));
+        }
+        let key = self.agreement_key("table-plan", grant);
+        TablePlan::new(&grant.permit.view, &schema(&grant.product.content)?, key.as_ref()).map_err(|e| {
+            // The reason could name what is hidden.
+            Error::new(Code::PolicyUnsupported, "The agreed terms do not fit the columns of this version of the table; ask its provider.")
+                .with_internal(e)
+        })
+    }
+
     /// A file of the grant's table as a plan shows it; `None` when it shows nothing of it.
     ///
     /// # Errors

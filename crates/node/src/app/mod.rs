@@ -35,7 +35,6 @@ pub mod product_stops;
 pub mod products;
 pub mod publish;
 pub mod received;
-pub mod table_plan;
 pub mod terms_versions;
 pub mod transfers;
 pub mod views;

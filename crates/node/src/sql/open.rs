@@ -3,7 +3,7 @@
 use super::{to_error, to_refusal};
 use crate::{
     app::{App, access::Grant, product_files::keeper, weighing::Portion},
-    files::seal::{Expected, Intact, Seal},
+    files::{seal::Intact, serve},
 };
 use fondaco_core::{Code, Error, Result, participant::Slug};
 use fondaco_store::ProductFile;
@@ -79,20 +79,9 @@ impl Opened {
     /// A file of the table, open and found to be the one that was published.
     async fn source(&self, row: &ProductFile) -> Result<SourceFile> {
         let (app, product) = (&self.app, &self.grant.product);
-        let (path, keeper) = (app.product_file_path(product, row)?, keeper(row));
-        let seal = row.seal.as_deref().map(Seal::from_stored);
-        let expected = Expected { path, size: row.size, sha256: row.sha256.clone(), keeper, seal };
-        let intact = match app.verdicts.open(&expected, app.now()).await? {
-            Ok(intact) => intact,
-            Err(damage) => {
-                app.product_damaged(product, row, &damage).await?;
-                return Err(damage.to_error(&expected.path));
-            }
-        };
-        if intact.resealed {
-            app.product_file_reseal(product, row, Some(&intact.seal).filter(|_| intact.settled)).await?;
-        }
-        let Intact { file, seal, .. } = intact;
+        let path = app.product_file_path(product, row)?;
+        let Intact { file, seal, .. } = serve::open(app, product, row, &path).await?;
+        let keeper = keeper(row);
         let still_same = move |file: &File| {
             if seal.holds(&file.metadata()?, keeper) { Ok(()) } else { Err(io::Error::other("the file changed while it was read")) }
         };

@@ -45,7 +45,7 @@ pub fn open(path: &Path) -> Result<File, TablesError> {
 
 /// A file that is read at any place by several at once: nobody's reading moves anybody else's.
 #[derive(Clone, Debug)]
-pub(super) struct Positioned {
+pub(crate) struct Positioned {
     file: Arc<File>,
     size: u64,
 }
@@ -56,8 +56,18 @@ impl Positioned {
         Ok(Self { file, size })
     }
 
+    /// A file that was found to have so many bytes.
+    pub(crate) fn of_size(file: File, size: u64) -> Self {
+        Self { file: Arc::new(file), size }
+    }
+
+    /// The file itself.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Exactly the bytes from `at`.
-    pub(super) fn bytes(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    pub(crate) fn bytes(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         use std::os::unix::fs::FileExt;
         let end = u64::try_from(length).ok().and_then(|l| at.checked_add(l));
         if end.is_none_or(|end| end > self.size) {
@@ -77,7 +87,7 @@ impl Length for Positioned {
 
 /// Reads on from a place.
 #[derive(Debug)]
-pub(super) struct From {
+pub(crate) struct From {
     file: Positioned,
     at: u64,
 }
@@ -117,12 +127,9 @@ impl Footer {
 
     /// Reads and checks the footer of a file whose columns must be `schema`'s. `name` stands for the file in messages.
     pub(super) fn read(file: &Positioned, name: &str, schema: &TableSchema) -> Result<Self, TablesError> {
-        let bytes = footer_bytes(file, name)?;
         let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
-        check_footer(&bytes).map_err(|reason| malformed(reason.into()))?;
+        let metadata = metadata(file, name)?;
         guarded(name, || {
-            let metadata = ParquetMetaDataReader::decode_metadata(&bytes).map_err(|e| malformed(e.to_string()))?;
-            check_layout(&metadata, file.len() - TRAILER_BYTES - bytes.len() as u64).map_err(malformed)?;
             let types = source_types(&metadata);
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
             let arrow = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|e| malformed(e.to_string()))?;
@@ -131,6 +138,18 @@ impl Footer {
             Ok(Self { arrow })
         })
     }
+}
+
+/// Reads a footer, and checks every place that it names. `name` stands for the file in messages.
+pub(crate) fn metadata(file: &Positioned, name: &str) -> Result<ParquetMetaData, TablesError> {
+    let bytes = footer_bytes(file, name)?;
+    let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
+    check_footer(&bytes).map_err(|reason| malformed(reason.into()))?;
+    guarded(name, || {
+        let metadata = ParquetMetaDataReader::decode_metadata(&bytes).map_err(|e| malformed(e.to_string()))?;
+        check_layout(&metadata, file.len() - TRAILER_BYTES - bytes.len() as u64).map_err(malformed)?;
+        Ok(metadata)
+    })
 }
 
 fn footer_bytes(file: &Positioned, name: &str) -> Result<Vec<u8>, TablesError> {

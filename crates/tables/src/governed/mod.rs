@@ -27,6 +27,7 @@ mod virtual_parquet;
 
 pub use cache::{Cache, CachedFile};
 pub use footer::{MAX_FOOTER_BYTES, open};
+pub(crate) use footer::{Positioned, metadata};
 pub use governor::{Content, GovernedFile, Governor, Source};
 pub use plan::{TablePlan, check};
 pub use preview::{PREVIEW_MAX_ROWS, first_rows};

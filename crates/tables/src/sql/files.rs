@@ -22,29 +22,26 @@ use futures::{FutureExt, future::BoxFuture};
 use parquet::{
     arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
     errors::ParquetError,
-    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
+    file::metadata::ParquetMetaData,
 };
 use std::{
     fs::File,
     io,
     ops::Range,
-    os::unix::fs::FileExt,
     sync::{Arc, OnceLock},
 };
 
+use crate::governed::{Positioned, metadata};
+
 /// The address under which a plan knows the files. Nothing can be reached by it: the store behind it is empty.
 pub(super) const PLACE: &str = "table:///";
-/// Longest footer. One of two thousand columns and as many row groups has some tens of megabytes.
-const FOOTER_MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// A footer's length and the magic number after it.
-const TAIL_BYTES: u64 = 8;
 
 /// Looks whether an open file is still the one that was checked, after each reading of it.
 pub type StillSame = Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
 
 /// A Parquet file of a table, open.
 pub struct SourceFile {
-    file: File,
+    file: Positioned,
     size: u64,
     still_same: StillSame,
     footer: OnceLock<Arc<ParquetMetaData>>,
@@ -59,32 +56,27 @@ impl std::fmt::Debug for SourceFile {
 impl SourceFile {
     /// An open file of so many bytes.
     pub fn new(file: File, size: u64, still_same: StillSame) -> Self {
-        Self { file, size, still_same, footer: OnceLock::new() }
+        Self { file: Positioned::of_size(file, size), size, still_same, footer: OnceLock::new() }
     }
 
     fn read(&self, range: &Range<u64>) -> Result<Bytes, ParquetError> {
-        if range.start > range.end || range.end > self.size {
-            return Err(ParquetError::EOF("a part lies beyond the end of its file".into()));
-        }
-        let length = usize::try_from(range.end - range.start).map_err(|e| ParquetError::External(e.into()))?;
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, range.start).map_err(failed)?;
-        (self.still_same)(&self.file).map_err(failed)?;
+        let length = range.end.checked_sub(range.start).and_then(|l| usize::try_from(l).ok());
+        let length = length.ok_or_else(|| ParquetError::EOF("a part ends before it begins".into()))?;
+        let bytes = self.file.bytes(range.start, length).map_err(failed)?;
+        self.check()?;
         Ok(bytes.into())
+    }
+
+    fn check(&self) -> Result<(), ParquetError> {
+        (self.still_same)(self.file.file()).map_err(failed)
     }
 
     fn footer(&self) -> Result<Arc<ParquetMetaData>, ParquetError> {
         if let Some(known) = self.footer.get() {
             return Ok(Arc::clone(known));
         }
-        let start = self.size.checked_sub(TAIL_BYTES).ok_or_else(|| ParquetError::EOF("shorter than a footer".into()))?;
-        let tail = self.read(&(start..self.size))?;
-        let length = tail.first_chunk::<4>().map_or(u64::MAX, |four| u64::from(u32::from_le_bytes(*four)));
-        // An encrypted file ends differently, and is none of ours.
-        if &tail[4..] != b"PAR1" || length > FOOTER_MAX_BYTES || length > start {
-            return Err(ParquetError::General("not the footer of a Parquet file".into()));
-        }
-        let metadata = ParquetMetaDataReader::decode_metadata(&self.read(&(start - length..start))?)?;
+        let metadata = metadata(&self.file, "a file of the table").map_err(|e| ParquetError::External(Box::new(e)))?;
+        self.check()?;
         Ok(Arc::clone(self.footer.get_or_init(|| Arc::new(metadata))))
     }
 }
