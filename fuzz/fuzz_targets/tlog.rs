@@ -2,7 +2,7 @@
 //! one, policies, receipts, tiles. What is read is read back the same.
 #![no_main]
 
-use fondaco_tlog::{Checkpoint, Note, entries, note, policy::Policy, proof::Proof, tile, witness};
+use fondaco_tlog::{bundle::Bundle, Checkpoint, Note, entries, note, policy::Policy, proof::Proof, tile, witness};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -19,6 +19,10 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(proof) = Proof::parse(data) {
         assert_eq!(proof.to_string().as_bytes(), data);
+    }
+    if let Ok(bundle) = Bundle::parse(data) {
+        assert_eq!(bundle.print().as_deref().map(str::as_bytes), Ok(data));
+        let _ = bundle.verify(None);
     }
     let _ = note::Signature::parse_lines(data);
     let _ = witness::parse_size(data);

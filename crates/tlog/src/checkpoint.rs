@@ -81,7 +81,7 @@ impl Checkpoint {
     }
 
     /// Reads a checkpoint that one of `keys` (and not only a witness) must have signed.
-    pub fn open<'k>(note: &Note, keys: impl IntoIterator<Item = &'k VerifierKey> + Clone) -> Result<Self, CheckpointError> {
+    pub fn open<'k>(note: &Note, keys: impl IntoIterator<Item = &'k VerifierKey>) -> Result<Self, CheckpointError> {
         note.verify(keys)?;
         Self::parse(note.text())
     }

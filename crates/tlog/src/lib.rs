@@ -14,8 +14,10 @@
 //! | [`witness`] | c2sp.org/tlog-witness |
 //! | [`policy`] | c2sp.org/tlog-policy |
 //! | [`proof`] | c2sp.org/tlog-proof |
+//! | [`bundle`] | our own: a receipt with what opens its leaf, and the keys |
 
 pub mod audit;
+pub mod bundle;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod entries;

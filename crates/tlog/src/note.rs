@@ -148,14 +148,17 @@ impl VerifierKey {
     }
 
     /// Checks a signature over a note's text. The time of a cosignature is returned, in seconds since 1970.
-    fn verify(&self, text: &str, signature: &[u8]) -> Option<Option<u64>> {
+    fn verify(&self, text: &str, signature: &[u8]) -> Result<Option<u64>, NoteError> {
+        let bad = || NoteError::BadSignature(self.name.to_string());
         match self.kind {
-            KeyKind::Ed25519 => self.verify_bytes(text.as_bytes(), signature).then_some(None),
+            KeyKind::Ed25519 => self.verify_bytes(text.as_bytes(), signature).then_some(None).ok_or_else(bad),
             KeyKind::CosignatureV1 => {
-                let (time, signature) = signature.split_first_chunk::<8>()?;
+                let (time, signature) = signature.split_first_chunk::<8>().ok_or_else(bad)?;
                 let time = u64::from_be_bytes(*time);
                 let dated = crate::cosignature::is_time(time) && crate::Checkpoint::parse(text).is_ok();
-                (dated && self.verify_bytes(crate::cosignature::message(text, time).as_bytes(), signature)).then_some(Some(time))
+                (dated && self.verify_bytes(crate::cosignature::message(text, time).as_bytes(), signature))
+                    .then_some(Some(time))
+                    .ok_or_else(bad)
             }
         }
     }
@@ -356,15 +359,16 @@ impl Note {
 
     /// Who of `keys` has signed, each named once, in the order of the lines. Signatures of others are ignored; one of
     /// a known key that does not hold, or nobody known at all, refuses the note.
-    pub fn verify<'k>(&self, keys: impl IntoIterator<Item = &'k VerifierKey> + Clone) -> Result<Vec<Verified<'k>>, NoteError> {
+    pub fn verify<'k>(&self, keys: impl IntoIterator<Item = &'k VerifierKey>) -> Result<Vec<Verified<'k>>, NoteError> {
+        let keys: Vec<&VerifierKey> = keys.into_iter().collect();
         let mut verified: Vec<Verified> = Vec::new();
         for signature in &self.signatures {
-            let mut known = keys.clone().into_iter().filter(|k| signature.is_by(k));
-            let Some(key) = known.next() else { continue };
-            if known.any(|other| other != key) {
+            let mut known = keys.iter().filter(|k| signature.is_by(k));
+            let Some(&key) = known.next() else { continue };
+            if known.any(|other| *other != key) {
                 return Err(NoteError::Ambiguous(format!("{} {}", key.name, key.id)));
             }
-            let time = key.verify(&self.text, &signature.bytes).ok_or_else(|| NoteError::BadSignature(key.name.to_string()))?;
+            let time = key.verify(&self.text, &signature.bytes)?;
             if !verified.iter().any(|v| v.key == key) {
                 verified.push(Verified { key, time });
             }

@@ -96,9 +96,9 @@ pub struct Trusted {
 
 impl Policy {
     /// A policy that trusts these logs and asks all of these witnesses, or no one if there are none.
-    pub fn all(logs: Vec<VerifierKey>, witnesses: Vec<VerifierKey>) -> Result<Self, PolicyError> {
+    pub fn all(logs: &[VerifierKey], witnesses: &[VerifierKey]) -> Result<Self, PolicyError> {
         let mut text = String::new();
-        for log in &logs {
+        for log in logs {
             text += &format!("log {log}\n");
         }
         for (number, witness) in witnesses.iter().enumerate() {
@@ -123,6 +123,10 @@ impl Policy {
             parser.line(line).map_err(|why| PolicyError::Line { line: number + 1, why })?;
         }
         let quorum = parser.quorum.ok_or(PolicyError::NoQuorum)?;
+        let quorum = match quorum {
+            Quorum::Nobody => None,
+            Quorum::Name(name) => Some(name),
+        };
         let policy = Self { logs: parser.logs, witnesses: parser.witnesses, groups: parser.groups, quorum };
         let most = policy.logs.len().max(policy.witnesses.len()).max(policy.groups.len());
         if most > DEFINITIONS_MAX { Err(PolicyError::TooLarge) } else { Ok(policy) }
@@ -182,7 +186,13 @@ struct Parser {
     groups: BTreeMap<String, Group>,
     /// Names that are a group's member already: each counts in one place only.
     used: BTreeSet<String>,
-    quorum: Option<Option<String>>,
+    quorum: Option<Quorum>,
+}
+
+/// What a quorum line says.
+enum Quorum {
+    Nobody,
+    Name(String),
 }
 
 impl Parser {
@@ -248,11 +258,11 @@ impl Parser {
             return Err("a second quorum".into());
         }
         if name == "none" {
-            self.quorum = Some(None);
+            self.quorum = Some(Quorum::Nobody);
             return Ok(());
         }
         self.known_name(name)?;
-        self.quorum = Some(Some(name.to_owned()));
+        self.quorum = Some(Quorum::Name(name.to_owned()));
         Ok(())
     }
 
@@ -355,7 +365,7 @@ mod tests {
         assert!(matches!(policy.check(&forged), Err(Unsatisfied::Checkpoint(_))));
         let not_one = Note::new("hello\n".into(), vec![a.sign("hello\n")]).expect("a note");
         assert!(matches!(policy.check(&not_one), Err(Unsatisfied::Checkpoint(_))));
-        let only_witness = Policy::all(vec![], vec![witness(10).verifier().clone()]).expect("a policy");
+        let only_witness = Policy::all(&[], &[witness(10).verifier().clone()]).expect("a policy");
         assert_eq!(only_witness.check(&note(&[10])), Err(Unsatisfied::Log("log.example".into())), "a witness is no log");
     }
 
@@ -428,10 +438,10 @@ mod tests {
 
     #[test]
     fn a_policy_of_everyone() {
-        let keys: Vec<_> = [10, 11].map(|n| witness(n).verifier().clone()).into();
-        let policy = Policy::all(vec![log("log.example", 1).verifier().clone()], keys.clone()).expect("a policy");
+        let keys = [10, 11].map(|n| witness(n).verifier().clone());
+        let policy = Policy::all(&[log("log.example", 1).verifier().clone()], &keys).expect("a policy");
         assert!(policy.check(&note(&[10, 11])).is_ok() && policy.check(&note(&[10])).is_err());
-        assert!(Policy::all(vec![], vec![keys[0].clone(), keys[0].clone()]).is_err(), "one key is one witness");
+        assert!(Policy::all(&[], &[keys[0].clone(), keys[0].clone()]).is_err(), "one key is one witness");
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 //! `.tlog-proof`.
 
 use crate::{
-    Hash, Note, SIZE_MAX,
+    Checkpoint, Hash, Note, SIZE_MAX,
     note::{NOTE_BYTES_MAX, NoteError},
     policy::{Policy, Trusted, Unsatisfied},
     text::{decimal, line},
@@ -100,9 +100,10 @@ impl Proof {
 
     /// Checks that the entry with this hash is in the log, by what the policy trusts.
     pub fn verify(&self, leaf: &Hash, policy: &Policy) -> Result<Trusted, Unproven> {
-        let trusted = policy.check(&self.checkpoint)?;
-        verify::inclusion(leaf, self.index, trusted.checkpoint.size, &self.hashes, &trusted.checkpoint.root)?;
-        Ok(trusted)
+        // The cheap check first: whoever sends nonsense does not make us verify signatures.
+        let checkpoint = Checkpoint::parse(self.checkpoint.text()).map_err(Unsatisfied::from)?;
+        verify::inclusion(leaf, self.index, checkpoint.size, &self.hashes, &checkpoint.root)?;
+        Ok(policy.check(&self.checkpoint)?)
     }
 }
 
@@ -123,7 +124,6 @@ impl fmt::Display for Proof {
 mod tests {
     use super::*;
     use crate::{
-        Checkpoint,
         cosignature::CosigningKey,
         note::{KeyName, SigningKey},
         prove,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn policy() -> Policy {
-        Policy::all(vec![log().verifier().clone()], vec![witness().verifier().clone()]).expect("a policy")
+        Policy::all(&[log().verifier().clone()], &[witness().verifier().clone()]).expect("a policy")
     }
 
     fn proof(index: u64, size: u64) -> Proof {
@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_is_refused() {
-        let (leaf, policy) = (leaves(300)[270], policy());
-        let text = proof(270, 300).to_string();
+        let (leaf, policy) = (leaves(5)[3], policy());
+        let text = proof(3, 5).to_string();
         for at in 0..text.len() {
             for bit in 0..8 {
                 let mut bytes = text.clone().into_bytes();
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(proof.verify(&leaves(300)[271], &policy()), Err(ProofError::Root.into()));
         assert!(Proof { index: 271, ..proof.clone() }.verify(&leaf, &policy()).is_err());
         assert_eq!(Proof { index: 300, ..proof.clone() }.verify(&leaf, &policy()), Err(ProofError::Sizes(300, 300).into()));
-        let other = Policy::all(vec![log().verifier().clone()], vec![]).expect("a policy");
+        let other = Policy::all(&[log().verifier().clone()], &[]).expect("a policy");
         assert!(proof.verify(&leaf, &other).is_ok());
         let checkpoint = Checkpoint::parse(proof.checkpoint.text()).expect("one");
         let alone = Proof { checkpoint: checkpoint.sign(&log()).expect("signs"), ..proof };
