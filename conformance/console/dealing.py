@@ -27,6 +27,7 @@ def run(report, seller: Visitor, buyer: Visitor, texts: dict) -> None:
     search(deal)
     approve(deal)
     download(deal)
+    first_rows(deal)
     suspend_and_resume(deal)
     files(deal)
     end(deal)
@@ -189,6 +190,23 @@ def download(deal: Deal) -> None:
     deal.check("the profile file is one", profile.get("shareCredentialsVersion") == 1, profile.keys())
     deal.check("with the lines that use it", "load_as_pandas" in buyer.page.locator("#python").inner_text())
     buyer.look("agreement")
+
+
+def first_rows(deal: Deal) -> None:
+    """The seller looks with the buyer's eyes, under the agreement and under the offer."""
+    seller = deal.seller
+    seller.room("/agreements")
+    seller.page.locator('main a[href*="/agreements/"]').first.click()
+    seller.link("first-rows-see-consumer").click()
+    seller.page.wait_for_url("**/preview")
+    seen = seller.page.locator("table.rows tbody tr").count()
+    deal.check("the seller sees the rows that the buyer sees", seen > 0, seen)
+    seller.look("first rows, consumer")
+    seller.room("/products/wind")
+    seller.link("first-rows-see").first.click()
+    seller.page.wait_for_url("**/preview")
+    deal.check("and a buyer's", seller.page.locator("table.rows tbody tr").count() == seen)
+    seller.look("first rows, buyer")
 
 
 def suspend_and_resume(deal: Deal) -> None:

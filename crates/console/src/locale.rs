@@ -56,6 +56,7 @@ areas! {
     "detail",
     "error",
     "event",
+    "first-rows",
     "home",
     "kind",
     "label",

@@ -191,6 +191,16 @@ fn a_deal_by_command_line() {
     assert_eq!(status, 1);
     assert_eq!(done(&acme.dir, &["transfer", "resume", &transfer])["state"], "STARTED");
     done(&acme.dir, &["transfer", "end", &transfer]);
+    let seen = done(&acme.dir, &["agreement", "preview", &agreement, "--rows", "1"]);
+    let offered = done(&acme.dir, &["product", "preview", "air"]);
+    assert_eq!(offered["offers"][0]["alternatives"][0]["columns"], seen["columns"]);
+    assert_eq!(seen["rows"].as_array().map(Vec::len), Some(1), "{seen}");
+    assert_eq!(refused(&beta.dir, &["agreement", "preview", &agreement]), "FDC-1003");
+    let text = |dir: &Path| {
+        let said = fondaco(&["--dir", dir.to_str().expect("utf-8"), "agreement", "usage", &agreement]).stdout;
+        String::from_utf8(said).expect("utf-8")
+    };
+    assert!(text(&beta.dir).contains("weighed by the provider") && text(&acme.dir).contains("BYTES"));
     assert_eq!(done(&acme.dir, &["agreement", "stop", &agreement, "--reason", "A leak."])["state"], "stopped");
     assert_eq!(done(&acme.dir, &["agreement", "list", "--state", "stopped"])["agreements"][0]["id"], agreement.as_str());
     let (status, _) = json(&beta.dir, &["fetch", &agreement, "--out", elsewhere]);

@@ -56,8 +56,12 @@ async fn every_page_opens_once_signed_in() {
             other if other.starts_with("/p/{slug}/publish/{id}") || other == "/p/{slug}/connections/{id}" => {
                 (filled(other, "consumer", "pub_x"), StatusCode::NOT_FOUND)
             }
+            // Its provider alone has rows to look at.
+            "/p/{slug}/agreements/{id}/preview" => (filled(route.path, "consumer", &deal.agreement), StatusCode::FORBIDDEN),
             // The consumer has no products; the provider's own page is looked at below.
-            "/p/{slug}/offers/{id}/rules" => (filled(route.path, "consumer", "off_x"), StatusCode::NOT_FOUND),
+            "/p/{slug}/offers/{id}/rules" | "/p/{slug}/offers/{id}/preview" => {
+                (filled(route.path, "consumer", "off_x"), StatusCode::NOT_FOUND)
+            }
             "/p/{slug}/products/{id}" => (filled(route.path, "consumer", "wind"), StatusCode::NOT_FOUND),
             other => {
                 assert!(!other.contains("{id}"), "{other}: say here which id it takes");
@@ -79,6 +83,11 @@ async fn every_page_opens_once_signed_in() {
     assert!(seen.len() > 15, "the table shrank: {seen:?}");
     let provider = deal.provider.signed_in().await;
     let product = provider.page("/p/provider/products/wind").await;
+    let preview = provider.page(&format!("/p/provider/agreements/{}/preview", deal.agreement)).await;
+    assert!(preview.contains("<th scope=\"col\"><bdi>wind_m_s</bdi></th>") && preview.contains("<td><bdi>3.5</bdi></td>"), "{preview}");
+    let offered = path_in(&product, "/p/provider/offers/").to_owned();
+    assert!(offered.ends_with("/preview"), "{offered}");
+    assert!(provider.page(&offered).await.contains("<bdi>wind_m_s</bdi>"));
     assert!(product.contains("wind_m_s") && product.contains("/p/provider/products/wind/withdraw"));
     assert!(provider.page("/p/provider").await.contains("Wind at the coast"));
     let withdrawn = provider.post("/p/provider/products/wind/withdraw", &[("csrf", &field(&product, "csrf"))]).await;

@@ -137,6 +137,8 @@ pub struct AgreementPage {
     pub uses: Option<Uses>,
     /// The transfers under it, the latest first.
     pub transfers: Vec<TransferRow>,
+    /// Whether there are rows to be seen as the consumer sees them: we provide a table.
+    pub has_preview: bool,
     /// Whether the user may give notice.
     pub can_end: bool,
     /// Whether the user may stop it for now.
@@ -208,6 +210,8 @@ mod tests {
         assert!(end.expect("a form").contains("name=\"reason\""));
         assert!(html.contains("<progress"));
         assert!(!html.contains("/profile\""));
+        assert!(html.contains(&format!("href=\"/p/suzhou/agreements/{}/preview\"", page.id)));
+        assert!(!render(&AgreementPage::sample()).contains("/preview\""));
     }
 
     #[test]

@@ -221,6 +221,7 @@ mod tests {
         let html = render(&page);
         assert!(form(&html, &action).is_some());
         assert!(!html.contains("name=\"offer\""));
+        assert!(html.contains(&format!("/p/suzhou/offers/{}/preview", page.offers[0].id)));
         assert!(html.contains("336,776"));
         assert!(html.contains("Distinct"));
         page.owner =

@@ -45,6 +45,8 @@ pub struct PublishReviewPage {
     pub remarks: Vec<RemarkView>,
     /// The version it becomes, where there are others of the id.
     pub version: Option<u64>,
+    /// Whether there are rows to be seen as buyers would see them: a table was read.
+    pub has_preview: bool,
 }
 
 page!(PublishReviewPage);
@@ -71,6 +73,7 @@ mod tests {
         let action = format!("/p/suzhou/publish/{}/review", page.frame.id);
         let html = render(&page);
         assert!(form(&html, &action).is_some());
+        assert!(html.contains(&format!("href=\"/p/suzhou/publish/{}/preview\"", page.frame.id)));
         assert!(html.contains("&#34;permission&#34;") && html.contains("class=\"terms\""));
         for fact in &page.facts {
             assert!(fact.label().exists(), "{}", fact.code);

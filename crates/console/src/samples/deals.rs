@@ -274,6 +274,7 @@ impl AgreementPage {
             changes: None,
             signatures: vec![(hefei(), true), (suzhou(), true)],
             events: Vec::new(),
+            has_preview: false,
             can_end: false,
             can_stop: false,
             can_resume: false,
@@ -324,6 +325,7 @@ impl AgreementPage {
                 volume_limit: Some(Bytes(2_000_000_000)),
             }),
             transfers: transfers().into_iter().skip(1).take(1).collect(),
+            has_preview: true,
             can_end: true,
             can_stop: true,
             ..Self::sample()

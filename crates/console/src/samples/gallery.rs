@@ -1,8 +1,8 @@
 //! Every page in its states, rendered with its sample values.
 
 use crate::pages::{
-    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, HomePage, LoginPage, LoginProblem,
-    NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
+    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, FirstRowsPage, HomePage, LoginPage,
+    LoginProblem, NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
     PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, RulesPage, TokensPage, TransferPage,
     TransfersPage, WaitingPage,
 };
@@ -61,6 +61,10 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("agreement-available", AgreementPage::sample_available())?;
     gallery.add("agreement-provider", AgreementPage::sample_provider())?;
     gallery.add("agreement-ending", AgreementPage::sample_ending())?;
+    gallery.add("first-rows", FirstRowsPage::sample())?;
+    gallery.add("first-rows-offer", FirstRowsPage::sample_offer())?;
+    let nothing = Some(Text::say("first-rows-none"));
+    gallery.add("first-rows-nothing", FirstRowsPage { alternatives: Vec::new(), nothing, ..FirstRowsPage::sample() })?;
     gallery.add("rules", RulesPage::sample())?;
     gallery.add("rules-offer", RulesPage::sample_offer())?;
     gallery.add("transfers", TransfersPage::sample())?;

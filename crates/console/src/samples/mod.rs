@@ -3,6 +3,7 @@
 
 mod catalog;
 mod deals;
+mod first_rows;
 mod gallery;
 mod publish;
 mod rooms;

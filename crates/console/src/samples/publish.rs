@@ -236,6 +236,7 @@ impl PublishReviewPage {
             offers: vec![terms()],
             remarks: vec![RemarkView { code: "contact-missing".into() }],
             version: Some(3),
+            has_preview: true,
         }
     }
 }

@@ -165,6 +165,19 @@ fn permission(rule: &Value) -> Result<(Permission, Option<Price>)> {
     Ok((permission, price))
 }
 
+/// The operators that a left operand of ours takes.
+fn operators(left: &str) -> &'static str {
+    match left {
+        "dateTime" => "lt, lteq, gt, gteq, eq, neq",
+        "elapsedTime" | "count" | "volume" => "lteq, lt",
+        "version" | "minGroupSize" => "gteq",
+        "fields" => "eq, isAnyOf",
+        "mask" => "eq, isAllOf",
+        "rowFilter" | "noticePeriod" => "eq",
+        _ => "eq, neq, isAnyOf, isNoneOf",
+    }
+}
+
 pub(super) fn constraint(value: &Value) -> Result<Constraint> {
     let map = value.as_object().ok_or_else(|| Error::invalid("A constraint is a JSON object."))?;
     let get = |name: &str| map.iter().find(|(k, _)| strip(k) == name).map(|(_, v)| v);
@@ -189,7 +202,14 @@ pub(super) fn constraint(value: &Value) -> Result<Constraint> {
             return Err(unsupported(&format!("\"{}\" in the constraint \"{}\" is not known here", clip(key), clip(left))));
         }
     }
-    let wrong_op = || unsupported(&format!("the constraint \"{}\" cannot be checked with the operator \"{}\"", clip(left), clip(op)));
+    let wrong_op = || {
+        unsupported(&format!(
+            "the constraint \"{}\" cannot be checked with the operator \"{}\"; it takes {}",
+            clip(left),
+            clip(op),
+            operators(left)
+        ))
+    };
     let wrong_value = |want: &str| Error::invalid(format!("The constraint \"{}\" needs {want} as \"rightOperand\".", clip(left)));
     match left {
         "dateTime" => {

@@ -3,7 +3,7 @@
 use super::{
     Body, KeyHeader, Query, Segments,
     auth::Acting,
-    types::{AgreementBody, ReasonBody, TransferBody, UsageRecordBody},
+    types::{AgreementBody, PreviewBody, ReasonBody, TransferBody, UsageRecordBody},
     versions::{self, ChangeBody},
 };
 use crate::{
@@ -150,6 +150,37 @@ pub async fn usage(
 ) -> ApiResult<Json<UsageRecordsBody>> {
     let page = app.list_usage(&acting.participant.slug, id(&path), query.after, query.limit).await?;
     Ok(Json(UsageRecordsBody { usage: page.items.iter().map(Into::into).collect(), next: page.next }))
+}
+
+/// How much of a preview.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct PreviewQuery {
+    /// Most rows, 1 to 100.
+    pub rows: Option<u32>,
+}
+
+/// The first rows under an agreement.
+#[derive(Serialize, ToSchema)]
+pub struct AgreementPreviewBody {
+    /// The dataset id of the version that they are of.
+    dataset: String,
+    #[serde(flatten)]
+    preview: PreviewBody,
+}
+
+/// Preview, as its provider, the first rows exactly as the consumer of an agreement sees them now. Nothing is counted.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/agreements/{id}/preview", tag = "agreements",
+    params(("slug" = String, Path), ("id" = String, Path), PreviewQuery),
+    responses((status = 200, body = AgreementPreviewBody), (status = 403, body = Problem), (status = 404, body = Problem)))]
+pub async fn preview(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Query(query): Query<PreviewQuery>,
+) -> ApiResult<Json<AgreementPreviewBody>> {
+    let (product, preview) = app.agreement_preview(&acting.participant.slug, id(&path), query.rows).await?;
+    Ok(Json(AgreementPreviewBody { dataset: product.dataset_id(), preview: preview.into() }))
 }
 
 /// What the provider finds a payment by.

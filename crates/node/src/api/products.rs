@@ -2,8 +2,9 @@
 
 use super::{
     Body, KeyHeader, Query, Segments,
+    agreements::PreviewQuery,
     auth::Acting,
-    types::{ProductBody, ReasonBody},
+    types::{PreviewBody, ProductBody, ReasonBody},
 };
 use crate::{
     app::{App, publish::Progress, views::ProductsAsked},
@@ -274,6 +275,29 @@ pub async fn withdraw(
 ) -> ApiResult<Json<ProductBody>> {
     let id = path.get("id");
     Ok(Json((&app.product_withdraw(&acting.participant.slug, id, version.version).await?).into()))
+}
+
+/// The first rows under an offer.
+#[derive(Serialize, ToSchema)]
+pub struct OfferPreviewBody {
+    /// The dataset id of the version that they are of.
+    dataset: String,
+    /// For each alternative of the terms.
+    alternatives: Vec<PreviewBody>,
+}
+
+/// Preview the first rows as a buyer of an offer would see them.
+#[utoipa::path(get, path = "/api/v1/participants/{slug}/offers/{id}/preview", tag = "products",
+    params(("slug" = String, Path), ("id" = String, Path), PreviewQuery),
+    responses((status = 200, body = OfferPreviewBody), (status = 400, body = Problem), (status = 404, body = Problem)))]
+pub async fn preview_offer(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Query(query): Query<PreviewQuery>,
+) -> ApiResult<Json<OfferPreviewBody>> {
+    let (product, previews) = app.offer_preview(&acting.participant.slug, &OfferId::from_stored(path.get("id")), query.rows).await?;
+    Ok(Json(OfferPreviewBody { dataset: product.dataset_id(), alternatives: previews.into_iter().map(Into::into).collect() }))
 }
 
 /// Set the decision rules of an offer: what the node does of its own accord in negotiations and transfers about it,

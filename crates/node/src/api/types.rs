@@ -7,6 +7,7 @@ use crate::app::{
     cause::{Cause, Exchange},
     damage::DamagedFile,
     peers::RemoteDataset,
+    preview::Preview,
     products::{Listing, shown_content},
 };
 use fondaco_core::{
@@ -15,13 +16,13 @@ use fondaco_core::{
     life::Stop,
     negotiation::{Ending, Negotiation, Role, State},
     participant::Participant,
-    policy::{Constraint, Policy},
+    policy::{Constraint, Permission, Policy},
     time::Timestamp,
     transfer::{self, Transfer},
 };
 use fondaco_store::{AgreementRow, Event, SignatureRow, Usage, UsageRecord};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 /// A participant.
@@ -712,5 +713,38 @@ impl ReasonBody {
             crate::app::bounded("reason", reason, 2_000)?;
         }
         Ok(reason)
+    }
+}
+
+/// The first rows of a table as the other side sees them.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewBody {
+    /// The terms by which they are seen.
+    terms: Vec<String>,
+    /// The columns that are seen.
+    columns: Vec<String>,
+    /// The rows, by column: a value that is missing is missing, a long text is cut.
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<Map<String, Value>>,
+    /// Fewer rows than asked for were found at the beginning of the table; there may be more further on.
+    looked_at_beginning: bool,
+    /// Where it is set no rows are seen, but aggregates over so many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_group_size: Option<u32>,
+    /// There is no agreement yet, so hashes are under a key that is thrown away: under an agreement they are others.
+    sample_hashes: bool,
+}
+
+impl From<Preview> for PreviewBody {
+    fn from(p: Preview) -> Self {
+        Self {
+            terms: Policy::free(vec![Permission { constraints: p.terms }]).sentences(),
+            columns: p.columns,
+            rows: p.rows,
+            looked_at_beginning: p.looked_at_beginning,
+            min_group_size: p.min_group_size,
+            sample_hashes: p.sample_hashes,
+        }
     }
 }

@@ -97,6 +97,35 @@ fn purposes_in_terms(policy: &Policy) -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// What the terms give of a product.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The product version: the agreed one, or the newest where the terms include later versions.
+    pub product: Product,
+    /// The bounds.
+    pub permit: Permit,
+}
+
+/// What an agreement's terms give its consumer now, of the version that was agreed on and the newest on offer.
+///
+/// # Errors
+/// [`Code::PolicyDenied`], [`Code::Unpaid`], [`Code::PolicyUnsupported`].
+pub fn shown_to(row: &AgreementRow, agreed: Product, latest: Option<Product>, used: Usage, now: Timestamp) -> Result<Shown> {
+    let policy = row
+        .policy
+        .as_ref()
+        .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
+    // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
+    let counted = Usage { reads: used.reads.saturating_sub(1), ..used };
+    match policy.evaluate(&facts_of(policy, row, now, counted).as_facts()) {
+        Verdict::Permit(permit) => {
+            let latest = latest.filter(|l| permit.later_versions && l.reference.version > agreed.reference.version);
+            Ok(Shown { product: latest.unwrap_or(agreed), permit })
+        }
+        Verdict::Deny(denial) => Err(denied(&denial)),
+    }
+}
+
 /// Access that is open right now.
 #[derive(Clone, Debug)]
 pub struct Grant {
@@ -171,22 +200,11 @@ impl App {
                 Ok((t, row, product, latest, used))
             })
             .await?;
-        let policy = agreement
-            .policy
-            .as_ref()
-            .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
-        // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
-        let counted = Usage { reads: used.reads.saturating_sub(1), ..used };
-        match policy.evaluate(&facts_of(policy, &agreement, now, counted).as_facts()) {
-            Verdict::Permit(permit) => {
-                let notice = agreement.life.notice.as_ref().map(|n| n.ends_at);
-                let watch = Watch::new(closed, [permit.until, notice].into_iter().flatten().min());
-                let agreed = product.reference.clone();
-                let latest = latest.filter(|l| permit.later_versions && l.reference.version > agreed.version);
-                Ok(Grant { transfer, agreement, product: latest.unwrap_or(product), agreed, permit, watch })
-            }
-            Verdict::Deny(denial) => Err(denied(&denial)),
-        }
+        let agreed = product.reference.clone();
+        let Shown { product, permit } = shown_to(&agreement, product, latest, used, now)?;
+        let notice = agreement.life.notice.as_ref().map(|n| n.ends_at);
+        let watch = Watch::new(closed, [permit.until, notice].into_iter().flatten().min());
+        Ok(Grant { transfer, agreement, product, agreed, permit, watch })
     }
 
     /// The same grant about another version, where the terms include it: any from the agreed one to the newest.

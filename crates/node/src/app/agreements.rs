@@ -6,7 +6,7 @@ use fondaco_core::{
     life::Stop,
     negotiation::Role,
     participant::{Did, Slug},
-    product::ProductRef,
+    product::{ProductKind, ProductRef},
     transfer::Transfer,
 };
 use fondaco_store::{AgreementRow, Event, SignatureRow, Usage};
@@ -26,6 +26,8 @@ pub struct AgreementView {
     pub signatures: Vec<SignatureRow>,
     /// The stop of its product (provider).
     pub product_stop: Option<Stop>,
+    /// Whether its product is a table of ours (provider).
+    pub is_table: bool,
 }
 
 impl App {
@@ -42,9 +44,11 @@ impl App {
                 let transfers = tx.transfers_of_agreement(&slug, &id)?;
                 let events = tx.events_of(&slug, &format!("agreement:{id}"), 0, TIMELINE_MAX)?;
                 let product = ProductRef::parse_dataset_id(&row.dataset).filter(|_| row.role == Role::Provider);
-                let product_stop = product.map(|p| tx.product_stopped(&slug, &p.id)).transpose()?.flatten();
+                let product_stop = product.as_ref().map(|p| tx.product_stopped(&slug, &p.id)).transpose()?.flatten();
+                let product = product.map(|p| tx.product_get(&slug, &p)).transpose()?.flatten();
+                let is_table = product.is_some_and(|p| p.kind == ProductKind::Table);
                 let signatures = tx.agreement_signatures(&slug, &id)?;
-                Ok(AgreementView { row, used, transfers, events, signatures, product_stop })
+                Ok(AgreementView { row, used, transfers, events, signatures, product_stop, is_table })
             })
             .await
     }

@@ -6,6 +6,7 @@ use crate::{files::serve, secrets::seal::DerivedKey};
 use aws_lc_rs::hmac;
 use fondaco_core::{
     Code, Error, Result,
+    participant::Slug,
     policy::{Permission, Policy, view::View},
     product::{Offer, Product, ProductKind},
 };
@@ -29,7 +30,7 @@ fn hiding(policy: &Policy) -> impl Iterator<Item = View> + '_ {
 }
 
 /// The columns in a product's description.
-fn schema(content: &Value) -> Result<TableSchema> {
+pub(super) fn schema(content: &Value) -> Result<TableSchema> {
     let schema = content.get("schema").cloned().unwrap_or_default();
     serde_json::from_value(schema).map_err(|e| Error::new(Code::DataDamaged, "The table's columns cannot be read.").with_internal(e))
 }
@@ -68,11 +69,19 @@ impl App {
     /// # Errors
     /// [`Code::NotFound`] when it is about something else; [`Code::PolicyUnsupported`] when its terms do not fit the table.
     pub fn table_plan(&self, grant: &Grant) -> Result<TablePlan> {
-        if grant.product.kind != ProductKind::Table {
+        self.plan_of(&grant.transfer.participant, &grant.transfer.agreement_id, &grant.permit.view, &grant.product)
+    }
+
+    /// The plan of a view of a table under an agreement.
+    ///
+    /// # Errors
+    /// As [`App::table_plan`].
+    pub fn plan_of(&self, slug: &Slug, agreement: &str, view: &View, product: &Product) -> Result<TablePlan> {
+        if product.kind != ProductKind::Table {
             return Err(Error::not_found("A table under this token"));
         }
-        let key = self.agreement_key("table-plan", grant);
-        TablePlan::new(&grant.permit.view, &schema(&grant.product.content)?, key.as_ref()).map_err(|e| {
+        let key = self.sealer.derive(&format!("table-plan:{slug}:{agreement}"));
+        TablePlan::new(view, &schema(&product.content)?, key.as_ref()).map_err(|e| {
             // The reason could name what is hidden.
             Error::new(Code::PolicyUnsupported, "The agreed terms do not fit the columns of this version of the table; ask its provider.")
                 .with_internal(e)

@@ -29,6 +29,7 @@ pub mod payments;
 pub mod peers;
 pub mod people;
 pub mod people_change;
+pub mod preview;
 pub mod process;
 pub mod product_files;
 pub mod product_stops;

@@ -7,7 +7,7 @@ use super::{
     failure::Result,
     list_answer,
     negotiation::{events, reason_body},
-    show::{Fields, Table, list, number, text, texts, when},
+    show::{Fields, Table, list, number, preview, text, texts, when},
 };
 use fondaco_core::{Code, life::Phase};
 use serde_json::{Value, json};
@@ -55,6 +55,16 @@ However many requests fetched a file, its rows count once for each query. Bytes 
         /// The agreement's id
         id: String,
     },
+    /// As provider: show the first rows exactly as the consumer of an agreement sees them now
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode agreement preview agr_0190f6c2 --rows 5")]
+    Preview {
+        /// The agreement's id
+        id: String,
+        /// Most rows, 1 to 100
+        #[arg(long, value_name = "N")]
+        rows: Option<u32>,
+    },
     /// End an agreement, by the notice that its terms name; access under it stops when it is over
     ///
     /// Either side may, where the terms have a `noticePeriod`. `agreement show` says when it ends.
@@ -98,6 +108,9 @@ However many requests fetched a file, its rows count once for each query. Bytes 
         accept_changes: bool,
     },
 }
+
+/// What a consumer is told who asks for usage.
+const WEIGHED_BY_PROVIDER: &str = "What was delivered is weighed by the provider, whose node has the records; ask the provider for them. `fondaco agreement show` names it.";
 
 /// Runs the command.
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
@@ -148,8 +161,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
                 let (requests, rows, bytes) = (count("requests"), count("rows"), count("bytes"));
                 table.row([&when(text(u, "lastAt")), text(u, "queryId"), text(u, "fileId"), &requests, &rows, &bytes]);
             }
-            let text = table.render("Nothing was delivered under it yet.");
+            let weighs = found.items.is_empty() && text(&us.get(&["agreements", &id], &[]).await?, "role") == "consumer";
+            let text = table.render(if weighs { WEIGHED_BY_PROVIDER } else { "Nothing was delivered under it yet." });
             Ok(list_answer("usage", found, text))
+        }
+        Command::Preview { id, rows } => {
+            let rows = rows.map(|n| n.to_string());
+            let query: Vec<(&str, &str)> = rows.iter().map(|n| ("rows", n.as_str())).collect();
+            let seen = us.get(&["agreements", &id, "preview"], &query).await?;
+            let text = preview(&seen);
+            Ok(Answer::new(seen, text))
         }
         Command::End { id, reason } => {
             let agreement = us.act(&["agreements", &id, "end"], &reason_body(reason)).await?;
@@ -168,9 +189,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
         }
         Command::Renew { id, accept_changes } => {
             if !accept_changes {
-                let preview = us.get(&["agreements", &id, "renewal"], &[]).await?;
-                if preview.get("sameTerms") != Some(&Value::Bool(true)) {
-                    let mut answer = Answer::new(preview.clone(), renewal(&preview));
+                let offered = us.get(&["agreements", &id, "renewal"], &[]).await?;
+                if offered.get("sameTerms") != Some(&Value::Bool(true)) {
+                    let mut answer = Answer::new(offered.clone(), renewal(&offered));
                     answer.unmet = Some("The terms have changed since; nothing was asked for.".into());
                     return Ok(answer.then(context.command(&format!("agreement renew {id} --accept-changes"))));
                 }

@@ -6,7 +6,7 @@ use super::{
     context::{Context, quoted},
     failure::{Failure, Result},
     list_answer,
-    show::{Fields, TITLE_MAX_CHARS, Table, bytes, count, list, number, short, text, texts, when},
+    show::{Fields, TITLE_MAX_CHARS, Table, bytes, count, list, number, preview, short, text, texts, when},
 };
 use crate::http::problem::Problem;
 use fondaco_core::Code;
@@ -52,6 +52,24 @@ pub(super) enum Command {
         /// Which version [default: the latest]
         #[arg(long, value_name = "N")]
         version: Option<u32>,
+    },
+    /// Show the first rows of a table as buyers would see them, under each of its offers
+    ///
+    /// Hashes are examples: under an agreement they are others.
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode product preview flights --rows 5")]
+    Preview {
+        /// The product's id
+        id: String,
+        /// Which version [default: the latest]
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+        /// Only under this offer
+        #[arg(long, value_name = "OFFER")]
+        offer: Option<String>,
+        /// Most rows, 1 to 100
+        #[arg(long, value_name = "N")]
+        rows: Option<u32>,
     },
     /// Take a product out of the catalogue; agreements already made go on
     #[command(after_long_help = "Example:
@@ -224,6 +242,29 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let document = us.get(&["products", &id, "croissant"], &query).await?;
             let text = format!("{document:#}\n");
             Ok(Answer::new(document, text))
+        }
+        Command::Preview { id, version, offer, rows } => {
+            let us = context.participant().await?;
+            let version = version.map(|v| v.to_string());
+            let query: Vec<(&str, &str)> = version.iter().map(|v| ("version", v.as_str())).collect();
+            let product = us.get(&["products", &id], &query).await?;
+            let rows = rows.map(|n| n.to_string());
+            let query: Vec<(&str, &str)> = rows.iter().map(|n| ("rows", n.as_str())).collect();
+            let offers = list(&product, "offers").iter().map(|o| text(o, "id"));
+            let mut seen = Vec::new();
+            let mut shown = String::new();
+            for offer in offers.filter(|o| offer.as_deref().is_none_or(|only| only == *o)) {
+                let mut one = us.get(&["offers", offer, "preview"], &query).await?;
+                one["offer"] = offer.into();
+                for alternative in list(&one, "alternatives") {
+                    shown.push_str(&format!("Offer {offer}\n{}\n", preview(alternative)));
+                }
+                seen.push(one);
+            }
+            if seen.is_empty() {
+                return Err(Failure::new(Code::NotFound, format!("\"{id}\" has no such offer.")));
+            }
+            Ok(Answer::new(json!({"offers": seen}), shown))
         }
         Command::Withdraw { id, version } => {
             let us = context.participant().await?;

@@ -70,6 +70,39 @@ pub(super) fn texts<'a>(value: &'a Value, key: &str) -> Vec<&'a str> {
     list(value, key).iter().filter_map(Value::as_str).collect()
 }
 
+/// Longest value in a preview, in characters.
+const PREVIEW_CELL_CHARS: usize = 40;
+
+/// The first rows as another sees them, and what is to be known about them.
+pub(super) fn preview(p: &Value) -> String {
+    let mut out: String = texts(p, "terms").iter().map(|term| format!("{}\n", clean(term))).collect();
+    if let Some(rows) = number(p, "minGroupSize") {
+        out.push_str(&format!("No rows are seen: only aggregates over at least {rows} rows, by SQL.\n"));
+        return out;
+    }
+    let columns = texts(p, "columns");
+    let rows = list(p, "rows");
+    let is_number = |column: &str| rows.iter().filter_map(|r| r.get(column)).all(Value::is_number);
+    let mut table = Table::of(columns.iter().map(|name| (short(name, PREVIEW_CELL_CHARS), is_number(name))));
+    for row in rows {
+        let cell = |name: &&str| match row.get(*name) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => short(text, PREVIEW_CELL_CHARS),
+            Some(other) => short(&other.to_string(), PREVIEW_CELL_CHARS),
+        };
+        table.row(columns.iter().map(cell));
+    }
+    let at_beginning = p.get("lookedAtBeginning") == Some(&Value::Bool(true));
+    out.push_str(&table.render(if at_beginning { "No rows are seen at the beginning of the table." } else { "No rows are seen." }));
+    if p.get("sampleHashes") == Some(&Value::Bool(true)) {
+        out.push_str("Hashes are examples: under an agreement they are others.\n");
+    }
+    if !rows.is_empty() && at_beginning {
+        out.push_str("Only the beginning of the table was looked at.\n");
+    }
+    out
+}
+
 /// A table with a heading. Widths count terminal cells, so Chinese titles stay aligned.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -170,6 +203,21 @@ mod tests {
              air      空气质量              12\n"
         );
         assert_eq!(Table::new(&["ID"], &[]).render("No products yet."), "No products yet.\n");
+    }
+
+    #[test]
+    fn a_preview_in_a_terminal() {
+        let mut p = json!({"terms": ["It may be read once."], "columns": ["id", "badge"], "sampleHashes": true, "lookedAtBeginning": true,
+            "rows": [{"id": 10, "badge": "\u{1b}ab"}, {"id": 2}]});
+        assert_eq!(
+            preview(&p),
+            "It may be read once.\nid  badge\n10  \u{fffd}ab\n 2\nHashes are examples: under an agreement they are others.\n\
+             Only the beginning of the table was looked at.\n"
+        );
+        p["rows"] = json!([]);
+        assert!(preview(&p).contains("No rows are seen at the beginning"));
+        p["minGroupSize"] = 5.into();
+        assert!(preview(&p).contains("at least 5 rows") && !preview(&p).contains("badge"));
     }
 
     #[test]

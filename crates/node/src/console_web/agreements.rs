@@ -86,7 +86,7 @@ pub async fn show(State(app): State<App>, room: Room, Path((_, id)): Path<(Strin
 async fn page(app: &App, room: &Room, id: &str) -> Result<AgreementPage> {
     let slug = &room.participant.slug;
     let view = app.agreement(slug, id).await?;
-    let AgreementView { row: a, used, transfers, events, signatures, product_stop } = &view;
+    let AgreementView { row: a, used, transfers, events, signatures, product_stop, is_table } = &view;
     let names = app.names(slug, [(a.role, Some(peer(a)), a.dataset.as_str())]).await?;
     let (life, terms, provider) = (&a.life, a.terms(), a.role == Role::Provider);
     let over = life.phase().is_over();
@@ -136,6 +136,7 @@ async fn page(app: &App, room: &Room, id: &str) -> Result<AgreementPage> {
             .map(|s| (shape::party(room, &names, &s.signer), agreement_signatures::is_valid(s, &a.agreement)))
             .collect(),
         events,
+        has_preview: provider && *is_table,
         can_end: !over && terms.notice.is_some() && life.notice.is_none(),
         can_stop: provider && !over && life.stop.is_none(),
         can_resume: provider && !over && life.stop.is_some(),

@@ -13,6 +13,7 @@ mod connections;
 mod cookies;
 mod events;
 mod file_form;
+mod first_rows;
 mod flash;
 mod guard;
 mod headers;
@@ -107,6 +108,7 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/publish/{id}/terms", publish::terms::save_form),
         page("/p/{slug}/publish/{id}/review", publish::review::show),
         action("/p/{slug}/publish/{id}/review", publish::review::publish),
+        page("/p/{slug}/publish/{id}/preview", first_rows::of_publication),
         page("/p/{slug}/products", products::list),
         page("/p/{slug}/products/{id}", products::show),
         action("/p/{slug}/products/{id}/withdraw", products::withdraw),
@@ -114,6 +116,7 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/rules", rules::save),
         page("/p/{slug}/offers/{id}/rules", rules::show_offer),
         action("/p/{slug}/offers/{id}/rules", rules::save_offer),
+        page("/p/{slug}/offers/{id}/preview", first_rows::of_offer),
         page("/p/{slug}/peers", peers::list),
         action("/p/{slug}/peers", peers::add),
         page("/p/{slug}/peers/{id}", peers::show),
@@ -142,6 +145,7 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/agreements/{id}/renew", agreements::renew),
         action("/p/{slug}/products/{id}/stop", products::stop),
         action("/p/{slug}/products/{id}/resume", products::resume),
+        page("/p/{slug}/agreements/{id}/preview", first_rows::of_agreement),
         page("/p/{slug}/agreements/{id}/document", agreements::document),
         page("/p/{slug}/agreements/{id}/profile", agreements::profile),
         page("/p/{slug}/agreements/{id}/files", agreements::files),

@@ -221,3 +221,48 @@ async fn terms_that_cannot_be_kept_are_refused_at_publication() {
     assert!(refused.text().contains("about tables"), "{}", refused.text());
     assert_eq!(pair.provider.get("/products").await.must(200)["products"], json!([]), "nothing was published");
 }
+
+#[tokio::test]
+async fn a_preview_is_what_the_other_side_sees() {
+    let pair = TestPair::start().await;
+    let terms = [
+        c("fields", "isAnyOf", json!(["id", "site", "badge"])),
+        c("rowFilter", "eq", "site = 'Suzhou' AND wage_hidden <> 'x'"),
+        c("mask", "eq", "hash(badge)"),
+    ];
+    let (agreement, access) = deal(&pair, "staff", &terms).await;
+    let path = format!("/agreements/{agreement}/preview");
+    let seen = pair.provider.get(&path).await.must(200).clone();
+    assert_eq!((&seen["dataset"], &seen["columns"]), (&json!("staff"), &json!(["id", "site", "badge"])));
+    let rows = seen["rows"].as_array().expect("rows");
+    assert_eq!(rows.iter().map(|r| r["id"].clone()).collect::<Vec<_>>(), [1, 3, 5], "{seen}");
+    assert_eq!((&seen["sampleHashes"], &seen["lookedAtBeginning"]), (&json!(false), &json!(false)), "all of it was looked at");
+    // The hashes are those of the files that are delivered.
+    let answer = access.query(&json!({})).await;
+    let file = lines(&answer).into_iter().find(|l| l.get("file").is_some()).expect("a file")["file"].clone();
+    let bytes = access.share.open(Method::GET, file["url"].as_str().expect("an address"), &[]).await.body;
+    let content = read(&pair, "copy", &bytes).await;
+    let mut badges: Vec<_> = rows.iter().map(|r| r["badge"].as_str().expect("a hash").to_owned()).collect();
+    assert_eq!(badges[0], badges[2], "one holder");
+    badges.sort();
+    assert_eq!((content["profile"][2]["min"].as_str(), content["profile"][2]["max"].as_str()), (Some(&*badges[0]), Some(&*badges[2])));
+    assert_eq!(pair.provider.get(&format!("/agreements/{agreement}")).await.must(200)["reads"], 1, "a preview counts as nothing");
+    assert_eq!(pair.provider.get(&format!("{path}?rows=2")).await.must(200)["rows"].as_array().map(Vec::len), Some(2));
+    for wrong in ["0", "101"] {
+        assert_eq!(pair.provider.get(&format!("{path}?rows={wrong}")).await.status, 400);
+    }
+    // Under the offer the same rows, with hashes of no agreement.
+    let offer = pair.provider.get("/products/staff").await.must(200)["offers"][0]["id"].as_str().expect("an id").to_owned();
+    let offered = pair.provider.get(&format!("/offers/{offer}/preview")).await.must(200)["alternatives"][0].clone();
+    assert_eq!((&offered["sampleHashes"], &offered["rows"][0]["id"]), (&json!(true), &json!(1)), "{offered}");
+    assert_ne!(offered["rows"][0]["badge"], rows[0]["badge"]);
+    assert_eq!(offered["rows"][0]["badge"], offered["rows"][2]["badge"]);
+    // The consumer's node has no data, and who sees nothing is shown nothing.
+    assert_eq!(pair.consumer.get(&path).await.status, 403);
+    pair.provider.post(&format!("/agreements/{agreement}/stop"), &json!({"reason": "leak"})).await.must(200);
+    let stopped = pair.provider.get(&path).await;
+    assert!(stopped.status == 403 && stopped.text().contains("leak"), "{}", stopped.text());
+    let (agreement, _) = deal(&pair, "grouped", &[c("minGroupSize", "gteq", 3)]).await;
+    let seen = pair.provider.get(&format!("/agreements/{agreement}/preview")).await.must(200).clone();
+    assert_eq!((&seen["rows"], &seen["minGroupSize"]), (&json!([]), &json!(3)));
+}

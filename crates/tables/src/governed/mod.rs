@@ -30,5 +30,5 @@ pub use footer::{MAX_FOOTER_BYTES, open};
 pub(crate) use footer::{Positioned, metadata};
 pub use governor::{Content, GovernedFile, Governor, Source};
 pub use plan::{TablePlan, check};
-pub use preview::{PREVIEW_MAX_ROWS, first_rows};
+pub use preview::{PREVIEW_LOOKED_AT_ROWS, PREVIEW_MAX_ROWS, first_rows};
 pub use virtual_parquet::{Piece, VirtualFile};

@@ -13,8 +13,8 @@ use crate::{TablesError, publish::guarded};
 
 /// Most rows of a preview.
 pub const PREVIEW_MAX_ROWS: usize = 100;
-/// Most rows looked at for it, so that a filter that few rows satisfy does not read a whole file for a page.
-const LOOKED_AT_ROWS: usize = 500_000;
+/// Most rows of a file looked at for it, so that a filter that few rows satisfy does not read a whole file for a page.
+pub const PREVIEW_LOOKED_AT_ROWS: usize = 500_000;
 /// Most characters of a text in it.
 const TEXT_CHARS: usize = 200;
 /// Most bytes of it as JSON before texts are cut: a row may hold long lists.
@@ -42,7 +42,7 @@ pub fn first_rows(plan: &TablePlan, source: &Source, rows: usize) -> Result<Vec<
         let mut out = Vec::new();
         let mut looked = 0;
         while wanted > 0
-            && looked < LOOKED_AT_ROWS
+            && looked < PREVIEW_LOOKED_AT_ROWS
             && let Some((batch, read)) = shown.next_counted().map_err(|e| failed(&e))?
         {
             looked += read;

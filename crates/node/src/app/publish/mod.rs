@@ -358,6 +358,17 @@ impl App {
         }
     }
 
+    /// What was read for a publication.
+    ///
+    /// # Errors
+    /// When it is not read yet, or is gone.
+    pub(in crate::app) async fn publication_ready(&self, publication: &Publication) -> Result<Ready> {
+        match &publication.state {
+            State::Prepared(prepared) => Ready::read_list(self, prepared.clone()).await,
+            _ => Err(Error::new(Code::NotYet, "The source has not been read yet.")),
+        }
+    }
+
     /// Gives a publication up, with everything it holds.
     ///
     /// # Errors

@@ -100,7 +100,7 @@ pub(super) fn parse(id: &str) -> Result<PublicationId> {
     if ours { Ok(PublicationId::from_stored(id)) } else { Err(Error::not_found("This publication")) }
 }
 
-async fn find(app: &App, room: &Room, id: &str) -> Result<Publication> {
+pub(super) async fn find(app: &App, room: &Room, id: &str) -> Result<Publication> {
     app.publication(&room.participant.slug, &parse(id)?).await
 }
 

@@ -94,6 +94,7 @@ async fn page(app: &App, room: Room, publication: &Publication, problems: Proble
         offers: draft.offers.iter().map(shape::terms).collect(),
         remarks: remarks(draft),
         version: version(app, &room, draft).await?,
+        has_preview: draft.kind == ProductKind::Table && matches!(publication.state, Stand::Prepared(_)),
         layout: room.layout,
     })
 }

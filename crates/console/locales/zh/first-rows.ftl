@@ -1,0 +1,15 @@
+first-rows-heading = 前几行
+first-rows-title = 前几行：{ $product }
+first-rows-see = 以买方视角查看前几行
+first-rows-see-consumer = 以消费方视角查看前几行
+first-rows-lead-consumer = { $who } 目前依此合约所见的表中数据，逐值相同。此操作不计入使用次数。
+first-rows-lead-buyer = 接受此要约者所见的表中数据，逐值相同。
+first-rows-lead-reader = 接受您的要约者将看到的表中数据，逐值相同。尚未发布任何内容。
+first-rows-terms = 条款 { $n }
+first-rows-nothing = 目前看不到任何数据。
+first-rows-none = 表的开头没有可见的行，后面可能有。
+first-rows-none-at-all = 表中没有可见的行。
+first-rows-aggregates = 看不到任何行：只能以 <code>SQL</code> 查询至少覆盖 { $n } 行的聚合结果。
+first-rows-hashes = 这里的散列值仅为示例，所用密钥随即销毁。每份合约都有自己的密钥，散列值会不同。
+first-rows-beginning = 只查看了表的开头，后面可能还有更多行。
+first-rows-missing = 缺失
