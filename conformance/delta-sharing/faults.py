@@ -150,6 +150,37 @@ def no_end(a: Answer) -> None:
     a.lines(lambda line: None if "endStreamAction" in line else line)
 
 
+def fresh_queries():
+    """Another query for the same submission."""
+    count = iter(range(1 << 30))
+    return lambda a: a.lines(lambda line: {"queryStatus": line["queryStatus"] | {"queryId": f"q{next(count)}"}} if "queryStatus" in line else line)
+
+
+def polled_plain(a: Answer) -> None:
+    """What is polled is in the parquet format, whatever was asked for."""
+    if "/queries/" in a.path:
+        a.lines(lambda line: {"protocol": {"minReaderVersion": 1}} if "protocol" in line else line)
+
+
+def polled_first_only(a: Answer) -> None:
+    """What is polled is cut after its first file."""
+    seen = []
+    if "/queries/" in a.path and b"maxFiles" not in a.sent:
+        a.lines(lambda line: None if "file" in line and (seen.append(1) or len(seen) > 1) else line)
+
+
+def polled_by_all(a: Answer) -> None:
+    """Whoever polls is answered."""
+    if a.status == 404 and "/queries/" in a.path:
+        a.status = 200
+
+
+def always_later(a: Answer) -> None:
+    """Answers later to clients that did not ask for it."""
+    if a.is_query and b"idempotencyKey" in a.sent:
+        a.body = b'{"queryStatus": {"queryId": "q", "status": "pending"}}'
+
+
 # What is done wrong, and a check that must fail then.
 FAULTS = {
     "listings as plain text": (lambda a: a.headers.update({"content-type": "text/plain"}), "listing.shares.content-type"),
@@ -172,6 +203,11 @@ FAULTS = {
     "ranges beyond the end are 404": (status(416, 404), "urls.range.unsatisfiable"),
     "files that are too short": (short_file, "urls.size"),
     "signatures that nobody checks": (open_urls, "urls.tampered.query"),
+    "a query that is polled and cut": (polled_first_only, "async.answer"),
+    "a polled answer in another format": (polled_plain, "async.format"),
+    "a submission that is another each time": (fresh_queries(), "async.idempotency"),
+    "queries that anybody may poll": (polled_by_all, "async.unknown"),
+    "answers later to who did not ask": (always_later, "async.not-offered"),
     "errors without their object": (lambda a: setattr(a, "body", b"sorry") if a.status >= 400 else None, "listing.shares.paging.negative"),
 }
 

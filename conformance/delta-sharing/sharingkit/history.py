@@ -5,9 +5,12 @@ import time
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import requests
 
 from .registry import OPTIONAL, RECOMMENDED, Failed, Skipped, check, equal, need
-from .target import CAPABILITIES, DELTA, PAGES_MAX, Target, differences, end_of, error_object, ids, lines, offered, refused, told
+from .target import (
+    CAPABILITIES, DELTA, LINES_TYPE, PAGES_MAX, Target, differences, end_of, error_object, ids, lines, offered, quote, refused, send, told,
+)
 
 QUERY, END, CHANGES, ASYNC = "Read Data from a Table", "EndStreamAction", "Read Change Data Feed from a Table", "asyncQuery"
 ASKED_END = {CAPABILITIES: "includeendstreamaction=true"}
@@ -233,41 +236,102 @@ _refused_feed("malformed", "Changes from a timestamp that is none are refused wi
 # Queries that are polled.
 
 
-def submitted(t: Target, key: str) -> str:
+def submitted(t: Target, key: str, body: dict | None = None) -> str:
     """The id of a query that the server answers later; skipped when it answers at once."""
-    answer = t.query({"idempotencyKey": key}, headers={CAPABILITIES: "asyncquery=true"})
+    answer = t.query({"idempotencyKey": key} | (body or {}), headers={CAPABILITIES: "asyncquery=true"})
     need(answer.status_code == 200, told(answer))
     found = lines(answer)
     if "queryStatus" not in found[0]:
         need("asyncquery=true" not in answer.headers.get(CAPABILITIES, "").lower(), "the header says asyncquery, the body is the answer")
-        equal(ids(found), ids(t.current))
+        need("protocol" in found[0], found[0])
         raise Skipped("the server answers at once")
     need("asyncquery=true" in answer.headers.get(CAPABILITIES, "").lower(), told(answer))
+    need(answer.headers.get("content-type") == LINES_TYPE, told(answer))
     equal(len(found), 1, "lines")
-    return found[0]["queryStatus"]["queryId"]
+    status = found[0]["queryStatus"]
+    need(isinstance(status.get("queryId"), str) and status["queryId"] and status.get("status") == "pending", found)
+    return status["queryId"]
 
 
-@check("async.answer", ASYNC, OPTIONAL)
-def polled(t: Target) -> None:
-    """A query submitted with asyncquery=true ends with what a plain query gives"""
-    query = submitted(t, f"kit-{time.time_ns()}")
+def polled(t: Target, query: str, body: dict | None = None, headers: dict | None = None) -> requests.Response:
+    """The answer to a submitted query, once it is there."""
     for _ in range(POLLS_MAX):
-        answer = t.request("POST", f"{t.path}/queries/{query}", json={})
+        answer = t.request("POST", f"{t.path}/queries/{quote(query)}", json=body or {}, headers=headers)
         need(answer.status_code == 200, told(answer))
         found = lines(answer)
         if "queryStatus" not in found[0]:
-            equal(ids(found), ids(t.current))
-            return
-        need(found[0]["queryStatus"]["status"] == "pending", found)
+            return answer
+        need(len(found) == 1 and found[0]["queryStatus"]["status"] == "pending", found)
+        equal(found[0]["queryStatus"]["queryId"], query, "the id while it is polled")
         time.sleep(POLL_SECONDS)
     raise Failed("it is pending for ever")
 
 
+@check("async.answer", ASYNC, OPTIONAL)
+def answered(t: Target) -> None:
+    """A query submitted with asyncquery=true ends with what a plain query gives"""
+    answer = polled(t, submitted(t, f"kit-{time.time_ns()}"))
+    equal(ids(lines(answer)), ids(t.current))
+    equal(answer.headers.get("delta-table-version"), str(t.version), "the version")
+
+
+@check("async.format", "Get Query Info", OPTIONAL)
+def polled_format(t: Target) -> None:
+    """The answer is in the format that the poll asks for, and fits a plain query's of that format"""
+    found = lines(polled(t, submitted(t, f"kit-{time.time_ns()}"), headers=DELTA))
+    need("deltaProtocol" in found[0].get("protocol", {}), found[0])
+    equal(ids(found), ids(t.current_delta))
+
+
+@check("async.hints", ASYNC, OPTIONAL)
+def polled_limit(t: Target) -> None:
+    """The answer is to the query that was submitted, whatever else the poll says"""
+    query = submitted(t, f"kit-{time.time_ns()}", {"limitHint": 1})
+    equal(ids(lines(polled(t, query, {"limitHint": 1_000_000_000}))), ids(t.lines_of({"limitHint": 1})))
+
+
+@check("async.pages", "Get Query Info", OPTIONAL)
+def polled_pages(t: Target) -> None:
+    """Pages of one file of the answer add up to it"""
+    first_page(t)
+    query = submitted(t, f"kit-{time.time_ns()}")
+    seen, token = [], None
+    for _ in range(PAGES_MAX):
+        page = lines(polled(t, query, {"maxFiles": 1} | ({"pageToken": token} if token else {})))
+        need(len(ids(page)) <= 1, f"{len(ids(page))} files in a page of one")
+        seen += ids(page)
+        token = end_of(page).get("nextPageToken")
+        if not token:
+            break
+    equal(sorted(seen), ids(t.current))
+
+
+@check("async.other-recipient", "Get Query Info", OPTIONAL)
+def polled_by_another(t: Target) -> None:
+    """Another recipient cannot poll the query, neither by this table nor by their own"""
+    query = submitted(t, f"kit-{time.time_ns()}")
+    if not t.other:
+        raise Skipped("there is no profile of another recipient")
+    for path in (t.path, Target(t.other, None, t.folder, None, None).path):
+        answer = send("POST", f"{t.other.endpoint}{path}/queries/{quote(query)}", headers={"Authorization": t.other.authorization}, json={})
+        refused(answer, 400, 403, 404)
+
+
+@check("async.not-offered", ASYNC)
+def plain(t: Target) -> None:
+    """A client that does not set asyncquery=true is answered at once"""
+    for headers in (None, {CAPABILITIES: "asyncquery=false"}):
+        found = t.lines_of({"idempotencyKey": f"kit-{time.time_ns()}"}, headers=headers)
+        need("protocol" in found[0], found[0])
+
+
 @check("async.idempotency", ASYNC, OPTIONAL)
 def idempotency(t: Target) -> None:
-    """The same idempotencyKey submits the same query"""
+    """The same idempotencyKey submits the same query, and another key another"""
     key = f"kit-{time.time_ns()}"
-    equal(submitted(t, key), submitted(t, key))
+    query = submitted(t, key)
+    equal(submitted(t, key), query)
+    need(submitted(t, key + "-other") != query, "another key, and the same query")
 
 
 @check("async.unknown", "Get Query Info")

@@ -45,11 +45,14 @@ pub struct Tables {
     /// The most bytes of files that are kept below `DIR/cache/governed`: those of tables of which agreements show a part
     /// that had to be written anew. What is deleted there is made again when it is asked for.
     pub cache_bytes: u64,
+    /// From so many bytes of files on that would have to be written anew for its answer, a query is answered later to
+    /// clients that can poll for it. With 0 such clients always poll.
+    pub async_bytes: u64,
 }
 
 impl Default for Tables {
     fn default() -> Self {
-        Self { cache_bytes: 10 * 1024 * 1024 * 1024 }
+        Self { cache_bytes: 10 * 1024 * 1024 * 1024, async_bytes: 16 * 1024 * 1024 }
     }
 }
 

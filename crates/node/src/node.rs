@@ -249,6 +249,7 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         .map_err(|e| Error::new(Code::ConfigInvalid, format!("{} cannot be used: {e}.", config.governed_dir().display())))?;
     Ok(App::new(app::Inner {
         governor: fondaco_tables::governed::Governor::new(cache),
+        polled: crate::share::PolledQueries::default(),
         access_tokens: AccessTokens::new(&sealer),
         passwords: Passwords::new(&*entropy),
         session_cookie: SessionCookie::new(&admin_url),

@@ -47,7 +47,7 @@ pub use tx::{
     product_search::{ProductCount, ProductSearch},
     products::ProductFilter,
     sessions::SessionRow,
-    usage::{Taken, Usage, UsageKey, UsageRecord},
+    usage::{Taken, Usage, UsageKey, UsagePlace, UsageRecord},
     users::UserRow,
 };
 pub use watch::Watch;

@@ -33,11 +33,13 @@ pub struct Options {
     pub country: Option<String>,
     /// Whether others reach it through a [`FaultProxy`].
     pub behind_proxy: bool,
+    /// From how many bytes on queries are answered later to clients that can poll; as configured by default when left out.
+    pub async_bytes: Option<u64>,
 }
 
 impl From<&str> for Options {
     fn from(slug: &str) -> Self {
-        Self { slug: slug.to_owned(), country: None, behind_proxy: false }
+        Self { slug: slug.to_owned(), country: None, behind_proxy: false, async_bytes: None }
     }
 }
 
@@ -46,6 +48,12 @@ impl Options {
     #[must_use]
     pub fn behind_proxy(mut self) -> Self {
         self.behind_proxy = true;
+        self
+    }
+    /// Answering queries later from so many bytes on.
+    #[must_use]
+    pub fn async_bytes(mut self, bytes: u64) -> Self {
+        self.async_bytes = Some(bytes);
         self
     }
     /// With a country.
@@ -104,7 +112,8 @@ impl TestNode {
         .await
         .expect("a node is made");
         let token = std::fs::read_to_string(&report.token_file).expect("the token").trim().to_owned();
-        let config = Config::load(dir.path()).expect("the configuration");
+        let mut config = Config::load(dir.path()).expect("the configuration");
+        config.tables.async_bytes = options.async_bytes.unwrap_or(config.tables.async_bytes);
         let running = Node::start_on(config, public, admin).await.expect("the node starts");
         Self {
             app: running.app.clone(),

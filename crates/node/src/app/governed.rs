@@ -93,11 +93,24 @@ impl App {
     /// # Errors
     /// [`Code::DataDamaged`] when the file is not the one that was published; when it cannot be read.
     pub async fn governed_file(&self, grant: &Grant, plan: &Arc<TablePlan>, row: &ProductFile) -> Result<Option<GovernedFile>> {
+        let source = self.governed_source(grant, row).await?;
+        self.governor.file(plan, &source).await.map_err(Error::internal_failure)
+    }
+
+    async fn governed_source(&self, grant: &Grant, row: &ProductFile) -> Result<Source> {
         let path = self.product_file_path(&grant.product, row)?;
         serve::open(self, &grant.product, row, &path).await?;
         let file = table_file(row)?;
-        let source = Source { path, sha256: file.sha256, size: file.size_bytes, rows: file.rows, stats: file.stats };
-        self.governor.file(plan, &source).await.map_err(Error::internal_failure)
+        Ok(Source { path, sha256: file.sha256, size: file.size_bytes, rows: file.rows, stats: file.stats })
+    }
+
+    /// Whether a file of the grant's table would have to be written anew to be shown.
+    ///
+    /// # Errors
+    /// As [`App::governed_file`].
+    pub async fn is_rewritten(&self, grant: &Grant, plan: &Arc<TablePlan>, row: &ProductFile) -> Result<bool> {
+        let source = self.governed_source(grant, row).await?;
+        self.governor.needs_rewriting(plan, &source).await.map_err(Error::internal_failure)
     }
 
     /// The names of the grant's files, where its plan hides something.

@@ -116,6 +116,8 @@ pub struct Inner {
     pub verdicts: Verdicts,
     /// Files of tables as agreements show them.
     pub governor: fondaco_tables::governed::Governor,
+    /// Queries that are answered later.
+    pub polled: crate::share::PolledQueries,
     /// Publications being prepared by this process.
     pub runs: publish::Runs,
     /// How many sources are read at once.

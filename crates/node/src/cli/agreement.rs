@@ -50,7 +50,8 @@ Recording it again with the same reference changes nothing; another reference is
     #[command(after_long_help = "Example:
   fondaco --dir mynode agreement usage agr_0190f6c2
 
-However many requests fetched a file, its rows count once for each query. Bytes are those that went out.")]
+However many requests fetched a file, its rows count once for each query. Bytes are those that went out.
+Lines are kept for 90 days; the sums in `agreement show` stay.")]
     Usage {
         /// The agreement's id
         id: String,

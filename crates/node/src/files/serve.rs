@@ -91,9 +91,10 @@ impl Stored<'_> {
     /// The SHA-256 of its bytes, where it is known before they are read.
     fn sha256(&self) -> Option<&str> {
         match self.governed.map(|(_, file)| &file.content) {
-            None => Some(&self.file.sha256),
+            None | Some(Content::Source) => Some(&self.file.sha256),
             Some(Content::Cached(cached)) => Some(cached.sha256()),
-            Some(Content::Source | Content::Virtual(_)) => None,
+            // Made of pieces of the source, and never read as a whole.
+            Some(Content::Virtual(_)) => None,
         }
     }
 

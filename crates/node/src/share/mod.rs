@@ -1,12 +1,14 @@
 //! The Delta Sharing surface of a participant: `/p/{slug}/share/…`
 //! ([protocol](https://github.com/delta-io/delta-sharing/blob/main/PROTOCOL.md)).
 //!
-//! A bearer token is good for one transfer, so it sees one share with one schema and one table: share = the
-//! participant's slug, schema = `default`, table = the product id.
+//! A bearer token is good for one transfer, so it sees one share with one schema and one table, or one volume of OpenSharing
+//! where it is for files: share = the participant's slug, schema = `default`, table or volume = the product id.
 
 mod files;
 mod listing;
 mod oauth;
+mod poll;
+mod polled;
 mod query;
 mod table;
 
@@ -27,12 +29,14 @@ use fondaco_core::{Code, Error, participant::Slug, product::ProductKind, time::T
 use fondaco_tables::{
     delta_sharing::{
         AnswerHead, ErrorBody, SharedTable, SharingError, headers,
-        query::{MAX_BODY_BYTES, no_version_then},
+        query::{MAX_BODY_BYTES, no_history, no_version_then},
     },
     governed::TablePlan,
     publish::PublishedTable,
 };
 use std::{collections::HashMap, sync::Arc};
+
+pub use polled::PolledQueries;
 
 /// The one schema of a share.
 pub const SCHEMA: &str = "default";
@@ -48,12 +52,16 @@ pub fn router() -> Router<App> {
         .route("/shares/{share}", get(listing::share))
         .route("/shares/{share}/schemas", get(listing::schemas))
         .route("/shares/{share}/schemas/{schema}/tables", get(listing::tables))
-        .route("/shares/{share}/all-tables", get(listing::all_tables))
+        .route("/shares/{share}/all-tables", get(listing::tables))
+        .route("/shares/{share}/all-volumes", get(listing::volumes))
+        .route("/shares/{share}/schemas/{schema}/volumes", get(listing::volumes))
+        .route("/shares/{share}/schemas/{schema}/volumes/{volume}", get(listing::volume))
+        .route("/shares/{share}/schemas/{schema}/volumes/{volume}/temporary-volume-credentials", post(listing::volume_credentials))
         .route(table, get(table::version).head(table::version))
         .route(&at("/version"), get(table::version))
         .route(&at("/metadata"), get(table::metadata))
         .route(&at("/query"), post(query::query))
-        .route(&at("/queries/{query}"), post(query::poll))
+        .route(&at("/queries/{query}"), post(poll::poll))
         .route(&at("/changes"), get(table::changes))
         .route(&at("/temporary-table-credentials"), post(table::credentials))
         .route("/files/{transfer}/{version}/{file}", get(files::file))
@@ -135,7 +143,16 @@ pub(super) fn json(status: StatusCode, body: String) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static(headers::JSON))], body).into_response()
 }
 
-/// The grant of the caller's bearer token, checked for this call.
+/// What the caller's bearer token is good for, checked for this call: a table, or files.
+pub struct Token {
+    /// The grant.
+    pub grant: Grant,
+    /// The participant.
+    pub slug: Slug,
+}
+
+/// The same, of a table.
+#[derive(Clone)]
 pub struct Granted {
     /// The grant.
     pub grant: Grant,
@@ -147,7 +164,7 @@ pub struct Granted {
     pub table: PublishedTable,
 }
 
-impl FromRequestParts<App> for Granted {
+impl FromRequestParts<App> for Token {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
@@ -158,9 +175,41 @@ impl FromRequestParts<App> for Granted {
             bearer::token(&parts.headers).ok_or_else(|| Error::new(Code::Unauthenticated, "Send the bearer token of the profile file."))?;
         let transfer = app.access_tokens.verify_at(&slug, token, app.now())?;
         let grant = app.grant_with_view(&slug, &transfer).await?;
-        let granted = Self::new(app, grant, slug)?;
-        granted.check_names(&path)?;
-        Ok(granted)
+        let token = Self { grant, slug };
+        token.check_names(&path)?;
+        Ok(token)
+    }
+}
+
+impl Token {
+    /// What is not this token's does not exist.
+    fn check_names(&self, path: &HashMap<String, String>) -> Result<(), Error> {
+        use fondaco_tables::delta_sharing::listing::same_name;
+        for (key, own) in [("share", self.slug.as_str()), ("schema", SCHEMA), ("table", self.name()), ("volume", self.name())] {
+            if path.get(key).is_some_and(|asked| !same_name(asked, own)) {
+                return Err(Error::not_found(format!("The {key}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the table or the volume.
+    pub fn name(&self) -> &str {
+        self.grant.product.reference.id.as_str()
+    }
+
+    /// The share's stable id.
+    pub fn share_id(&self) -> String {
+        stable_uuid(&format!("share:{}", self.slug))
+    }
+}
+
+impl FromRequestParts<App> for Granted {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let token = Token::from_request_parts(parts, app).await?;
+        Ok(Self::new(app, token.grant, token.slug)?)
     }
 }
 
@@ -197,17 +246,6 @@ impl Granted {
         Ok(Self { grant, slug, plan, table })
     }
 
-    /// What is not this token's does not exist.
-    fn check_names(&self, path: &HashMap<String, String>) -> Result<(), Error> {
-        use fondaco_tables::delta_sharing::listing::same_name;
-        for (key, own) in [("share", self.slug.as_str()), ("schema", SCHEMA), ("table", self.table_name())] {
-            if path.get(key).is_some_and(|asked| !same_name(asked, own)) {
-                return Err(Error::not_found(format!("The {key}")));
-            }
-        }
-        Ok(())
-    }
-
     /// The table's name.
     pub fn table_name(&self) -> &str {
         self.grant.product.reference.id.as_str()
@@ -220,11 +258,27 @@ impl Granted {
         stable_uuid(&format!("table:{}:{}{plan}", self.slug, self.grant.agreed.dataset_id()))
     }
 
+    /// The same about the version that a request asks for, by its number or by its time. Where rows are hidden there is the
+    /// newest alone: from earlier ones one would learn when what changed of the hidden ones.
+    ///
+    /// # Errors
+    /// What the caller is answered.
+    pub async fn asked_for(self, app: &App, version: Option<i64>, timestamp_ms: Option<i64>) -> Result<Self, Response> {
+        if self.plan.hides_rows() {
+            let product = &self.grant.product;
+            let newest = version.is_none_or(|v| v == i64::from(product.reference.version))
+                && timestamp_ms.is_none_or(|at| at >= product.created_at.as_millis());
+            return if newest { Ok(self) } else { Err(refused(&no_history())) };
+        }
+        let granted = self.at_version(app, version).await.map_err(|e| Refusal(e).into_response())?;
+        granted.at_time(app, timestamp_ms).await
+    }
+
     /// The same about the newest version at a time, of those that the terms include.
     ///
     /// # Errors
     /// What the caller is answered.
-    pub async fn at_time(self, app: &App, timestamp_ms: Option<i64>) -> Result<Self, Response> {
+    async fn at_time(self, app: &App, timestamp_ms: Option<i64>) -> Result<Self, Response> {
         let Some(at) = timestamp_ms else { return Ok(self) };
         let refuse = |e: Error| Refusal(e).into_response();
         let grant = app.grant_at_time(self.grant, Timestamp::from_micros(at.saturating_mul(1_000))).await.map_err(refuse)?;
@@ -239,11 +293,6 @@ impl Granted {
         };
         let grant = app.grant_at_version(self.grant, version).await?;
         Self::new(app, grant, self.slug)
-    }
-
-    /// The share's stable id.
-    pub fn share_id(&self) -> String {
-        stable_uuid(&format!("share:{}", self.slug))
     }
 
     /// What the protocol crate needs to answer about it. `token_key` is the key of [`Granted::token_key`].

@@ -2,7 +2,11 @@
 //!
 //! The answer goes out while the list of files is read, so that a table of any number of files takes the same memory.
 
-use super::{Granted, Refusal, header_text, ndjson, refused};
+use super::{
+    Granted, Refusal, header_text, ndjson,
+    poll::{self, Later},
+    refused,
+};
 use crate::app::{
     App,
     governed::FileNames,
@@ -35,25 +39,43 @@ pub const URL_KEY: &str = "file-urls";
 /// Pieces of an answer made before the client has taken them: one on its way, one ready.
 const PIECES_AHEAD: usize = 2;
 
+/// A query as it was asked, understood.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// What.
+    pub(super) request: QueryRequest,
+    /// By what sort of client.
+    pub(super) capabilities: Capabilities,
+    /// What the header of file ids is echoed as.
+    pub(super) scheme: Option<&'static str>,
+}
+
+impl Asked {
+    /// # Errors
+    /// By the protocol's rules.
+    pub(super) fn read(map: &HeaderMap, body: &[u8]) -> Result<Self, SharingError> {
+        Ok(Self {
+            request: QueryRequest::parse(body)?,
+            capabilities: Capabilities::parse(header_text(map, headers::CAPABILITIES))?,
+            scheme: parse_file_id_hash(header_text(map, headers::FILE_ID_HASH))?,
+        })
+    }
+}
+
 /// Read Data from a Table.
 pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, body: Bytes) -> Response {
-    let understood = || {
-        let request = QueryRequest::parse(&body)?;
-        let capabilities = Capabilities::parse(header_text(&map, headers::CAPABILITIES))?;
-        let scheme = parse_file_id_hash(header_text(&map, headers::FILE_ID_HASH))?;
-        Ok::<_, SharingError>((request, capabilities, scheme))
-    };
-    let (request, capabilities, scheme) = match understood() {
-        Ok(understood) => understood,
+    let asked = match Asked::read(&map, &body) {
+        Ok(asked) => asked,
         Err(e) => return refused(&e),
     };
+    let request = &asked.request;
     // A continuation is about the version it began with, although there may be a newer one by now.
     let token = request.page_token.as_deref().or(request.refresh_token.as_deref());
-    let granted = match granted.at_version(&app, request.version.or_else(|| token.and_then(version_of_token))).await {
+    let continued = match granted.at_version(&app, token.and_then(version_of_token)).await {
         Ok(granted) => granted,
         Err(e) => return Refusal(e).into_response(),
     };
-    let granted = match granted.at_time(&app, request.timestamp_ms).await {
+    let granted = match continued.asked_for(&app, request.version, request.timestamp_ms).await {
         Ok(granted) => granted,
         Err(refusal) => return refusal,
     };
@@ -62,13 +84,28 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
     }
     // A page or a renewal of URLs belongs to the query that gave its token, which was counted.
     let continues = request.page_token.is_some() || request.refresh_token.is_some();
+    if !continues && asked.capabilities.async_query {
+        match poll::later(&app, &granted, &asked, &body).await {
+            Ok(Later::Submitted(answer) | Later::Refused(answer)) => return answer,
+            Ok(Later::Now) => {}
+            Err(e) => return Refusal(e).into_response(),
+        }
+    }
     if !continues && let Err(e) = app.admit_read(&granted.grant).await {
         return Refusal(e).into_response();
     }
+    let id = app.fresh_id();
+    respond(&app, granted, asked, id, continues).await
+}
+
+/// Answers a query, which `id` names in the addresses of its files: what is delivered counts once for each. With `counted` it
+/// was counted before.
+pub(super) async fn respond(app: &App, granted: Granted, asked: Asked, id: String, counted: bool) -> Response {
     let (head_of, head) = oneshot::channel();
     let (pieces, body) = mpsc::channel(PIECES_AHEAD);
     let grant = granted.grant.clone();
-    tokio::spawn(answer(app.clone(), granted, request, capabilities, head_of, pieces));
+    let Asked { request, capabilities, scheme } = asked;
+    tokio::spawn(answer(app.clone(), granted, request, capabilities, id, head_of, pieces));
     match head.await {
         Ok(Ok(head)) => {
             metrics::counter!("fondaco_share_queries_total").increment(1);
@@ -78,7 +115,7 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
         }
         Ok(Err(e)) => {
             // Nothing was read after all.
-            if !continues && let Err(e) = app.give_back_read(&grant).await {
+            if !counted && let Err(e) = app.give_back_read(&grant).await {
                 return Refusal(e).into_response();
             }
             refused(&e)
@@ -93,6 +130,7 @@ async fn answer(
     granted: Granted,
     request: QueryRequest,
     capabilities: Capabilities,
+    query_id: String,
     head: oneshot::Sender<Result<AnswerHead, SharingError>>,
     pieces: mpsc::Sender<String>,
 ) {
@@ -106,7 +144,7 @@ async fn answer(
         }
     };
     let _ = head.send(Ok(query.head().clone()));
-    let mut sign = signer(&app, &granted);
+    let mut sign = signer(&app, &granted, query_id);
     let names = app.file_names(&granted.grant);
     let mut piece = first;
     while let Some(from) = query.next() {
@@ -165,7 +203,7 @@ async fn failed(pieces: &mpsc::Sender<String>, piece: String, e: &Error) {
 }
 
 /// A file as it is listed under a plan that hides something. One of which nothing is shown has no rows, and is not named.
-fn named(names: &FileNames, place: u64, shown: Option<GovernedFile>) -> DataFile {
+pub(super) fn named(names: &FileNames, place: u64, shown: Option<GovernedFile>) -> DataFile {
     let nothing = DataFile {
         name: String::new(),
         size_bytes: 0,
@@ -186,23 +224,18 @@ fn read(rows: &[ProductFile]) -> Result<Vec<DataFile>> {
 }
 
 /// Gives files of a grant their addresses.
-fn signer(app: &App, granted: &Granted) -> impl FnMut(&DataFile) -> SignedFile + use<> {
+fn signer(app: &App, granted: &Granted, query_id: String) -> impl FnMut(&DataFile) -> SignedFile + use<> {
     let expires = app.now().plus(URL_LIFE);
     let expires_at_ms = granted.grant.permit.until.map_or(expires, |until| until.min(expires)).as_millis();
     let key = app.sealer.derive(URL_KEY);
     let transfer = granted.grant.transfer.id.to_string();
     let version = granted.grant.product.reference.version;
     let base = format!("{}/share/files/{transfer}/{version}", app.config.participant_base(&granted.slug));
-    let (query_id, whole) = (app.fresh_id(), granted.plan.is_whole());
+    let whole = granted.plan.is_whole();
     move |file| {
         let file = if whole { SharedTable::file_id(file).to_owned() } else { file.name.clone() };
         let url = format!("{base}/{file}");
         let grant = FileUrl { transfer: format!("{transfer}/{version}"), file, query_id: query_id.clone(), expires_at_ms };
         SignedFile { url: sign_file_url(&url, &grant, key.as_ref()), expires_at_ms }
     }
-}
-
-/// Poll an asynchronous query: ours answer at once, so there is none to poll.
-pub async fn poll(_granted: Granted) -> Refusal {
-    Refusal(fondaco_core::Error::not_found("The query"))
 }

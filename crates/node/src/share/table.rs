@@ -39,11 +39,7 @@ pub async fn metadata(State(app): State<App>, granted: Granted, Query(query): Qu
         Ok(request) => request,
         Err(e) => return refused(&e),
     };
-    let granted = match granted.at_version(&app, request.version).await {
-        Ok(granted) => granted,
-        Err(e) => return Refusal(e).into_response(),
-    };
-    let granted = match granted.at_time(&app, request.timestamp_ms).await {
+    let granted = match granted.asked_for(&app, request.version, request.timestamp_ms).await {
         Ok(granted) => granted,
         Err(refusal) => return refusal,
     };

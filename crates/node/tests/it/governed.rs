@@ -232,7 +232,7 @@ async fn a_preview_is_what_the_other_side_sees() {
     ];
     let (agreement, access) = deal(&pair, "staff", &terms).await;
     let path = format!("/agreements/{agreement}/preview");
-    let seen = pair.provider.get(&path).await.must(200).clone();
+    let seen = pair.provider.get(&path).await.must(200);
     assert_eq!((&seen["dataset"], &seen["columns"]), (&json!("staff"), &json!(["id", "site", "badge"])));
     let rows = seen["rows"].as_array().expect("rows");
     assert_eq!(rows.iter().map(|r| r["id"].clone()).collect::<Vec<_>>(), [1, 3, 5], "{seen}");
@@ -263,6 +263,44 @@ async fn a_preview_is_what_the_other_side_sees() {
     let stopped = pair.provider.get(&path).await;
     assert!(stopped.status == 403 && stopped.text().contains("leak"), "{}", stopped.text());
     let (agreement, _) = deal(&pair, "grouped", &[c("minGroupSize", "gteq", 3)]).await;
-    let seen = pair.provider.get(&format!("/agreements/{agreement}/preview")).await.must(200).clone();
+    let seen = pair.provider.get(&format!("/agreements/{agreement}/preview")).await.must(200);
     assert_eq!((&seen["rows"], &seen["minGroupSize"]), (&json!([]), &json!(3)));
+}
+
+#[tokio::test]
+async fn where_rows_are_hidden_there_is_the_newest_version_alone() {
+    let pair = TestPair::start().await;
+    let later = c("version", "gteq", 1);
+    let (_, rows) = deal(&pair, "rows", &[later.clone(), c("rowFilter", "eq", "site = 'Suzhou'")]).await;
+    let (_, columns) = deal(&pair, "columns", &[later, c("fields", "isAnyOf", json!(["id", "site"]))]).await;
+    let hidden_changed = STAFF.replace("2,Hefei,PLANTED-22,21.5", "2,Hefei,PLANTED-99,30.5");
+    for (id, access, history) in [("rows", &rows, false), ("columns", &columns, true)] {
+        let first = access.query(&json!({"includeRefreshToken": true})).await;
+        assert_eq!(first.status, 200, "{}", first.text());
+        let token = lines(&first).last().expect("an end")["endStreamAction"]["refreshToken"].clone();
+        pair.provider.publish(id, &hidden_changed, &[]).await;
+        let newest = access.query(&json!({"version": 2})).await;
+        assert_eq!((newest.status, newest.header("delta-table-version")), (200, "2"), "{}", newest.text());
+        let meta = async |query: &str| access.share.call(Method::GET, &format!("{}/metadata?{query}", access.table_path()), None).await;
+        let earlier = [
+            access.query(&json!({"version": 1})).await,
+            meta("version=1").await,
+            access.query(&json!({"timestamp": "2020-01-01T00:00:00Z"})).await,
+            meta("timestamp=2020-01-01T00:00:00Z").await,
+        ];
+        for answer in &earlier[..2] {
+            assert_eq!(answer.status, if history { 200 } else { 400 }, "{id}: {}", answer.text());
+        }
+        for answer in &earlier[2..] {
+            assert_eq!((answer.status, answer.text().contains("no history")), (400, !history), "{id}: {}", answer.text());
+        }
+        let future = meta("timestamp=2999-01-01T00:00:00Z").await;
+        assert_eq!((future.status, future.header("delta-table-version")), (200, "2"));
+        // What was begun goes on with the version that it began with.
+        let renewed = access.query(&json!({"refreshToken": token})).await;
+        assert_eq!((renewed.status, renewed.header("delta-table-version")), (200, "1"), "{id}: {}", renewed.text());
+        if history {
+            assert_clean("a renewed query", &renewed.body);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use fondaco_core::time::Micros;
 use fondaco_tables::delta_sharing::{FileUrl, sign_file_url};
-use fondaco_testkit::{Access, Share, TestPair, file_urls, http, tables};
+use fondaco_testkit::{Access, Answer, Options, Share, TestPair, eventually, file_urls, http, lines, tables};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -508,4 +508,115 @@ async fn other_methods_and_paths_are_not_endpoints() {
         answer.text()
     );
     assert_eq!(access.query(&json!({})).await.status, 200);
+}
+
+/// Polls a query until it is answered.
+async fn polled(access: &Access, id: &str, body: &Value) -> Answer {
+    let path = format!("{}/queries/{id}", access.table_path());
+    eventually("an answer", || async {
+        let answer = access.share.call(Method::POST, &path, Some(body)).await;
+        (answer.status != 200 || !answer.text().contains("\"pending\"")).then_some(answer)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_query_that_takes_long_is_answered_later() {
+    let pair = TestPair::of(Options::from("provider").async_bytes(1), "consumer").await;
+    let terms = json!({"@type": "Offer", "permission": [{"action": "use", "constraint": [
+        {"leftOperand": "mask", "operator": "eq", "rightOperand": "hash(station)"}, {"leftOperand": "count", "operator": "lteq", "rightOperand": 2}]}]});
+    pair.provider.publish("wind", tables::WIND, std::slice::from_ref(&terms)).await;
+    let agreement = pair.agree("wind").await;
+    let access = pair.access(&agreement).await;
+    let reads = async || pair.provider.get(&format!("/agreements/{agreement}")).await.must(200)["reads"].clone();
+    let submit = async |access: &Access, body: &Value| {
+        let headers = [("delta-sharing-capabilities", "asyncquery=true;responseformat=parquet"), ("fileidhash", "parquet")];
+        access.share.call_with(Method::POST, &format!("{}/query", access.table_path()), &headers, Some(body)).await
+    };
+    let body = json!({"idempotencyKey": "k1"});
+    let submitted = submit(&access, &body).await;
+    assert_eq!(submitted.status, 200, "{}", submitted.text());
+    // Deviation: the version is told although there is no answer yet.
+    let told = |a: &Answer| ["delta-sharing-capabilities", "fileidhash", "delta-table-version"].map(|name| a.header(name).to_owned());
+    assert_eq!(told(&submitted), ["asyncquery=true", "parquet", "1"].map(str::to_owned));
+    let [line] = &lines(&submitted)[..] else { panic!("one line: {}", submitted.text()) };
+    assert_eq!(line["queryStatus"]["status"], "pending");
+    let id = line["queryStatus"]["queryId"].as_str().expect("an id").to_owned();
+    // The same submission is the same query, and counts once, also when it is ready.
+    let again = |answer: &Answer| lines(answer)[0]["queryStatus"]["queryId"].as_str().map(str::to_owned);
+    assert_eq!(again(&submit(&access, &body).await), Some(id.clone()));
+    let answer = polled(&access, &id, &json!({})).await;
+    assert_eq!((answer.status, lines(&answer).len(), answer.header("delta-table-version")), (200, 3, "1"), "{}", answer.text());
+    assert_eq!(again(&submit(&access, &body).await), Some(id.clone()));
+    let url = lines(&answer)[2]["file"]["url"].as_str().expect("an address").to_owned();
+    assert!(url.contains(&id), "what is delivered counts once for the query: {url}");
+    assert_eq!(access.share.open(Method::GET, &url, &[]).await.status, 200);
+    assert_eq!(reads().await, 1);
+    // Nothing has to be written any more, so that the next is answered at once.
+    let now = submit(&access, &json!({})).await;
+    assert_eq!((lines(&now).len(), now.header("delta-sharing-capabilities")), (3, "responseformat=parquet"), "{}", now.text());
+    assert_eq!(lines(&now)[2]["file"]["id"], lines(&answer)[2]["file"]["id"]);
+    // Nobody else's token knows it, nor another table's, nor does anything else know it by another id.
+    let other = pair.access(&pair.agree("wind").await).await;
+    for (access, id) in [(&other, id.as_str()), (&access, "no-such-query"), (&access, &id[1..])] {
+        let refused = polled(access, id, &json!({})).await;
+        assert_eq!((refused.status, refused.text().contains("Submit it again")), (404, true), "{}", refused.text());
+    }
+    // Both reads are used: a further one is not begun, here or there.
+    let used_up = submit(&access, &json!({"idempotencyKey": "k2"})).await;
+    assert_eq!((used_up.status, reads().await), (403, json!(2)), "{}", used_up.text());
+    // A token that has ended polls nothing.
+    let transfer = pair.provider_transfer(&access.transfer).await;
+    pair.provider.post(&format!("/transfers/{transfer}/suspend"), &json!({"reason": "stop"})).await;
+    assert_eq!(polled(&access, &id, &json!({})).await.status, 403);
+    // Bad bodies, and hints that cannot be, are refused before anything is begun.
+    let wrong = submit(&other, &json!({"maxFiles": 0})).await;
+    assert_eq!(wrong.status, 400, "{}", wrong.text());
+    let wrong = submit(&other, &json!({"version": 7})).await;
+    assert_eq!(wrong.status, 400, "{}", wrong.text());
+}
+
+#[tokio::test]
+async fn files_are_a_volume_of_open_sharing() {
+    let pair = TestPair::with_wind().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    tables::write(folder.path(), "plan.txt", "north");
+    let body = json!({"id": "plans", "title": "Plans", "kind": "files", "paths": [folder.path()]});
+    pair.provider.post("/products", &body).await.must(201);
+    let agreement = pair.agree("plans").await;
+    let access = pair.consumer.post(&format!("/agreements/{agreement}/access"), &json!({"waitSeconds": 30})).await.must(200);
+    let (list, token) =
+        (access["files"]["endpoint"].as_str().expect("an address"), access["files"]["bearerToken"].as_str().expect("a token"));
+    let share = Share::new(&format!("{}/p/provider/share", pair.provider.public_url), token);
+    let get = async |share: &Share, path: &str| share.call(Method::GET, path, None).await;
+    let volume = get(&share, "/shares/provider/schemas/default/volumes/Plans").await;
+    let body = volume.must(200);
+    assert_eq!(volume.header("content-type"), "application/json; charset=utf-8");
+    // Deviation: our own mode of access, and the list of files as the storage location.
+    assert_eq!((&body["name"], &body["accessModes"], &body["storageLocation"]), (&json!("plans"), &json!(["url"]), &json!(list)));
+    for path in ["/shares/provider/all-volumes", "/shares/provider/schemas/default/volumes"] {
+        assert_eq!(get(&share, path).await.must(200), json!({"items": [body]}));
+    }
+    assert_eq!(get(&share, "/shares").await.must(200)["items"][0]["id"], body["shareId"]);
+    assert_eq!(get(&share, "/shares/provider/all-tables").await.must(200), json!({"items": []}));
+    assert_eq!(get(&share, "/shares/provider/all-volumes?maxResults=-1").await.status, 400);
+    let credentials = "/shares/provider/schemas/default/volumes/plans/temporary-volume-credentials";
+    let refusal = share.call(Method::POST, credentials, None).await;
+    assert_eq!(refused(&refusal, 400), "INVALID_PARAMETER_VALUE");
+    assert!(refusal.text().contains(list), "it says what to do: {}", refusal.text());
+    let listed = share.open(Method::GET, list, &[("authorization", &format!("Bearer {token}")), ("accept", "application/json")]).await;
+    assert!(listed.status == 200 && listed.text().contains("plan.txt"), "{}", listed.text());
+    for missing in [
+        "/shares/provider/schemas/default/volumes/other",
+        "/shares/provider/schemas/x/volumes/plans",
+        "/shares/provider/schemas/default/tables/plans/metadata",
+    ] {
+        assert_eq!(get(&share, missing).await.status, 404, "{missing}");
+    }
+    // Under a table's token there is no volume.
+    let table = pair.access(&pair.agree("wind").await).await.share;
+    assert_eq!(get(&table, "/shares/provider/all-volumes").await.must(200), json!({"items": []}));
+    assert_eq!(get(&table, "/shares/provider/schemas/default/volumes/wind").await.status, 404);
+    assert_eq!(table.call(Method::POST, &credentials.replace("plans", "wind"), None).await.status, 404);
+    assert_eq!(get(&table, "/shares/provider/all-tables").await.must(200)["items"][0]["name"], "wind");
 }

@@ -38,6 +38,18 @@ pub struct UsageKey {
     pub file_id: String,
 }
 
+/// An agreement, where forgetting goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsagePlace {
+    participant: String,
+    agreement_id: String,
+}
+
+/// Agreements whose records are looked through at once: each is a short look at an index.
+const FORGOTTEN_OF_AGREEMENTS: u32 = 500;
+/// Records that are forgotten at once of an agreement, so that nobody waits for long; the next time there are others.
+const FORGOTTEN_AT_ONCE: u32 = 2_000;
+
 /// What of a file is given at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -78,6 +90,8 @@ statements! {
     RETURN = Same("UPDATE agreement_usage SET volume = volume - $3 WHERE participant = $1 AND agreement_id = $2 AND volume >= $3");
     RETURN_OF = Same("UPDATE usage_record SET bytes = bytes - $6 WHERE participant = $1 AND agreement_id = $2 AND transfer_id = $3 AND query_id = $4 AND file_id = $5 AND bytes >= $6");
     RECORDS = Same("SELECT id, agreement_id, transfer_id, query_id, file_id, requests, bytes, row_count, first_at, last_at FROM usage_record WHERE participant = $1 AND agreement_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
+    AGREEMENTS = Same("SELECT participant, agreement_id FROM agreement_usage WHERE (participant, agreement_id) > ($1, $2) ORDER BY participant, agreement_id LIMIT $3");
+    FORGET = Same("DELETE FROM usage_record WHERE participant = $1 AND agreement_id = $2 AND id IN (SELECT id FROM usage_record WHERE participant = $1 AND agreement_id = $2 AND id < $3 AND last_at < $4 ORDER BY id LIMIT $5)");
     USED_OF_MANY = READS_OF_MANY;
 }
 
@@ -160,6 +174,23 @@ impl Tx {
         let (transfer, query, file) = (key.transfer_id.as_str(), key.query_id.as_str(), key.file_id.as_str());
         self.execute(RETURN, vals![owner, agreement, bytes])?;
         self.execute(RETURN_OF, vals![owner, agreement, transfer, query, file, bytes]).map(drop)
+    }
+
+    /// Forgets records of deliveries that ended before an instant: of some agreements, from one on in their order, and of each
+    /// some. The sums stay. Gives the agreement to go on from, or `None` after the last.
+    pub fn usage_forget(&mut self, from: Option<&UsagePlace>, before: Timestamp) -> Result<Option<UsagePlace>, StoreError> {
+        let (owner, agreement) = from.map_or(("", ""), |place| (place.participant.as_str(), place.agreement_id.as_str()));
+        let some = self.list(AGREEMENTS, vals![owner, agreement, FORGOTTEN_OF_AGREEMENTS], |row| {
+            Ok(UsagePlace { participant: row.string(0)?, agreement_id: row.string(1)? })
+        })?;
+        // Ids begin with the time they were made at.
+        let millis = format!("{:012x}", u64::try_from(before.as_millis()).unwrap_or(0));
+        let id = format!("{}-{}", &millis[..8], &millis[8..]);
+        for place in &some {
+            let of = vals![place.participant.as_str(), place.agreement_id.as_str(), id.as_str(), before, FORGOTTEN_AT_ONCE];
+            self.execute(FORGET, of)?;
+        }
+        Ok(some.into_iter().last())
     }
 
     /// The records of an agreement, newest first; `after` is the id of the last one seen.

@@ -4,7 +4,7 @@ use crate::{on_both, samples::slug, world::World};
 use fondaco_core::{
     ids::NegotiationId,
     product::ProductId,
-    time::{Clock, Micros},
+    time::{Clock, Micros, Timestamp},
 };
 use fondaco_store::{Idempotency, LoginAttempt, NewEvent, StoreError, Taken, Tx, Usage, UsageKey};
 use std::{sync::Arc, time::Duration};
@@ -136,6 +136,17 @@ async fn bytes_stop_at_the_limit(world: World) {
             // The clock stands still, so that either may be the newer.
             seen.sort();
             assert_eq!(seen, [("f0".to_owned(), 33, 965, 7), ("f1".to_owned(), 2, 13, 45)]);
+            // What is old is forgotten, agreement by agreement, and the sums stay.
+            let records = |tx: &mut Tx| tx.usage_records(&slug("acme"), "agr_1", None, 9).map(|r| r.len());
+            let last = tx.usage_forget(None, Timestamp::from_micros(1))?;
+            assert_eq!((records(tx)?, last.is_some()), (2, true));
+            assert_eq!(tx.usage_forget(last.as_ref(), Timestamp::from_micros(1))?, None, "nothing comes after the last");
+            let year_2100 = Timestamp::from_micros(4_102_444_800_000_000);
+            tx.usage_forget(last.as_ref(), year_2100)?;
+            assert_eq!(records(tx)?, 2, "it is before the place to go on from");
+            tx.usage_forget(None, year_2100)?;
+            assert_eq!(records(tx)?, 0);
+            assert_eq!(tx.usage(&acme, "agr_1")?, Usage { reads: 1, requests: 35, rows: 52, volume: 978 });
             Ok::<_, StoreError>(())
         })
         .await

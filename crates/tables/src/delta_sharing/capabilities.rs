@@ -77,6 +77,9 @@ impl Capabilities {
         self.reader_features.iter().any(|f| f == feature)
     }
 
+    /// The value of the response header for a query that is answered later.
+    pub const ASYNC_RESPONSE_HEADER: &str = "asyncquery=true";
+
     /// The value of the response header for an answer in `format`.
     pub fn response_header(&self, format: ResponseFormat) -> String {
         let mut value = format!("responseformat={}", format.as_str());

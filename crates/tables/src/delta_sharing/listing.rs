@@ -70,6 +70,29 @@ pub struct ListedTable {
     pub id: Option<String>,
 }
 
+/// A volume: files of any sort, of OpenSharing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedVolume {
+    /// Volume name.
+    pub name: String,
+    /// Its schema.
+    pub schema: String,
+    /// Its share.
+    pub share: String,
+    /// The share's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_id: Option<String>,
+    /// The volume's id (UUID).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Where its files are.
+    pub storage_location: String,
+    /// How they are reached. Of Delta Sharing's tables; OpenSharing's volumes do not have it.
+    #[serde(default)]
+    pub access_modes: Vec<String>,
+}
+
 /// An item with a name to page by.
 pub trait Named {
     /// What identifies the item in its listing.
@@ -91,6 +114,12 @@ impl Named for ListedSchema {
 impl Named for ListedTable {
     fn key(&self) -> String {
         // A space sorts before everything a name may hold, so schemas stay together.
+        format!("{} {}", self.schema.to_lowercase(), self.name.to_lowercase())
+    }
+}
+
+impl Named for ListedVolume {
+    fn key(&self) -> String {
         format!("{} {}", self.schema.to_lowercase(), self.name.to_lowercase())
     }
 }

@@ -36,6 +36,8 @@ pub struct QueryRequest {
     pub include_refresh_token: bool,
     /// The client refreshes URLs of an earlier answer.
     pub refresh_token: Option<String>,
+    /// Equal for submissions of a query that is answered later which are one.
+    pub idempotency_key: Option<String>,
 }
 
 /// A metadata request, understood.
@@ -61,6 +63,7 @@ struct Body {
     page_token: Option<String>,
     include_refresh_token: Option<bool>,
     refresh_token: Option<String>,
+    idempotency_key: Option<String>,
 }
 
 impl QueryRequest {
@@ -100,6 +103,7 @@ impl QueryRequest {
             page_token: body.page_token.filter(|t| !t.is_empty()),
             include_refresh_token: body.include_refresh_token.unwrap_or(false),
             refresh_token: body.refresh_token.filter(|t| !t.is_empty()),
+            idempotency_key: body.idempotency_key.filter(|k| !k.is_empty()),
         })
     }
 }
@@ -143,6 +147,14 @@ pub fn no_version_then() -> SharingError {
     SharingError::Unsupported("the terms include no version of the table that is as old as that".into())
 }
 
+/// What a request for an earlier version, or for one by its time, gets where rows are hidden.
+pub fn no_history() -> SharingError {
+    SharingError::Unsupported(
+        "the table has no history, because the terms show only some of its rows: version and timestamp can be used for the newest version alone"
+            .into(),
+    )
+}
+
 /// What a request for changes gets.
 pub fn no_change_data_feed() -> SharingError {
     SharingError::Unsupported(
@@ -169,7 +181,7 @@ mod tests {
     #[test]
     fn bodies_are_read_as_the_clients_send_them() {
         let q = QueryRequest::parse(br#"{"predicateHints":["a = 1"],"limitHint":10,"idempotencyKey":"x"}"#).unwrap();
-        assert_eq!(q.limit_hint, Some(10));
+        assert_eq!((q.limit_hint, q.idempotency_key.as_deref()), (Some(10), Some("x")));
         assert!(!q.predicate.is_empty());
         for empty in [&b""[..], b" \n", b"{}"] {
             assert!(QueryRequest::parse(empty).unwrap().predicate.is_empty());

@@ -358,6 +358,18 @@ pub fn version_of_token(token: &str) -> Option<i64> {
     token.split_once('.')?.0.parse().ok()
 }
 
+/// The one line that answers for a query whose answer is not made yet (PROTOCOL.md, "Get Query Info"), or with `failed` cannot
+/// be made.
+pub fn query_status(query_id: &str, failed: Option<&str>) -> String {
+    let mut status = json!({"queryId": query_id, "status": if failed.is_some() { "failed" } else { "pending" }});
+    if let Some(message) = failed {
+        status["errorMessage"] = message.into();
+    }
+    let mut line = String::new();
+    push(&mut line, &json!({"queryStatus": status}));
+    line
+}
+
 /// The last line of an answer that cannot be finished: clients must fail on it.
 pub fn failed_end(message: &str) -> String {
     let mut line = String::new();

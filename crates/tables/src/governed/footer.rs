@@ -152,6 +152,17 @@ pub(crate) fn metadata(file: &Positioned, name: &str) -> Result<ParquetMetaData,
     })
 }
 
+/// Checks that a file is a Parquet file as far as its ends tell: the magic at both, a footer that can be read, and every
+/// column in its place between them. For files whose hash nobody tells; values are not looked at.
+///
+/// # Errors
+/// With what is wrong.
+pub fn check_ends(path: &Path) -> Result<(), TablesError> {
+    let name = super::governor::name(path);
+    let file = Positioned::new(Arc::new(open(path)?)).map_err(TablesError::io("reading", path))?;
+    metadata(&file, &name).map(drop)
+}
+
 fn footer_bytes(file: &Positioned, name: &str) -> Result<Vec<u8>, TablesError> {
     let malformed = |reason: &str| TablesError::MalformedParquet { file: name.into(), reason: reason.into() };
     let io = |e| TablesError::Io { action: "reading", path: name.into(), source: e };
@@ -244,6 +255,26 @@ mod tests {
     use super::*;
     use crate::governed::fixtures::{Dice, declared, rows};
     use parquet::arrow::ArrowWriter;
+
+    #[test]
+    fn the_ends_of_a_file_are_checked_without_its_columns_known() {
+        let (bytes, _, _) = sound();
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("part.parquet");
+        let check = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).expect("written");
+            check_ends(&path)
+        };
+        check(&bytes).expect("sound");
+        for cut in [0, 3, 11, bytes.len() / 2, bytes.len() - 1] {
+            assert!(check(&bytes[..cut]).is_err(), "{cut}");
+        }
+        let mut short = bytes.clone();
+        short.drain(10..20);
+        assert!(check(&short).is_err(), "columns lie beyond where they can");
+        let shown = check(&[0; 100]).expect_err("none").to_string();
+        assert!(shown.contains("not a Parquet file") && !shown.contains(dir.path().to_str().expect("text")), "{shown}");
+    }
 
     fn sound() -> (Vec<u8>, TableSchema, usize) {
         let batch = rows(&mut Dice::new(7), 100, 0);

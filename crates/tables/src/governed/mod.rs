@@ -26,7 +26,7 @@ mod value;
 mod virtual_parquet;
 
 pub use cache::{Cache, CachedFile};
-pub use footer::{MAX_FOOTER_BYTES, open};
+pub use footer::{MAX_FOOTER_BYTES, check_ends, open};
 pub(crate) use footer::{Positioned, metadata};
 pub use governor::{Content, GovernedFile, Governor, Source};
 pub use plan::{TablePlan, check};

@@ -119,6 +119,11 @@ impl TablePlan {
         self.min_group_size
     }
 
+    /// Whether rows are hidden: there may be versions of the table that differ in nothing that is shown.
+    pub const fn hides_rows(&self) -> bool {
+        self.filter.is_some() || self.min_group_size.is_some()
+    }
+
     /// All columns of the table.
     pub const fn source(&self) -> &TableSchema {
         &self.source

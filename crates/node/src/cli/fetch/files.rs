@@ -251,7 +251,8 @@ impl<'a> Run<'a> {
                 return Err(Failure::new(Code::Conflict, words));
             }
         }
-        let wanted = pull::Wanted { part: self.place.part(&file), path, size: file.size, sha256: Some(file.sha256.clone()) };
+        let wanted =
+            pull::Wanted { part: self.place.part(&file), path, size: file.size, sha256: Some(file.sha256.clone()), unhashed: None };
         let renew = async || {
             let fresh = list(self.http, address(&page.this)?).await?;
             let again = fresh.files.iter().find(|f| f.path == file.path && f.sha256 == file.sha256);

@@ -50,6 +50,8 @@ pub(super) struct Wanted {
     pub(super) size: u64,
     /// SHA-256 in lower-case hex, where it was announced; else the answer's headers may tell.
     pub(super) sha256: Option<String>,
+    /// What is checked of it instead where no hash is told; the error says what is wrong.
+    pub(super) unhashed: Option<fn(&Path) -> std::result::Result<(), String>>,
 }
 
 /// What getting it came to.
@@ -107,7 +109,8 @@ pub(super) async fn pull(
     }
     let expected = wanted.sha256.clone().or(told.sha256);
     let (part, path) = (wanted.part.clone(), wanted.path.clone());
-    on_disk(&wanted.path, move || sink.finish(&part, &path, expected.as_deref())).await??;
+    let check = wanted.unhashed.filter(|_| expected.is_none());
+    on_disk(&wanted.path, move || sink.finish(&part, &path, expected.as_deref(), check)).await??;
     Ok(pulled)
 }
 
@@ -302,7 +305,18 @@ impl Sink {
     }
 
     /// Checks the hash, makes the file durable and gives it its name.
-    fn finish(self, part: &Path, path: &Path, expected: Option<&str>) -> io::Result<Result<()>> {
+    fn finish(
+        self,
+        part: &Path,
+        path: &Path,
+        expected: Option<&str>,
+        check: Option<fn(&Path) -> std::result::Result<(), String>>,
+    ) -> io::Result<Result<()>> {
+        if let Some(Err(why)) = check.map(|check| check(part)) {
+            fs::remove_file(part)?;
+            let words = format!("What the provider sent for {} is not a whole Parquet file: {why}. Fetch again.", path.display());
+            return Ok(Err(Failure::new(Code::PeerAnsweredBadly, words)));
+        }
         let found = hex::encode(self.hash.finish());
         if expected.is_some_and(|expected| expected != found) {
             // Nothing of it can be trusted, so nothing of it is continued.

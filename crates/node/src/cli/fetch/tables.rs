@@ -13,7 +13,10 @@ use super::{
 };
 use crate::net::{OutRequest, Outbound};
 use fondaco_core::Code;
-use fondaco_tables::delta_sharing::client::{Profile, RemoteFile};
+use fondaco_tables::{
+    delta_sharing::client::{Profile, RemoteFile},
+    governed::check_ends,
+};
 use http::Method;
 use indicatif::ProgressBar;
 use sha2::{Digest, Sha256};
@@ -144,7 +147,8 @@ async fn one(http: &Outbound, profile: &Profile, item: &Wanted, so_far: &dyn Fn(
             ))
         };
     }
-    let wanted = pull::Wanted { path: item.path.clone(), part: part_path(item), size: item.file.size, sha256: None };
+    let wanted =
+        pull::Wanted { path: item.path.clone(), part: part_path(item), size: item.file.size, sha256: None, unhashed: Some(check_parquet) };
     let renew = async || {
         let files = listing::files(http, profile, &item.table).await?;
         let again = files.into_iter().find(|f| f.id == item.file.id && f.size == item.file.size);
@@ -162,9 +166,17 @@ async fn is_the_file(http: &Outbound, url: &Url, item: &Wanted) -> Result<bool> 
     let answer = http.send(OutRequest::new(Method::HEAD, url.clone())).await?;
     match answer.status.is_success().then(|| sha256_of(&answer.headers)).flatten() {
         Some(expected) => Ok(pull::hash(&item.path).await? == expected),
-        // An object store may sign addresses for GET alone.
-        None => Ok(true),
+        // An object store may sign addresses for GET alone, and a provider need not know the hash of what it puts together.
+        None => {
+            let path = item.path.clone();
+            tokio::task::spawn_blocking(move || check_parquet(&path).is_ok()).await.map_err(|e| Failure::new(Code::Internal, e.to_string()))
+        }
     }
+}
+
+/// What is checked of a file whose hash the provider does not tell: a Parquet file ends with what is in it, and where.
+fn check_parquet(path: &Path) -> std::result::Result<(), String> {
+    check_ends(path).map_err(|e| e.to_string())
 }
 
 fn address(text: &str) -> Result<Url> {
@@ -200,6 +212,8 @@ mod tests {
         expired: bool,
         /// Announce this hash instead of the true one.
         wrong_hash: bool,
+        /// Announce none.
+        no_hash: bool,
         ignore_range: bool,
         /// The `Range` of each GET, in order.
         ranges: Vec<Option<String>>,
@@ -253,7 +267,7 @@ mod tests {
         };
         let mut response = Response::new(body);
         let mut set = |name: &'static str, value: String| response.headers_mut().insert(name, value.parse().expect("header"));
-        set("etag", format!("\"sha256-{hash}\""));
+        set("etag", if p.no_hash { "\"f1\"".to_owned() } else { format!("\"sha256-{hash}\"") });
         set("content-length", length.to_string());
         if from > 0 {
             set("content-range", format!("bytes {from}-{}/{size}", size - 1));
@@ -340,6 +354,17 @@ mod tests {
         let failed = fetch(&http, &profile, dir.path()).await.expect_err("wrong bytes");
         assert_eq!(failed.problem.code, "FDC-2007");
         assert!(names(dir.path()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn without_a_hash_what_is_no_parquet_file_is_thrown_away() {
+        let (_, http, profile) = serve(Provider { content: content(), no_hash: true, ..Provider::default() }).await;
+        let dir = tempfile::tempdir().expect("dir");
+        let failed = fetch(&http, &profile, dir.path()).await.expect_err("no Parquet");
+        assert_eq!(failed.problem.code, "FDC-2007");
+        assert!(names(dir.path()).is_empty());
+        std::fs::write(dir.path().join("part-00000.parquet"), content()).expect("write");
+        assert_eq!(fetch(&http, &profile, dir.path()).await.expect_err("another file").problem.code, "FDC-1005");
     }
 
     #[tokio::test]
