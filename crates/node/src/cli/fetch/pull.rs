@@ -409,7 +409,7 @@ mod tests {
         sending.join().expect("ends").expect("all sent");
         assert_eq!(sink.at, size);
         let found = crate::files::seal::sha256(File::open(&part).expect("opens"), |_| Ok(())).expect("reads");
-        sink.finish(&part, &path, Some(&found)).expect("written").expect("the same");
+        sink.finish(&part, &path, Some(&found), None).expect("written").expect("the same");
         assert_eq!(length(&path), Some(size));
     }
 
