@@ -70,7 +70,7 @@ async fn measure(root: &Path, binary: &Path, cache: &Path, args: &Args) -> Resul
     eprintln!("publishing");
     for (id, file) in [("served", &served), ("queried", &queried)] {
         let body = json!({"id": id, "title": id, "kind": "table", "source": {"type": "paths", "paths": [file], "inPlace": true},
-            "offers": [offer("columns", None), offer("rows", Some(ROWS))]});
+            "offers": [offer(id, "columns", None), offer(id, "rows", Some(ROWS))]});
         provider.call(Method::POST, "products", Some(&body)).await?;
     }
     // A new process: its highest memory is that of delivery.
@@ -94,10 +94,15 @@ async fn measure(root: &Path, binary: &Path, cache: &Path, args: &Args) -> Resul
     Ok(lines)
 }
 
-fn offer(id: &str, rows: Option<&str>) -> Value {
+/// The id of one of a product's offers: they are unique among all of a participant.
+fn offer_id(product: &str, name: &str) -> String {
+    format!("{product}-{name}")
+}
+
+fn offer(product: &str, name: &str, rows: Option<&str>) -> Value {
     let mut constraints = vec![json!({"leftOperand": "fields", "operator": "isAnyOf", "rightOperand": SHOWN})];
     constraints.extend(rows.map(|rows| json!({"leftOperand": "rowFilter", "operator": "eq", "rightOperand": rows})));
-    json!({"@type": "Offer", "@id": id, "permission": [{"action": "use", "constraint": constraints}]})
+    json!({"@type": "Offer", "@id": offer_id(product, name), "permission": [{"action": "use", "constraint": constraints}]})
 }
 
 /// Binds every thread of processes to a core.
@@ -138,7 +143,7 @@ struct Named {
 impl Bench {
     /// A new agreement under an offer, and what it opens.
     async fn access(&self, product: &str, offer: &str) -> Result<Access> {
-        let body = json!({"peer": self.provider.address(), "product": product, "offer": offer});
+        let body = json!({"peer": self.provider.address(), "product": product, "offer": offer_id(product, offer)});
         let begun = self.consumer.call(Method::POST, "negotiations", Some(&body)).await?;
         let agreed = self.consumer.finalized(text(&begun, "negotiationId")?).await?;
         let path = format!("agreements/{}/access", text(&agreed, "agreementId")?);

@@ -56,9 +56,13 @@ impl Opened {
         Ok(Self { app: app.clone(), grant, query: app.fresh_id(), begun: AtomicBool::new(false) })
     }
 
+    /// The table as it is described: none of its files is opened.
+    fn described(&self) -> Result<Table> {
+        self.table_of(Vec::new())
+    }
+
     async fn governed(&self) -> Result<Table> {
         let product = &self.grant.product;
-        let plan = self.app.table_plan(&self.grant)?;
         let mut files = Vec::new();
         loop {
             let rows = self.app.product_files(&product.participant, &product.reference, files.len() as u64).await?;
@@ -73,6 +77,12 @@ impl Opened {
                 files.push(Arc::new(self.source(row).await?));
             }
         }
+        self.table_of(files)
+    }
+
+    fn table_of(&self, files: Vec<Arc<SourceFile>>) -> Result<Table> {
+        let product = &self.grant.product;
+        let plan = self.app.table_plan(&self.grant)?;
         Table::new(product.participant.as_str(), product.reference.id.as_str(), &plan, files).map_err(|e| to_error(&e))
     }
 
@@ -88,20 +98,24 @@ impl Opened {
         Ok(SourceFile::new(file, row.size, Arc::new(still_same)))
     }
 
-    /// Runs a statement as one read, up to its first rows. One that fails before them was no read.
+    /// Runs a statement as one read, up to its first rows. One that is refused before it looked at a row was no read; one
+    /// that failed on what it saw was: whether it fails tells something of the rows, as often as it is asked.
     ///
     /// # Errors
     /// What is wrong with the statement; [`Code::PolicyDenied`] when all agreed reads are used.
     pub(super) async fn answer(&self, sql: String) -> Result<Answer> {
+        // Before any file is opened: each takes a descriptor, of which the process has so many.
+        let place = self.app.sql.place(&self.grant.transfer.agreement_id, &Limits::default()).map_err(|e| to_error(&e))?;
         let table = self.governed().await?;
         self.app.admit_read(&self.grant).await?;
         metrics::counter!("fondaco_sql_queries_total").increment(1);
-        let agreement = &self.grant.transfer.agreement_id;
-        let begun = async { self.app.sql.run(agreement, table, sql, Limits::default()).await?.begin().await };
+        let begun = async { self.app.sql.run_in(place, table, sql, Limits::default()).await?.begin().await };
         match begun.await {
             Ok(answer) => Ok(answer),
             Err(e) => {
-                self.app.give_back_read(&self.grant).await?;
+                if !e.looked_at_rows() {
+                    self.app.give_back_read(&self.grant).await?;
+                }
                 Err(to_error(&e))
             }
         }
@@ -130,7 +144,7 @@ impl Opened {
 #[async_trait::async_trait]
 impl Access for Opened {
     async fn table(&self) -> Result<Table, Refusal> {
-        self.governed().await.map_err(|e| to_refusal(&e))
+        self.described().map_err(|e| to_refusal(&e))
     }
 
     async fn run(&self, sql: String) -> Result<Answer, Refusal> {

@@ -282,6 +282,8 @@ impl Inner {
     }
 
     fn make(&self, key: &str, make: impl FnOnce(&Path) -> Result<Rewritten, TablesError>) -> Result<CachedFile, TablesError> {
+        // Whoever needs the space may have removed the folder as well.
+        fs::create_dir_all(&self.dir).map_err(TablesError::io("creating", &self.dir))?;
         let unfinished = self.dir.join(format!("{UNFINISHED}{}", self.unfinished.fetch_add(1, Ordering::Relaxed)));
         let made = make(&unfinished).and_then(|made| self.keep(key, &unfinished, made));
         if made.is_err() {

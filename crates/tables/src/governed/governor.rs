@@ -324,7 +324,6 @@ mod tests {
         let first = place.governor.file(&plan, &place.source).await.expect("file").expect("rows");
         let bytes = place.bytes(&first);
         std::fs::remove_dir_all(place.dir.path().join("cache")).expect("removed");
-        std::fs::create_dir(place.dir.path().join("cache")).expect("made");
         assert_eq!(place.bytes(&first), bytes, "still open");
         let again = place.governor.file(&plan, &place.source).await.expect("file").expect("rows");
         assert_eq!(place.bytes(&again), bytes);

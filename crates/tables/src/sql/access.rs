@@ -6,9 +6,9 @@ use std::{fmt, sync::Arc};
 /// Access that is open: what may be asked, and the counting of what goes out.
 #[async_trait::async_trait]
 pub trait Access: Send + Sync + 'static {
-    /// What may be asked of.
+    /// What may be asked of, to be described: without its files.
     async fn table(&self) -> Result<Table, Refusal>;
-    /// Runs a statement up to its first rows: one read, unless it fails before.
+    /// Runs a statement up to its first rows: one read, unless it is refused before it looked at any.
     async fn run(&self, sql: String) -> Result<Answer, Refusal>;
     /// Before rows go out: takes their bytes from what was agreed, and says no when access has ended.
     async fn let_out(&self, bytes: u64, rows: u64) -> Result<(), Refusal>;

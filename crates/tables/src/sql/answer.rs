@@ -2,7 +2,7 @@
 
 use super::{Limits, SqlError, queries::Work};
 use arrow::{
-    array::{ArrayRef, RecordBatch, RecordBatchOptions},
+    array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions},
     compute::cast,
     datatypes::{DataType, Field, Schema, SchemaRef},
     ipc::writer::StreamWriter,
@@ -11,7 +11,13 @@ use arrow::{
 use bytes::Bytes;
 use futures::{Stream, stream};
 use serde_json::json;
-use std::{io::Write, sync::Arc};
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use tokio::sync::mpsc;
 
 /// In which form an answer goes out.
@@ -46,8 +52,7 @@ impl Counted {
     /// Counts a batch in.
     pub(super) fn add(&mut self, batch: &RecordBatch, limits: &Limits) -> Result<(), SqlError> {
         self.rows += batch.num_rows() as u64;
-        // What a slice of a larger batch shows, not what it holds on to.
-        self.bytes += batch.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(usize::MAX) as u64).sum::<u64>();
+        self.bytes += batch_bytes(batch);
         if self.rows > limits.rows {
             return Err(SqlError::TooLarge(format!("The answer has more than {} rows. Ask for less, or for the files.", limits.rows)));
         }
@@ -58,18 +63,54 @@ impl Counted {
     }
 }
 
+/// Bytes of a batch in [`common`] types: what a slice of a larger one shows, not what it holds on to.
+pub(super) fn batch_bytes(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|c| bytes_of(c)).fold(0, u64::saturating_add)
+}
+
+fn bytes_of(array: &dyn Array) -> u64 {
+    let offsets = |width: u64| width * (array.len() as u64 + 1);
+    let slice = |of: &ArrayRef, from: usize, to: usize| bytes_of(&of.slice(from, to.saturating_sub(from)));
+    // As many bytes as there are places: a view is shared among rows here, and each has its own when it goes out.
+    let texts = |lengths: &mut dyn Iterator<Item = usize>| offsets(4) + lengths.map(|l| l as u64).sum::<u64>();
+    match array.data_type() {
+        DataType::Utf8View => texts(&mut array.as_string_view().iter().flatten().map(str::len)),
+        DataType::BinaryView => texts(&mut array.as_binary_view().iter().flatten().map(<[u8]>::len)),
+        DataType::List(_) => {
+            let list = array.as_list::<i32>();
+            let (from, to) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
+            offsets(4) + slice(list.values(), usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0))
+        }
+        DataType::LargeList(_) => {
+            let list = array.as_list::<i64>();
+            let (from, to) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
+            offsets(8) + slice(list.values(), usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0))
+        }
+        DataType::Map(..) => {
+            let map = array.as_map();
+            let (from, to) = (map.value_offsets()[0], map.value_offsets()[map.len()]);
+            let (from, to) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
+            offsets(4) + map.entries().columns().iter().map(|c| slice(c, from, to)).sum::<u64>()
+        }
+        DataType::Struct(_) => array.as_struct().columns().iter().map(|c| bytes_of(c)).sum(),
+        _ => array.to_data().get_slice_memory_size().map_or(u64::MAX, |bytes| bytes as u64),
+    }
+}
+
 /// The answer to a statement, row by row as it is computed.
 #[derive(Debug)]
 pub struct Answer {
     schema: SchemaRef,
     batches: mpsc::Receiver<Result<RecordBatch, SqlError>>,
     first: Option<Result<RecordBatch, SqlError>>,
+    /// Whether the last batch was handed over.
+    whole: Arc<AtomicBool>,
     _work: Work,
 }
 
 impl Answer {
-    pub(super) fn new(schema: &Schema, batches: mpsc::Receiver<Result<RecordBatch, SqlError>>, work: Work) -> Self {
-        Self { schema: Arc::new(common(schema)), batches, first: None, _work: work }
+    pub(super) fn new(schema: &Schema, batches: mpsc::Receiver<Result<RecordBatch, SqlError>>, whole: Arc<AtomicBool>, work: Work) -> Self {
+        Self { schema: Arc::new(common(schema)), batches, first: None, whole, _work: work }
     }
 
     /// The columns.
@@ -94,7 +135,14 @@ impl Answer {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let batch = self.batches.recv().await?;
+        let Some(batch) = self.batches.recv().await else {
+            // A part must not look like the whole.
+            let cut = || SqlError::TooLarge("The answer was not read in time. Read it faster, or ask for less.".into());
+            return (!self.whole.swap(true, Ordering::AcqRel)).then(|| Err(cut()));
+        };
+        if batch.is_err() {
+            self.whole.store(true, Ordering::Release);
+        }
         Some(batch.and_then(|b| in_common_types(&b, &self.schema)))
     }
 
@@ -107,7 +155,7 @@ impl Answer {
             let item = match answer.next().await {
                 Some(batch) => {
                     let batch = batch?;
-                    let counted = Counted { rows: batch.num_rows() as u64, bytes: batch.get_array_memory_size() as u64 };
+                    let counted = Counted { rows: batch.num_rows() as u64, bytes: batch_bytes(&batch) };
                     let bytes = encoder.rows(&batch)?;
                     ((bytes, counted), (answer, Some(Ok(encoder))))
                 }

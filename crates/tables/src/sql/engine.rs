@@ -2,6 +2,7 @@
 
 use super::{
     Limits, SqlError, Table,
+    functions::check_written,
     session::{told, while_running},
 };
 use datafusion::{
@@ -47,6 +48,8 @@ impl Engine for Embedded {
 /// Plans and begins, in a session of the engine's.
 pub(super) async fn run(table: &Table, state: &SessionState, sql: &str, limits: &Limits) -> Result<Rows, SqlError> {
     let plan = table.plan(state, sql, limits).await?;
-    let plan = state.create_physical_plan(&plan).await.map_err(|e| told(&e))?;
+    let plan = state.optimize(&plan).map_err(|e| told(&e))?;
+    check_written(&plan)?;
+    let plan = state.query_planner().create_physical_plan(&plan, state).await.map_err(|e| told(&e))?;
     execute_stream(plan, state.task_ctx()).map(Rows).map_err(|e| while_running(&e))
 }

@@ -5,7 +5,7 @@
 //! NAME/TOKEN`, which the handshake hands out. Tickets and prepared statements are statements under a seal, good for the
 //! token they were given to; nothing is kept between calls.
 
-use super::{Access, Accesses, Limits, Queries, Refusal, Sort, Table, session::SCHEMA};
+use super::{Access, Accesses, Limits, Queries, Refusal, Sort, Table, answer::batch_bytes, session::SCHEMA};
 use arrow::{
     array::RecordBatch,
     datatypes::{Schema, SchemaRef},
@@ -130,7 +130,7 @@ impl Flight {
             };
             let Some(batch) = next else { return Ok(None) };
             let batch = batch.map_err(|e| FlightError::from(status(e.into())))?;
-            let bytes = batch.get_array_memory_size() as u64;
+            let bytes = batch_bytes(&batch);
             caller.access.let_out(bytes, batch.num_rows() as u64).await.map_err(|e| FlightError::from(status(e)))?;
             Ok(Some((batch, (answer, caller))))
         });

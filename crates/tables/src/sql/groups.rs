@@ -160,12 +160,13 @@ fn protected(aggregate: &Aggregate, least: u32) -> Result<Result<LogicalPlan, Sq
 
 fn rewrite(aggregate: &Aggregate, values: &[Option<Expr>], least: u32) -> DfResult<LogicalPlan> {
     let least = lit(i64::from(least));
-    let rows = "rows";
+    // Not a name that a column can have: those have no control characters.
+    let rows = "\u{1}rows";
     let mut aggregates = aggregate.aggr_expr.clone();
     aggregates.push(count(lit(1_i64)).alias(rows));
     for (i, value) in values.iter().enumerate() {
         if let Some(value) = value {
-            aggregates.push(count(value.clone()).alias(format!("values {i}")));
+            aggregates.push(count(value.clone()).alias(format!("\u{1}values {i}")));
         }
     }
     let inner = LogicalPlan::Aggregate(Aggregate::try_new(Arc::clone(&aggregate.input), aggregate.group_expr.clone(), aggregates)?);
@@ -177,7 +178,7 @@ fn rewrite(aggregate: &Aggregate, values: &[Option<Expr>], least: u32) -> DfResu
         let own = Expr::Column(column.clone());
         let own = match i.checked_sub(keys) {
             Some(n) if values[n].is_some() => {
-                let counted = Expr::Column(Column::new_unqualified(format!("values {n}")));
+                let counted = Expr::Column(Column::new_unqualified(format!("\u{1}values {n}")));
                 when(counted.gt_eq(least.clone()), own).end()?
             }
             _ => own,

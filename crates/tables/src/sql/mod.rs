@@ -10,12 +10,15 @@
 
 mod access;
 mod answer;
+mod bounds;
 mod columns;
 mod distributed;
 mod engine;
 mod files;
 pub mod flight;
+mod functions;
 mod groups;
+mod held;
 mod queries;
 mod sealed;
 mod session;
@@ -25,7 +28,7 @@ pub use answer::{Answer, Counted, Format};
 pub use distributed::Distributed;
 pub use engine::{Embedded, Engine};
 pub use files::{SourceFile, StillSame};
-pub use queries::Queries;
+pub use queries::{Place, Queries};
 pub use session::Table;
 
 use std::time::Duration;
@@ -91,6 +94,16 @@ pub enum SqlError {
     /// The node failed. The text is for its own log.
     #[error("The statement could not be run.")]
     Failed(String),
+}
+
+impl SqlError {
+    /// Whether a statement that fails so may have looked at rows: then its failing tells something of them.
+    pub const fn looked_at_rows(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Busy(_) | Self::Failed(_) => false,
+            Self::TooLarge(_) | Self::OutOfMemory | Self::TooSlow(_) | Self::OnValue => true,
+        }
+    }
 }
 
 #[cfg(test)]

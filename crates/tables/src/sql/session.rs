@@ -3,9 +3,10 @@
 use super::{
     Limits, SqlError,
     answer::common,
-    columns,
+    bounds, columns,
     files::{SourceFile, Stored},
-    groups,
+    functions, groups,
+    held::CountHeld,
     sealed::Sealed,
 };
 use crate::governed::TablePlan;
@@ -32,22 +33,6 @@ use url::Url;
 pub const SCHEMA: &str = "default";
 /// Rows of a batch: the engine's own default.
 const BATCH_ROWS: usize = 8_192;
-
-/// Functions that are not there, each with its reason.
-const ABSENT_FUNCTIONS: &[(&str, &str)] = &[
-    ("version", "tells of the program"),
-    ("input_file_name", "tells how the table is stored"),
-    ("file_row_index", "tells how the table is stored"),
-    ("arrow_metadata", "tells how the table is stored"),
-    ("with_metadata", "writes what nobody checks"),
-    ("repeat", "makes a large value of a small one, outside of what memory is counted"),
-    ("lpad", "likewise"),
-    ("rpad", "likewise"),
-    ("array_repeat", "likewise"),
-    ("array_resize", "likewise"),
-    ("generate_series", "likewise"),
-    ("range", "likewise"),
-];
 
 /// What statements may be about: the files of a table, and what of them may be seen.
 #[derive(Clone, Debug)]
@@ -118,16 +103,15 @@ impl Table {
         let options = config.options_mut();
         // Times without a zone are UTC, wherever the node is.
         options.execution.time_zone = Some("+00:00".into());
-        let allowed = |name: &str| !ABSENT_FUNCTIONS.iter().any(|(absent, _)| *absent == name);
-        let scalar = SessionStateDefaults::default_scalar_functions().into_iter().filter(|f| allowed(f.name())).collect();
+        let aggregates = SessionStateDefaults::default_aggregate_functions().into_iter().filter(|f| functions::has_aggregate(f.name()));
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime(limits)?)
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
-            .with_scalar_functions(scalar)
-            .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())
-            .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+            .with_scalar_functions(functions::scalar(SessionStateDefaults::default_scalar_functions()))
+            .with_aggregate_functions(aggregates.collect())
             .with_window_functions(SessionStateDefaults::default_window_functions())
+            .with_physical_optimizer_rule(Arc::new(CountHeld))
             .build();
         let tables = MemorySchemaProvider::new();
         tables.register_table(self.name.clone(), Arc::clone(&self.sealed) as _)?;
@@ -142,8 +126,10 @@ impl Table {
         if sql.len() > limits.text_bytes {
             return Err(SqlError::Refused(format!("A statement has at most {} bytes.", limits.text_bytes)));
         }
-        let plan = state.create_logical_plan(sql).await.map_err(|e| told(&e))?;
+        bounds::check_text(sql)?;
+        let plan = bounds::planned(state, sql).await?;
         check(&plan)?;
+        let plan = functions::confined(plan)?;
         let Some(least) = self.min_group_size else { return Ok(plan) };
         // With the types settled: what is cast, and how, shows.
         let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(|e| told(&e))?;
@@ -165,16 +151,19 @@ fn unnamed(expr: Expr) -> Expr {
     if let Expr::Alias(alias) = expr { *alias.expr } else { expr }
 }
 
+pub(super) fn only_select() -> SqlError {
+    SqlError::Refused("Only SELECT is answered.".into())
+}
+
 /// Only questions: nothing that changes, sets, copies or explains.
 fn check(plan: &LogicalPlan) -> Result<(), SqlError> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let only = || SqlError::Refused("Only SELECT is answered.".into());
-    options.verify_plan(plan).map_err(|_| only())?;
+    options.verify_plan(plan).map_err(|_| only_select())?;
     let mut wrong = None;
     let visited = plan.apply_with_subqueries(|node| {
         match node {
-            LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::Extension(_) => wrong = Some(only()),
-            LogicalPlan::TableScan(scan) if scan.table_name.table() == "df_settings" => {
+            LogicalPlan::Explain(_) | LogicalPlan::Analyze(_) | LogicalPlan::Extension(_) => wrong = Some(only_select()),
+            LogicalPlan::TableScan(scan) if scan.table_name.table().eq_ignore_ascii_case("df_settings") => {
                 wrong = Some(SqlError::Refused("The engine's settings are not shown.".into()));
             }
             LogicalPlan::RecursiveQuery(_) => {

@@ -146,7 +146,17 @@ async fn only_questions_about_the_table_are_answered() {
         "SELECT * FROM generate_series(1, 10)",
         "SELECT repeat('x', 1000000000)",
         "SELECT range(1, 1000000000)",
+        "SELECT [id, id] FROM machines",
+        "SELECT {a: id} FROM machines",
+        "SELECT array_agg(id) FROM machines",
+        "SELECT string_agg(word, ',') OVER (ORDER BY id) FROM machines",
+        "SELECT levenshtein(word, site) FROM machines",
+        "SELECT count(*) FROM machines WHERE word ~ site",
+        "SELECT count(*) FROM machines WHERE word LIKE site",
         "SELECT * FROM information_schema.df_settings",
+        "SELECT * FROM information_schema.\"DF_SETTINGS\"",
+        "SELECT arrow_cast(NULL, 'FixedSizeBinary(2000000000)') FROM machines",
+        "SELECT CAST(NULL AS INT[2000000000])",
         "SHOW ALL",
         "SELECT 1; SELECT 2",
         "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT * FROM n",
@@ -189,6 +199,143 @@ async fn limits_hold() {
     let narrow = Limits { memory_bytes: 1_000_000, ..Limits::default() };
     let sorted = "SELECT a.id FROM machines a, machines b, machines c, machines d ORDER BY a.id + b.id * c.id - d.id";
     assert_eq!(ask(narrow, sorted).await, Err(SqlError::OutOfMemory));
+}
+
+/// A few characters that are a billion after thirty steps, each of which makes twice as much of what it is given.
+fn doubled(first: &str, twice: &str, steps: usize) -> String {
+    let mut sql = format!("WITH t0 AS (SELECT id, {first} AS a FROM machines)");
+    for i in 1..=steps {
+        sql += &format!(", t{i} AS (SELECT id, {} AS a FROM t{})", twice, i - 1);
+    }
+    sql + &format!(" SELECT count(a) AS n FROM t{steps} WHERE a <> 'x'")
+}
+
+#[tokio::test]
+async fn no_value_grows_without_being_measured() {
+    let text = "t".repeat(400);
+    let long = format!("id || '{text}'");
+    for twice in [
+        "a || a",
+        "concat(a, a)",
+        "concat_ws('', a, a)",
+        "replace(a, 't', 'tttt')",
+        "regexp_replace(a, '(.*)', '\\1\\1')",
+        "overlay(a PLACING a FROM 1 FOR 0)",
+        "encode(arrow_cast(a, 'Binary'), 'hex')",
+        "translate(a, 't', '💶') || a",
+    ] {
+        assert_eq!(ask(&doubled(&long, twice, 1)).await.expect(twice)["rows"], json!([{"n": 40}]), "{twice}");
+        let error = ask(&doubled(&long, twice, 9)).await.expect_err(twice);
+        assert!(matches!(error, SqlError::TooLarge(_)), "{twice}: {error:?}");
+        // Of what is written, before a row is seen; and in so many steps that no one could plan them.
+        for sql in [doubled(&format!("'{text}'"), twice, 9), doubled(&long, twice, 40)] {
+            assert!(matches!(ask(&sql).await.expect_err(twice), SqlError::TooLarge(_) | SqlError::Refused(_)), "{twice}");
+        }
+    }
+    // What is written once and named often is in as many places as it is named.
+    let text = "x".repeat(1_000);
+    let wide = format!("SELECT {} FROM (SELECT '{text}' AS s FROM machines)", vec!["s"; 5_000].join(", "));
+    let named = format!(
+        "SELECT {} FROM (SELECT '{text}' AS s FROM machines)",
+        (0..5_000).map(|i| format!("s AS s{i}")).collect::<Vec<_>>().join(", ")
+    );
+    for sql in [wide, named] {
+        assert!(matches!(ask(&sql).await, Err(SqlError::Refused(_))));
+    }
+    let list = (0..10_000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    assert_eq!(rows(&format!("SELECT count(*) AS n FROM machines WHERE id IN ({list})")).await, json!([{"n": 40}]));
+}
+
+#[tokio::test]
+async fn measured_texts_are_what_they_would_be() {
+    let texts = rows(
+        "SELECT word || '-' || site AS a, word || NULL AS b, concat(word, NULL, 1) AS c, replace(site, 'z', 'ss') AS d, \
+         regexp_replace(site, '^(.)', '<\\1>') AS e, overlay(site PLACING 'X' FROM 2 FOR 1) AS f, 1 || site AS g, \
+         to_char(TIMESTAMP '2027-01-02T03:04:05', '%Y-%m') AS h FROM machines WHERE id = 3",
+    );
+    let expected =
+        json!([{"a": "3-Suzhou", "b": null, "c": "31", "d": "Susshou", "e": "<S>uzhou", "f": "SXzhou", "g": "1Suzhou", "h": "2027-01"}]);
+    assert_eq!(texts.await, expected);
+    let answer =
+        ask("SELECT site || word, count(*) FROM machines GROUP BY site || word ORDER BY site || word LIMIT 1").await.expect("answer");
+    assert_eq!(answer["columns"][0]["name"], json!("machines.site || machines.word"), "names are those of the statement");
+}
+
+#[tokio::test]
+async fn a_statement_is_no_larger_than_can_be_planned() {
+    let refused = async |sql: String| {
+        let error = ask(&sql).await.expect_err("too large");
+        assert!(matches!(error, SqlError::Refused(_)), "{}: {error:?}", &sql[..60]);
+    };
+    let many = |of: &str, between: &str, times: usize| vec![of; times].join(between);
+    refused(format!("SELECT count(*) FROM machines WHERE {}", many("id = 1", " OR ", 4_000))).await;
+    refused(format!("SELECT {}", many("1", "+", 20_000))).await;
+    refused(format!("SELECT 1{}", many("::int", "", 10_000))).await;
+    refused(format!("SELECT {} id", many("-", " ", 20_000))).await;
+    refused(format!("SELECT id{}", many("[1]", "", 20_000))).await;
+    refused(format!("SELECT {}", many("a", ".", 20_000))).await;
+    refused(many("SELECT 1", " UNION ALL ", 5_000)).await;
+    refused(format!("SELECT count(*) FROM {}", (0..2_000).map(|i| format!("machines m{i}")).collect::<Vec<_>>().join(","))).await;
+    refused("SELECT count(*) FROM machines TABLESAMPLE (1 ROWS)".into()).await;
+    // Each name stands for two others.
+    let steps = |first: &str, twice: &str| {
+        let steps = (1..40).map(|i| format!(", c{i} AS ({})", twice.replace('#', &format!("c{}", i - 1)))).collect::<String>();
+        format!("WITH c0 AS ({first}){steps} SELECT * FROM c39")
+    };
+    refused(steps("SELECT 1 AS x", "SELECT a.x FROM # a, # b")).await;
+    refused(steps("SELECT id AS x FROM machines", "SELECT x + x AS x FROM #")).await;
+    refused(steps("SELECT id AS x FROM machines", "SELECT x FROM # WHERE x IN (SELECT x FROM #)")).await;
+    // What is as large as it may be is answered.
+    let tests = many("id = 1", " OR ", 499);
+    assert_eq!(rows(&format!("SELECT count(*) AS n FROM machines WHERE {tests}")).await, json!([{"n": 0}]));
+    let columns = (0..900).map(|i| format!("id + {i} AS c{i}")).collect::<Vec<_>>().join(", ");
+    assert_eq!(rows(&format!("SELECT {columns} FROM machines LIMIT 1")).await[0].as_object().map(serde_json::Map::len), Some(900));
+}
+
+#[tokio::test]
+async fn rows_that_a_window_holds_back_are_counted() {
+    let narrow = Limits { memory_bytes: 4_000_000, ..Limits::default() };
+    let few = "machines a, machines b, machines c";
+    let many = format!("{few}, machines d");
+    for window in
+        ["sum(a.id) OVER ()", "lead(a.id, 100000) OVER ()", "last_value(a.id) OVER (ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)"]
+    {
+        let sql = format!("SELECT max(w) AS w FROM (SELECT {window} AS w, a.word, b.site FROM {many})");
+        assert_eq!(ask_of(table(None), narrow, &sql).await, Err(SqlError::OutOfMemory), "{window}");
+        if window.starts_with("sum") {
+            let enough = ask_of(table(None), Limits::default(), &sql).await;
+            assert!(enough.is_ok(), "{window}: {enough:?}");
+        }
+    }
+    // What moves on holds little.
+    let sql = format!("SELECT max(w) AS w FROM (SELECT row_number() OVER (ORDER BY a.id) AS w FROM {few})");
+    assert_eq!(ask_of(table(None), narrow, &sql).await.expect("answer")["rows"], json!([{"w": 64_000}]));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_in_time_does_not_look_whole() {
+    let engine = Queries::default();
+    let endless = "SELECT a.id FROM machines a, machines b, machines c, machines d, machines e";
+    let limits = Limits { rows: u64::MAX, bytes: u64::MAX, ..Limits::default() };
+    let mut answer = engine.run("agr_1", table(None), endless.into(), limits).await.expect("runs");
+    // The work ends before the answer does, as it does when the reader pauses for too long.
+    drop(engine);
+    let mut last = answer.next().await;
+    while let Some(Ok(_)) = last {
+        last = answer.next().await;
+    }
+    assert!(matches!(last, Some(Err(_))), "{last:?}");
+    assert!(answer.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_slice_counts_what_it_shows() {
+    let schema = Arc::new(Schema::new(vec![Field::new("t", DataType::Utf8View, true)]));
+    let texts = arrow::array::StringViewArray::from_iter_values((0..1_000).map(|i| format!("a text that is longer than a view: {i:04}")));
+    let batch = RecordBatch::try_new(schema, vec![Arc::new(texts)]).expect("batch");
+    let one = answer::batch_bytes(&batch.slice(5, 1));
+    assert_eq!(one, 39 + 8);
+    assert!(answer::batch_bytes(&batch) > 39_000);
 }
 
 #[tokio::test]
