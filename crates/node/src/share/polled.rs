@@ -187,6 +187,6 @@ mod tests {
             room += 1;
         }
         assert_eq!(room, ALL_MAX - OF_TRANSFER_MAX);
-        assert_eq!(all.submit("more2", query("a", None), at(20)), Submitted::Full, "others take no room of the whole");
+        assert_eq!(all.submit("z", query("z", None), at(20)), Submitted::Full, "there is no room for anybody else");
     }
 }
