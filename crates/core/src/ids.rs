@@ -66,6 +66,8 @@ ids! {
     TokenId = "tok";
     /// A transfer as this node knows it: its own `consumerPid` or `providerPid`.
     TransferId = "trf";
+    /// What a participant keeps of a leaf of the log.
+    EvidenceId = "evi";
     /// A person who signs in.
     UserId = "usr";
     /// A console session.

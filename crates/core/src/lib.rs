@@ -1,7 +1,7 @@
 //! The rules of a deal, as values.
 //!
 //! In scope: ids, time, error codes, participants and their DIDs, products and offers, prices, policies and their
-//! evaluation, the negotiation and transfer state machines, agreements and what becomes of them.
+//! evaluation, the negotiation and transfer state machines, agreements and what becomes of them, leaves of evidence.
 //! Out of scope: I/O, async, SQL, HTTP, wire formats. Time and randomness come in as arguments, so everything
 //! here is deterministic and testable in milliseconds.
 
@@ -12,6 +12,7 @@ pub mod connection;
 pub mod decision;
 pub mod entropy;
 pub mod error;
+pub mod evidence;
 pub mod feed;
 pub mod ids;
 pub mod life;

@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 /// Transactions waiting for a thread. At 1,000 a second that is a second of work; beyond it callers wait to enter.
 const QUEUE_MAX: usize = 1_024;
@@ -39,6 +39,8 @@ pub(crate) struct Context {
     pub(crate) watches: Arc<Watches>,
     pub(crate) participants: Participants,
     pub(crate) feed: Feed,
+    /// Leaves were written since somebody last asked.
+    pub(crate) leaves: Notify,
 }
 
 impl Context {
@@ -46,6 +48,9 @@ impl Context {
     pub(crate) fn publish(&self, effects: Effects) {
         for slug in &effects.participants {
             self.participants.changed(slug);
+        }
+        if effects.leaves {
+            self.leaves.notify_one();
         }
         self.watches.publish(&effects.events);
         if self.events.receiver_count() > 0 {
@@ -92,6 +97,7 @@ impl Store {
             watches: Arc::default(),
             participants: Participants::default(),
             feed: Feed::default(),
+            leaves: Notify::new(),
         });
         let target = config.target()?;
         let shared_database = matches!(target, Target::Postgres(_));
@@ -208,6 +214,16 @@ impl Store {
     /// [`StoreError::Conflict`] when this store's feed is in use already.
     pub async fn job_feed(&self) -> Result<JobFeed, StoreError> {
         JobFeed::start(self.clone()).await
+    }
+
+    /// Waits until this process committed leaves that nobody waited for before. For one waiter.
+    pub async fn leaves_written(&self) {
+        self.context.leaves.notified().await;
+    }
+
+    /// Whether other processes may write to the same database.
+    pub const fn is_shared(&self) -> bool {
+        self.shared_database
     }
 
     /// Looks again which jobs are due: for clocks that were moved by hand.

@@ -7,9 +7,10 @@ use super::{
 use crate::{
     config::{StoreConfig, Target},
     conn::{Conn, PostgresConn},
+    dialect::Sql,
     error::StoreError,
     migrate,
-    value::Value,
+    value::{Value, vals},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fondaco_core::time::Timestamp;
@@ -56,6 +57,12 @@ struct Totals {
 struct Bytes {
     base64: String,
 }
+
+/// The schema that has a log.
+const LOG_SINCE: u32 = 9;
+const HOLD_LOG: Sql = Sql::Same("UPDATE log_tree SET held = $1");
+/// Why a restored log is held.
+pub const HELD_RESTORED: &str = "it was restored from a backup, and may have signed more since";
 
 /// Whether a database can be filled: it has no tables, or is a SQLite file that is not there yet.
 ///
@@ -142,6 +149,10 @@ fn fill(conn: &mut Conn, from: &mut dyn BufRead, now: Timestamp, last: u32) -> R
         return Err(malformed("something follows its end"));
     }
     migrate::up_to(conn, last, now)?;
+    if last >= LOG_SINCE {
+        // What it signed after the backup is not known here: it would sign other trees of the same size.
+        conn.execute(HOLD_LOG, vals![HELD_RESTORED])?;
+    }
     Ok(Imported { schema: header.schema, rows })
 }
 

@@ -8,12 +8,15 @@ pub mod agreements;
 pub mod api_tokens;
 pub mod connections;
 pub mod events;
+pub mod evidence;
+pub mod evidence_sums;
 pub mod feeds;
 pub mod health;
 pub mod idempotency;
 pub mod inbox;
 pub mod jobs;
 pub mod keys;
+pub mod log;
 pub mod login;
 pub mod negotiations;
 pub mod offers;
@@ -70,6 +73,8 @@ pub(crate) struct Effects {
     pub(crate) jobs: Vec<jobs::JobChange>,
     /// Participants added or changed.
     pub(crate) participants: Vec<Slug>,
+    /// Whether leaves were written.
+    pub(crate) leaves: bool,
 }
 
 /// A transaction in progress, lent to the closure of [`crate::Store::tx`] or [`crate::Store::read`].
@@ -189,11 +194,14 @@ const STATEMENTS: &[&[(&str, Sql)]] = &[
     api_tokens::ALL,
     connections::ALL,
     events::ALL,
+    evidence::ALL,
+    evidence_sums::ALL,
     feeds::ALL,
     idempotency::ALL,
     inbox::ALL,
     jobs::ALL,
     keys::ALL,
+    log::ALL,
     login::ALL,
     negotiations::ALL,
     offers::ALL,

@@ -6,6 +6,8 @@ mod concurrency;
 mod crash;
 mod golden;
 mod jobs;
+mod log;
+mod log_crash;
 mod rooms;
 mod rows;
 mod samples;

@@ -1,0 +1,353 @@
+//! The log: each leaf that was committed is in the tree once, and a tree that was signed is never signed differently.
+
+use crate::{on_both, samples::slug, world::World};
+use fondaco_core::{
+    evidence::{Event, Kind, Leaf, Opening},
+    ids::EvidenceId,
+    time::Timestamp,
+};
+use fondaco_store::{EvidenceFilter, Integrated, RefusalSum, Store, StoreError, Tx, Usage};
+use fondaco_tlog::{
+    Edge, Hash, entries, leaf_hash,
+    tile::{EntriesAddress, TileAddress, written},
+};
+use serde_json::json;
+use std::collections::HashSet;
+
+on_both!(
+    leaves_are_in_the_tree_once_and_can_be_opened,
+    what_was_rolled_back_leaves_no_leaf,
+    a_signature_that_fails_changes_nothing,
+    a_held_log_is_not_signed,
+    nothing_new_is_not_signed_again,
+    tiles_that_were_changed_are_noticed,
+    several_processes_make_one_tree,
+    a_new_key_signs_the_present_tree,
+    erased_evidence_keeps_its_leaf,
+    refusals_of_an_hour_are_one_sum,
+    usage_that_did_not_change_is_not_said_again,
+);
+
+fn event(n: u64) -> Event {
+    Event {
+        kind: Kind::Usage,
+        at: Timestamp::from_micros(1_790_000_000_000_000),
+        own: "did:web:acme.example".into(),
+        peer: Some("did:web:other.example".into()),
+        object: format!("thing-{n}"),
+        document: json!({"n": n}),
+    }
+}
+
+async fn append(store: &Store, from: u64, leaves: u64) -> Vec<EvidenceId> {
+    let write = move |tx: &mut Tx| (from..from + leaves).map(|n| tx.log_append(Some(&slug("acme")), Some("agr_1"), event(n))).collect();
+    store.tx("append", write).await.expect("written")
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a signer")]
+fn signed(size: u64, root: &Hash) -> Result<String, StoreError> {
+    Ok(format!("{size} {root}"))
+}
+
+async fn integrate(store: &Store) -> Integrated {
+    store.tx("integrate", |tx: &mut Tx| tx.log_integrate(signed)).await.expect("integrated")
+}
+
+/// Integrates all that waits; every checkpoint on the way.
+async fn drain(store: &Store) -> Vec<String> {
+    let mut checkpoints = Vec::new();
+    loop {
+        let done = integrate(store).await;
+        checkpoints.push(done.tree.checkpoint);
+        if !done.more {
+            return checkpoints;
+        }
+    }
+}
+
+/// Reads all entries through bundles, checks every tile of the tree against them, and gives the entries.
+async fn check_all(store: &Store) -> Vec<Vec<u8>> {
+    store
+        .read("check", |tx: &mut Tx| {
+            let tree = tx.log_tree()?.expect("a tree");
+            let mut all = Vec::new();
+            for index in 0.. {
+                let Some(address) = EntriesAddress::at(index, tree.size) else { break };
+                let bundle = tx.log_entries(address)?.expect("a bundle");
+                all.extend(entries::parse(&bundle, address.width).expect("entries").into_iter().map(<[u8]>::to_vec));
+            }
+            let mut edge = Edge::empty();
+            let tiles = edge.append(&all.iter().map(|e| leaf_hash(e)).collect::<Vec<_>>()).expect("small");
+            assert_eq!((edge.size(), edge.root()), (tree.size, tree.root));
+            assert_eq!(tiles.len(), written(0, tree.size).len());
+            for tile in tiles {
+                assert_eq!(tx.log_tile(tile.address)?.as_deref(), Some(tile.bytes.as_slice()), "{}", tile.address);
+                let wider = TileAddress { width: tile.address.width + 1, ..tile.address };
+                assert_eq!(tx.log_tile(wider)?, None, "no tile is wider than the tree has it");
+                let narrow = TileAddress { width: 1, ..tile.address };
+                assert_eq!(tx.log_tile(narrow)?.as_deref(), Some(&tile.bytes[..32]));
+            }
+            Ok::<_, StoreError>(all)
+        })
+        .await
+        .expect("checked")
+}
+
+async fn leaves_are_in_the_tree_once_and_can_be_opened(world: World) {
+    let store = &world.store;
+    let mut ids = Vec::new();
+    // Across the edges of bundles and tiles, in batches of all kinds.
+    for (leaves, more) in [(1, 0), (254, 0), (1, 0), (1, 300), (600, 7), (0, 0), (5, 0), (4_100, 0)] {
+        let at = ids.len() as u64;
+        ids.extend(append(store, at, leaves).await);
+        ids.extend(append(store, at + leaves, more).await);
+        drain(store).await;
+    }
+    let all = check_all(store).await;
+    assert_eq!(all.len(), ids.len());
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), ids.len());
+    let (first, last) = (ids[0].clone(), ids[ids.len() - 1].clone());
+    let read = move |tx: &mut Tx| {
+        let mut rows = Vec::new();
+        for id in [&first, &last] {
+            rows.push(tx.evidence_get(Some(&slug("acme")), id)?.expect("there"));
+            assert_eq!(tx.evidence_get(Some(&slug("other")), id)?, None, "another participant does not see it");
+            assert_eq!(tx.evidence_get(None, id)?, None, "nor does the node");
+        }
+        let page = tx.evidence_list(Some(&slug("acme")), EvidenceFilter::Agreement("agr_1"), None, 3)?;
+        assert_eq!(page.iter().map(|row| row.id.clone()).collect::<Vec<_>>().first(), Some(&last));
+        let older = tx.evidence_list(Some(&slug("acme")), EvidenceFilter::All, Some(page[2].seq), 1)?;
+        assert!(older[0].seq < page[2].seq);
+        assert_eq!(tx.evidence_list(Some(&slug("acme")), EvidenceFilter::Object("thing-4"), None, 9)?.len(), 1);
+        assert_eq!(tx.log_pending_count()?, 0);
+        for row in &rows {
+            assert_eq!(tx.log_seq_at(row.leaf_index.expect("a place"))?, Some(row.seq));
+        }
+        Ok::<_, StoreError>(rows)
+    };
+    for row in store.read("rows", read).await.expect("rows") {
+        let index = usize::try_from(row.leaf_index.expect("in the tree")).expect("small");
+        let opening = Opening {
+            own: &row.own,
+            peer: row.peer.as_deref(),
+            object: &row.object,
+            document: row.document.as_deref().expect("kept"),
+            secret: row.secret.as_ref().expect("kept"),
+        };
+        Leaf::read(&all[index]).expect("a leaf").check(opening).expect("opens");
+    }
+}
+
+async fn what_was_rolled_back_leaves_no_leaf(world: World) {
+    let store = &world.store;
+    let first = append(store, 0, 3).await;
+    let refused = store
+        .tx("refuse", |tx: &mut Tx| {
+            tx.log_append(Some(&slug("acme")), None, event(99))?;
+            Err::<(), _>(StoreError::Config("no".into()))
+        })
+        .await;
+    assert!(refused.is_err());
+    // A part that was taken back, within a transaction that was not.
+    let kept = store
+        .tx("part", |tx: &mut Tx| {
+            let _ = tx.savepoint(|tx| {
+                tx.log_append(Some(&slug("acme")), None, event(98))?;
+                Err::<(), _>(StoreError::Config("no".into()))
+            });
+            tx.log_append(Some(&slug("acme")), None, event(3))
+        })
+        .await
+        .expect("written");
+    drain(store).await;
+    assert_eq!(check_all(store).await.len(), 4);
+    let read = move |tx: &mut Tx| {
+        let rows = first.iter().chain([&kept]).map(|id| tx.evidence_get(Some(&slug("acme")), id)).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, StoreError>(rows.into_iter().map(|row| row.expect("there").leaf_index).collect::<Vec<_>>())
+    };
+    assert_eq!(store.read("places", read).await.expect("read"), [Some(0), Some(1), Some(2), Some(3)]);
+}
+
+async fn a_signature_that_fails_changes_nothing(world: World) {
+    let store = &world.store;
+    append(store, 0, 300).await;
+    let failed = store.tx("fail", |tx: &mut Tx| tx.log_integrate(|_, _| Err(StoreError::Unavailable("no key".into())))).await;
+    assert_eq!(failed, Err(StoreError::Unavailable("no key".into())));
+    let waiting = store.read("waiting", |tx: &mut Tx| Ok::<_, StoreError>((tx.log_pending_count()?, tx.log_tree()?))).await;
+    let (waiting, tree) = waiting.expect("read");
+    assert_eq!(waiting, 300);
+    assert!(tree.is_none_or(|tree| tree.size == 0 && tree.checkpoint.is_empty()));
+    assert_eq!(integrate(store).await.tree.size, 300);
+    check_all(store).await;
+}
+
+async fn a_held_log_is_not_signed(world: World) {
+    let store = &world.store;
+    append(store, 0, 2).await;
+    let before = integrate(store).await.tree;
+    store.tx("hold", |tx: &mut Tx| tx.log_hold(Some("restored"))).await.expect("held");
+    append(store, 2, 1).await;
+    let held = integrate(store).await;
+    assert_eq!((held.leaves, held.tree.size, held.tree.held.as_deref()), (0, before.size, Some("restored")));
+    store.tx("release", |tx: &mut Tx| tx.log_hold(None)).await.expect("released");
+    assert_eq!(integrate(store).await.tree.size, 3);
+}
+
+async fn nothing_new_is_not_signed_again(world: World) {
+    let store = &world.store;
+    let empty = integrate(store).await.tree;
+    assert!(empty.size == 0 && !empty.checkpoint.is_empty(), "the empty tree is signed once");
+    let again = store.tx("again", |tx: &mut Tx| tx.log_integrate(|_, _| Err::<String, _>(StoreError::Config("asked".into())))).await;
+    assert_eq!(again.expect("nothing to sign").tree, empty);
+}
+
+async fn tiles_that_were_changed_are_noticed(world: World) {
+    let store = &world.store;
+    append(store, 0, 3).await;
+    let before = integrate(store).await.tree;
+    append(store, 3, 1).await;
+    world.raw("UPDATE log_tile SET hashes = (SELECT root FROM log_tree)");
+    let refused = store.tx("integrate", |tx: &mut Tx| tx.log_integrate(signed)).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    let tree = store.read("tree", |tx: &mut Tx| tx.log_tree()).await.expect("read");
+    assert_eq!(tree, Some(before));
+}
+
+async fn several_processes_make_one_tree(world: World) {
+    const EACH: u64 = 40;
+    const LEAVES: u64 = 9;
+    // On SQLite one process uses a database; the callers are several all the same.
+    let mut stores = vec![world.store.clone(), world.store.clone()];
+    if world.is_postgres() {
+        stores.push(world.another().await.expect("another"));
+        stores.push(world.another().await.expect("another"));
+    }
+    let (writers, mut tasks) = (stores.len() as u64, Vec::new());
+    for (writer, store) in (0..).zip(stores.clone()) {
+        tasks.push(tokio::spawn(async move {
+            let mut checkpoints = Vec::new();
+            for round in 0..EACH {
+                append(&store, (writer * EACH + round) * LEAVES, LEAVES).await;
+                if round % 3 == writer % 3 {
+                    checkpoints.extend(drain(&store).await);
+                }
+            }
+            checkpoints
+        }));
+    }
+    let mut checkpoints = HashSet::new();
+    for task in tasks {
+        checkpoints.extend(task.await.expect("ran"));
+    }
+    checkpoints.extend(drain(&world.store).await);
+    let all = check_all(&world.store).await;
+    assert_eq!(all.len() as u64, writers * EACH * LEAVES);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    // Each tree that was signed is a beginning of the last.
+    let mut roots = std::collections::HashMap::new();
+    let mut edge = Edge::empty();
+    roots.insert(0, edge.root());
+    for entry in &all {
+        edge.append(&[leaf_hash(entry)]).expect("small");
+        roots.insert(edge.size(), edge.root());
+    }
+    for checkpoint in &checkpoints {
+        let (size, root) = checkpoint.split_once(' ').expect("two words");
+        assert_eq!(roots[&size.parse::<u64>().expect("a size")].to_string(), root);
+    }
+    // And each leaf's place is the one that its evidence names.
+    let places = world
+        .store
+        .read("places", |tx: &mut Tx| {
+            let (mut places, mut after) = (Vec::new(), 0);
+            loop {
+                let page = tx.evidence_after(after, 500)?;
+                let Some(last) = page.last() else { return Ok::<_, StoreError>(places) };
+                after = last.seq;
+                places.extend(page.into_iter().map(|row| (row.leaf_index.expect("a place"), row.object, row.secret.expect("kept"))));
+            }
+        })
+        .await
+        .expect("places");
+    assert_eq!(places.len(), all.len());
+    for (index, object, secret) in places {
+        let leaf = Leaf::read(&all[usize::try_from(index).expect("small")]).expect("a leaf");
+        let salt = fondaco_core::evidence::salt("object", &secret);
+        assert_eq!(leaf.object, fondaco_core::evidence::commitment("object", &salt, &object));
+    }
+}
+
+async fn a_new_key_signs_the_present_tree(world: World) {
+    let store = &world.store;
+    append(store, 0, 2).await;
+    integrate(store).await;
+    store.tx("key", |tx: &mut Tx| tx.log_key_put("one+1+x", b"sealed")).await.expect("put");
+    store.leaves_written().await;
+    let done = store.tx("sign", |tx: &mut Tx| tx.log_integrate(|size, _| Ok::<_, StoreError>(format!("again {size}")))).await;
+    assert_eq!(done.expect("signed").tree.checkpoint, "again 2");
+    store.tx("key", |tx: &mut Tx| tx.log_key_put("two+2+x", b"sealed")).await.expect("put");
+    let keys = store.read("keys", |tx: &mut Tx| Ok::<_, StoreError>((tx.log_key()?, tx.log_keys()?))).await.expect("read");
+    assert_eq!(keys.0.expect("a key").vkey, "two+2+x");
+    assert_eq!(keys.1.iter().filter(|key| key.retired_at.is_none()).count(), 1);
+    let again = store.tx("key", |tx: &mut Tx| tx.log_key_put("one+1+x", b"sealed")).await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))));
+}
+
+async fn erased_evidence_keeps_its_leaf(world: World) {
+    let store = &world.store;
+    let id = append(store, 0, 1).await.remove(0);
+    integrate(store).await;
+    let (of, unknown) = (id.clone(), EvidenceId::from_stored("evi_x"));
+    let erase = move |tx: &mut Tx| {
+        Ok::<_, StoreError>((tx.evidence_erase(Some(&slug("acme")), &of)?, tx.evidence_erase(Some(&slug("acme")), &unknown)?))
+    };
+    assert_eq!(store.tx("erase", erase).await.expect("erased"), (true, false));
+    let row = store.read("row", move |tx: &mut Tx| tx.evidence_get(Some(&slug("acme")), &id)).await.expect("read").expect("there");
+    assert_eq!((row.document, row.secret, row.leaf_index), (None, None, Some(0)));
+    assert_eq!(check_all(store).await.len(), 1);
+}
+
+async fn refusals_of_an_hour_are_one_sum(world: World) {
+    let hour = |n: i64| Timestamp::from_micros(1_789_999_200_000_000 + n * 3_600_000_000);
+    let sum = |rule: &str, n: i64, at: i64| RefusalSum {
+        participant: slug("acme"),
+        agreement_id: "agr_1".into(),
+        rule: rule.into(),
+        hour: hour(n),
+        refusals: 2,
+        first_at: Timestamp::from_micros(at),
+        last_at: Timestamp::from_micros(at + 5),
+    };
+    let sums = [sum("count", 0, 10), sum("count", 0, 20), sum("volume", 0, 30), sum("count", 1, 40)];
+    let taken = world
+        .store
+        .tx("refusals", move |tx: &mut Tx| {
+            sums.iter().try_for_each(|sum| tx.refusals_add(sum))?;
+            Ok::<_, StoreError>((tx.refusals_take(hour(1))?, tx.refusals_take(hour(1))?, tx.refusals_take(hour(2))?))
+        })
+        .await
+        .expect("taken");
+    let both = RefusalSum { refusals: 4, last_at: Timestamp::from_micros(25), ..sum("count", 0, 10) };
+    assert_eq!(taken, (vec![both, sum("volume", 0, 30)], vec![], vec![sum("count", 1, 40)]));
+}
+
+async fn usage_that_did_not_change_is_not_said_again(world: World) {
+    let usage = |reads| Usage { reads, requests: 1, rows: 2, volume: 3 };
+    let said = world
+        .store
+        .tx("usage", move |tx: &mut Tx| {
+            let mut said = Vec::new();
+            for reads in [1, 1, 2, 2] {
+                said.push(tx.usage_summed(&slug("acme"), "agr_1", usage(reads))?);
+            }
+            tx.reads_admit(&slug("acme"), "agr_2", None)?;
+            tx.reads_admit(&slug("acme"), "agr_1", None)?;
+            let all = tx.usage_of_all(&slug("acme"), "", 1)?;
+            let rest = tx.usage_of_all(&slug("acme"), &all[0].0, 9)?;
+            assert_eq!((all[0].0.as_str(), rest[0].0.as_str(), rest.len()), ("agr_1", "agr_2", 1));
+            Ok::<_, StoreError>(said)
+        })
+        .await
+        .expect("said");
+    assert_eq!(said, [true, false, true, false]);
+}
