@@ -94,6 +94,11 @@ async fn measure(root: &Path, binary: &Path, cache: &Path, args: &Args) -> Resul
     Ok(lines)
 }
 
+/// The shown columns in SQL. One is a word of the language.
+fn shown() -> String {
+    SHOWN.map(|name| format!("\"{name}\"")).join(", ")
+}
+
 /// The id of one of a product's offers: they are unique among all of a participant.
 fn offer_id(product: &str, name: &str) -> String {
     format!("{product}-{name}")
@@ -229,7 +234,7 @@ impl Bench {
             ours.push((self.provider.cpu_seconds()? - before) / gigabytes);
             let sql = format!(
                 "COPY (SELECT {} FROM read_parquet('{}') WHERE {ROWS}) TO '{}' (FORMAT parquet)",
-                SHOWN.join(", "),
+                shown(),
                 source.display(),
                 self.folder.join("duckdb.parquet").display()
             );

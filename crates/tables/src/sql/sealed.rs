@@ -7,7 +7,7 @@
 use super::SqlError;
 use arrow::{
     array::{RecordBatch, RecordBatchOptions},
-    datatypes::{Schema, SchemaRef},
+    datatypes::{DataType, Schema, SchemaRef},
 };
 use datafusion::{
     catalog::{Session, TableProvider},
@@ -68,7 +68,9 @@ impl Sealed {
             }
             Expr::InList(list) => column(&list.expr).is_some_and(|t| list.list.iter().all(|v| value(v).as_ref() == Some(&t))),
             Expr::IsNull(e) | Expr::IsNotNull(e) => column(e).is_some(),
-            _ => false,
+            Expr::Not(e) => self.is_harmless(e),
+            // A column of truth values.
+            e => column(e) == Some(DataType::Boolean),
         }
     }
 }
@@ -85,7 +87,8 @@ impl TableProvider for Sealed {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
         let verdict = |f: &&Expr| {
-            if self.is_harmless(f) { TableProviderFilterPushDown::Inexact } else { TableProviderFilterPushDown::Unsupported }
+            // Exact: it is tested inside on every row, and need not be tested again.
+            if self.is_harmless(f) { TableProviderFilterPushDown::Exact } else { TableProviderFilterPushDown::Unsupported }
         };
         Ok(filters.iter().map(verdict).collect())
     }

@@ -1,7 +1,7 @@
 //! Governed SQL beside plain DataFusion over the same file with the same columns and filter, and beside DuckDB over the
 //! governed file. All three with one thread, on one core.
 
-use super::{Bench, Line, ROWS, SERVER, SHOWN};
+use super::{Bench, Line, ROWS, SERVER, shown};
 use crate::bench::quantile;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -23,8 +23,8 @@ const QUERIES: [&str; 10] = [
     "SELECT machine, count(*) AS n, max(pressure) AS p FROM readings GROUP BY machine ORDER BY n DESC, machine LIMIT 20",
     "SELECT sum(temperature * pressure) AS s FROM readings WHERE ok",
     "SELECT count(DISTINCT machine) AS n FROM readings WHERE temperature > 80",
-    "SELECT site, count(*) AS n FROM readings WHERE at >= TIMESTAMP '2027-02-01T00:00:00Z' AND at < TIMESTAMP '2027-02-08T00:00:00Z' GROUP BY site ORDER BY site",
-    "SELECT date_trunc('day', at) AS d, avg(pressure) AS p FROM readings WHERE site = 'S03' GROUP BY d ORDER BY d LIMIT 30",
+    "SELECT site, count(*) AS n FROM readings WHERE \"at\" >= TIMESTAMP '2027-02-01T00:00:00Z' AND \"at\" < TIMESTAMP '2027-02-08T00:00:00Z' GROUP BY site ORDER BY site",
+    "SELECT date_trunc('day', \"at\") AS d, avg(pressure) AS p FROM readings WHERE site = 'S03' GROUP BY d ORDER BY d LIMIT 30",
     "SELECT site, ok, stddev(temperature) AS s FROM readings GROUP BY site, ok ORDER BY site, ok",
     "SELECT id, temperature FROM readings WHERE machine = 'machine-0500' ORDER BY temperature DESC, id LIMIT 10",
     "SELECT machine, avg(temperature) AS t FROM readings WHERE site IN ('S01', 'S02', 'S03') GROUP BY machine HAVING avg(temperature) > 45 ORDER BY machine LIMIT 50",
@@ -106,7 +106,7 @@ pub(super) async fn measure(root: &Path, bench: &Bench, source: &Path) -> Result
     }
 
     eprintln!("plain DataFusion");
-    let view = format!("SELECT {} FROM source WHERE {ROWS}", SHOWN.join(", "));
+    let view = format!("SELECT {} FROM source WHERE {ROWS}", shown());
     let plain = plain_datafusion(root, source, &view, bench.rounds)?;
 
     eprintln!("DuckDB over the governed file");
