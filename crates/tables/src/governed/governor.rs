@@ -13,7 +13,7 @@ use aws_lc_rs::digest;
 use super::{
     cache::{Cache, CachedFile},
     file_plan::{FilePlan, plan_file},
-    footer::{self, Footer, Positioned},
+    footer::{Footer, Positioned},
     plan::TablePlan,
     rewrite::{Rewritten, rewrite},
     virtual_parquet::{Piece, VirtualFile},
@@ -286,7 +286,7 @@ mod tests {
             let looked = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
             looked.map(drop).map_err(|_| io::Error::other("changed"))
         });
-        let open = Arc::new(footer::open(&path).expect("open"));
+        let open = Arc::new(crate::governed::open(&path).expect("open"));
         let size = file.bytes.len() as u64;
         let source = Source { name: name(&path), file: open, still_same, sha256, size, rows: 100, stats: FileStats::default() };
         let governor = Governor::new(Cache::open(&dir.path().join("cache"), 1 << 24).expect("cache"));

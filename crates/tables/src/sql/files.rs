@@ -86,14 +86,15 @@ fn without_upper_bounds_of_floats(metadata: ParquetMetaData) -> Result<ParquetMe
     let mut builder = metadata.into_builder();
     for group in builder.take_row_groups() {
         let columns = group.columns().iter().map(|chunk| {
+            let deprecated = chunk.statistics().is_some_and(Statistics::is_min_max_deprecated);
             let lower = match chunk.statistics() {
                 Some(Statistics::Float(s)) => {
                     let min = s.min_opt().copied().filter(|v| !v.is_nan());
-                    Statistics::float(min, None, None, s.null_count_opt(), s.is_min_max_deprecated())
+                    Statistics::float(min, None, None, s.null_count_opt(), deprecated)
                 }
                 Some(Statistics::Double(s)) => {
                     let min = s.min_opt().copied().filter(|v| !v.is_nan());
-                    Statistics::double(min, None, None, s.null_count_opt(), s.is_min_max_deprecated())
+                    Statistics::double(min, None, None, s.null_count_opt(), deprecated)
                 }
                 _ => return Ok(chunk.clone()),
             };

@@ -84,7 +84,6 @@ fn nanos(value: &Int96) -> i128 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{
         governed::fixtures::int96_file,
         publish::fixtures::{publish, read},
