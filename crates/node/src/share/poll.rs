@@ -129,7 +129,7 @@ async fn prepare(app: App, granted: Granted, asked: Asked) -> Result<()> {
     }
     let (id, token_key) = (granted.table_id(), granted.token_key(&app));
     let shared = granted.shared(&id, &*token_key, app.now());
-    let (mut query, _) = shared.query(&asked.request, &asked.capabilities).map_err(Error::internal_failure)?;
+    let (mut query, _) = shared.query(&asked.request, &asked.capabilities, String::new()).map_err(Error::internal_failure)?;
     let names = app.file_names(&granted.grant);
     let mut no_address = |_: &DataFile| SignedFile { url: String::new(), expires_at_ms: 0 };
     while let Some(from) = query.next() {

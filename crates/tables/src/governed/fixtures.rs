@@ -280,7 +280,7 @@ pub(crate) struct SourceFile {
 
 impl SourceFile {
     /// Its footer, read as a served file's is.
-    pub(crate) fn footer(&self) -> Footer {
+    pub(in crate::governed) fn footer(&self) -> Footer {
         Footer::read(&self.positioned(), "test.parquet", &self.schema).expect("footer")
     }
 
