@@ -151,12 +151,21 @@ def write(dice: random.Random, columns: tuple, rows: list[dict], folder: pathlib
     }
     if dictionary is False and dice.random() < 0.5:
         options["column_encoding"] = {"row": "DELTA_BINARY_PACKED"}
+    whole = pa.Table.from_pylist(rows, schema=schema)
+    # As pandas writes categories: one dictionary for all rows, whole in every row group of every file.
+    categories = [n for n, k in columns if k == "string"] if dice.random() < 0.4 else []
+    if categories:
+        options |= {"use_dictionary": True, "compression": dice.choice(("none", "none", "none", "snappy")), "store_schema": True}
+        options.pop("column_encoding", None)
+    for name in categories:
+        whole = whole.set_column(whole.schema.get_field_index(name), name, whole[name].combine_chunks().dictionary_encode())
+    whole = whole.replace_schema_metadata(schema.metadata)
     paths = []
     each = -(-len(rows) // files)
     for n in range(files):
-        part = rows[n * each : (n + 1) * each]
-        if part:
+        part = whole.slice(n * each, each)
+        if len(part):
             paths.append(folder / f"part-{n}.parquet")
-            pq.write_table(pa.Table.from_pylist(part, schema=schema), paths[-1], **options)
-    told = f"{len(rows)} rows in {len(paths)} files, {options}"
+            pq.write_table(part, paths[-1], **options)
+    told = f"{len(rows)} rows in {len(paths)} files, {options}, categories {categories}"
     return Drawn(columns, rows, paths, group_rows, planted, told)

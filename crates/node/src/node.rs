@@ -114,6 +114,7 @@ impl Node {
             tokio::spawn(serve(admin, admin_router(&app), stop.clone())),
             tokio::spawn(jobs::runner::run(app.clone(), feed, stop.clone())),
             tokio::spawn(jobs::housekeeping::run(app.clone(), stop.clone())),
+            tokio::spawn(follow_closings(app.clone(), stop.clone())),
         ];
         let info = RunInfo { pid: std::process::id(), public: format!("http://{public_addr}"), admin: format!("http://{admin_addr}") };
         write_run_file(&dir, &info)?;
@@ -277,6 +278,14 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         resolver,
         authenticator,
     }))
+}
+
+/// Ends streams of this process whose access another process closed, until the node stops.
+async fn follow_closings(app: App, stop: CancellationToken) {
+    tokio::select! {
+        () = app.gate.follow(app.store.closings()) => (),
+        () = stop.cancelled() => (),
+    }
 }
 
 /// What other organisations reach.

@@ -86,6 +86,12 @@ pub(crate) const JOBS_CHANNEL: &str = "fondaco_jobs";
 /// Tells the process `$1` at this transaction's commit. SQLite has one process.
 pub(crate) const NOTIFY_JOBS: Sql = Sql::Each("SELECT 1 WHERE $1 = ''", "SELECT pg_notify('fondaco_jobs', $1)");
 
+/// Where processes tell each other that access is closed.
+pub(crate) const ACCESS_CHANNEL: &str = "fondaco_access";
+
+/// Tells all processes `$1` at this transaction's commit. SQLite has one process.
+pub(crate) const NOTIFY_ACCESS: Sql = Sql::Each("SELECT 1 WHERE $1 = ''", "SELECT pg_notify('fondaco_access', $1)");
+
 /// One process at a time begins, renews or takes over leases on jobs: the rows they touch overlap.
 pub(crate) const LEASES_LOCK: Sql = Sql::Each("SELECT 1", "SELECT 1 FROM (SELECT pg_advisory_xact_lock(7401)) AS locked");
 
@@ -111,8 +117,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_channel_has_one_name() {
+    fn a_channel_has_one_name() {
         assert!(NOTIFY_JOBS.text(Dialect::Postgres).contains(&format!("'{JOBS_CHANNEL}'")));
+        assert!(NOTIFY_ACCESS.text(Dialect::Postgres).contains(&format!("'{ACCESS_CHANNEL}'")));
     }
 
     #[test]

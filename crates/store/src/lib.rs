@@ -28,7 +28,7 @@ mod work;
 pub use config::StoreConfig;
 pub use error::StoreError;
 pub use feed::JobFeed;
-pub use store::Store;
+pub use store::{Closing, Store};
 pub use tx::{
     Tx,
     agreement_signatures::SignatureRow,

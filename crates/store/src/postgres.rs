@@ -6,14 +6,15 @@
 
 use crate::{
     conn::{Conn, PostgresConn},
-    dialect::JOBS_CHANNEL,
+    dialect::{ACCESS_CHANNEL, JOBS_CHANNEL},
     error::StoreError,
     migrate::migrate,
     sqlite::{next, spawn},
-    store::Context,
+    store::{Closing, Context},
     tx::Tx,
     work::Work,
 };
+use fondaco_core::ids::TransferId;
 use postgres::{NoTls, config::SslMode, fallible_iterator::FallibleIterator};
 use rustls::{ClientConfig, RootCertStore};
 use std::{
@@ -108,24 +109,34 @@ pub(crate) fn connect(config: &postgres::Config) -> Result<postgres::Client, Sto
     })
 }
 
-/// Hears of jobs that other processes leave to this one, until the store is gone. What is missed while the connection
-/// is away, the feed's sweep finds.
+/// Hears of jobs that other processes leave to this one, and of access that they close, until the store is gone. What is
+/// missed while the connection is away, the feed's sweep finds; of closings it is told that some may have been missed.
 #[expect(clippy::disallowed_methods, reason = "a thread of its own waits for a server to come back")]
 fn listen(config: &postgres::Config, context: &Weak<Context>, listening: oneshot::Sender<()>) {
     let mut listening = Some(listening);
     while context.strong_count() > 0 {
         let outcome = connect(config).and_then(|mut client| {
-            client.batch_execute(&format!("LISTEN {JOBS_CHANNEL}"))?;
+            client.batch_execute(&format!("LISTEN {JOBS_CHANNEL}; LISTEN {ACCESS_CHANNEL}"))?;
+            missed(context);
             // Only the first time somebody waits for this.
             let _ = listening.take().map(|sender| sender.send(()));
             hear(&mut client, context)
         });
         listening = None;
+        missed(context);
         match outcome {
             Ok(()) => return,
             Err(error) => tracing::debug!(%error, "not listening for jobs of other processes"),
         }
         std::thread::sleep(BACKOFF_LONGEST);
+    }
+}
+
+/// Closings may have been missed: before there was a connection, or since it is gone.
+fn missed(context: &Weak<Context>) {
+    if let Some(context) = context.upgrade() {
+        // Nobody listening is no failure.
+        let _ = context.closings.send(Closing::Missed);
     }
 }
 
@@ -138,8 +149,17 @@ fn hear(client: &mut postgres::Client, context: &Weak<Context>) -> Result<(), St
         if heard.is_none() && client.is_closed() {
             return Err(StoreError::Unavailable("the listening connection was closed".into()));
         }
-        if heard.is_some_and(|n| n.payload() == context.owner) {
-            context.feed.look_for_handed();
+        let Some(heard) = heard else { continue };
+        match heard.channel() {
+            JOBS_CHANNEL if heard.payload() == context.owner => context.feed.look_for_handed(),
+            ACCESS_CHANNEL => {
+                if let Some((owner, transfer)) = heard.payload().split_once(' ')
+                    && owner != context.owner
+                {
+                    let _ = context.closings.send(Closing::Transfer(TransferId::from_stored(transfer)));
+                }
+            }
+            _ => (),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use fondaco_core::{
     entropy::Entropy,
-    ids::uuid_v7,
+    ids::{TransferId, uuid_v7},
     participant::{Participant, Slug},
     time::Clock,
 };
@@ -29,6 +29,9 @@ const QUEUE_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Events a slow subscriber may lag behind before it must read them from the database.
 const EVENTS_BUFFERED: usize = 1_024;
 
+/// Closings of other processes that wait to be looked at; beyond it some are missed, which their receiver is told.
+const CLOSINGS_BUFFERED: usize = 1_024;
+
 /// What every connection's thread shares.
 pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
@@ -41,6 +44,16 @@ pub(crate) struct Context {
     pub(crate) feed: Feed,
     /// Leaves were written since somebody last asked.
     pub(crate) leaves: Notify,
+    pub(crate) closings: broadcast::Sender<Closing>,
+}
+
+/// What is heard of access that another process closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// That under this transfer.
+    Transfer(TransferId),
+    /// Something may have been missed: nobody knows of what.
+    Missed,
 }
 
 impl Context {
@@ -98,6 +111,7 @@ impl Store {
             participants: Participants::default(),
             feed: Feed::default(),
             leaves: Notify::new(),
+            closings: broadcast::channel(CLOSINGS_BUFFERED).0,
         });
         let target = config.target()?;
         let shared_database = matches!(target, Target::Postgres(_));
@@ -206,6 +220,11 @@ impl Store {
     /// Events of this process, each after its commit. A receiver that lags reads what it missed from the database.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.context.events.subscribe()
+    }
+
+    /// Access that other processes on this database closed, from now on. A receiver that lags has missed some.
+    pub fn closings(&self) -> broadcast::Receiver<Closing> {
+        self.context.closings.subscribe()
     }
 
     /// Begins to hand out jobs in this process, those left by an earlier one included.

@@ -39,6 +39,10 @@ impl Permission {
     /// tells what they hold in a column that is hidden.
     fn shows_what_is_looked_at(&self, narrower: &Self) -> bool {
         let (given, asked) = (self.view(), narrower.view());
+        // Terms that were not read here may hold more than can be looked at.
+        if [&given, &asked].into_iter().any(|view| view.row_filter.as_ref().is_some_and(|filter| !filter.is_within_limits())) {
+            return false;
+        }
         let known = given.row_filter.as_ref().map_or(&[][..], Filter::conjuncts);
         let further = asked.row_filter.iter().flat_map(Filter::conjuncts).filter(|condition| !known.contains(condition));
         let is_shown = |field: &Field| {
@@ -153,6 +157,20 @@ mod tests {
         ] {
             assert!(!given.covers(&asked), "{given:?} {asked:?}");
         }
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_looked_at_is_not_covered() {
+        let text = |from: usize| (from..from + 250).map(|n| format!("id<>{n}")).collect::<Vec<_>>().join(" AND ");
+        let joined = |count: usize| {
+            let constraints = (0..count).map(|i| Constraint::RowFilter { filter: Filter::parse(&text(i * 250)).expect("filter") });
+            Policy::free(vec![Permission { constraints: constraints.collect() }])
+        };
+        assert!(Policy::open().covers(&joined(2)));
+        assert!(!Policy::open().covers(&joined(3)));
+        assert!(Policy::from_odrl(&joined(2).to_odrl()).is_ok());
+        let refused = Policy::from_odrl(&joined(60).to_odrl()).expect_err("too many");
+        assert!(refused.message().contains("500 comparisons"), "{refused}");
     }
 
     fn any_constraint() -> impl Strategy<Value = Value> {

@@ -27,6 +27,9 @@ pub const FILTER_MAX_BYTES: usize = 4_000;
 pub const FILTER_MAX_DEPTH: usize = 32;
 /// Most comparisons in a filter.
 pub const FILTER_MAX_TESTS: usize = 500;
+/// Longest filter as it is written out, in bytes: of the filters of all constraints together too. One filter of
+/// [`FILTER_MAX_BYTES`] without spaces, and with every range spelled out, is less than four times as long.
+pub const FILTER_MAX_WRITTEN_BYTES: usize = 4 * FILTER_MAX_BYTES;
 
 /// What a row must satisfy to be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +112,20 @@ impl Filter {
     /// The conditions that must all hold.
     pub fn conjuncts(&self) -> &[Self] {
         if let Self::And(parts) = self { parts } else { std::slice::from_ref(self) }
+    }
+
+    /// Whether it is no larger than one that a person could have written, also where it is several joined: who reads it
+    /// further recurses into it.
+    pub fn is_within_limits(&self) -> bool {
+        self.tests() <= FILTER_MAX_TESTS && self.to_string().len() <= FILTER_MAX_WRITTEN_BYTES
+    }
+
+    fn tests(&self) -> usize {
+        match self {
+            Self::Always(_) | Self::Compare { .. } | Self::In { .. } | Self::IsNull { .. } => 1,
+            Self::Not(inner) => inner.tests(),
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::tests).sum(),
+        }
     }
 
     /// Every column it looks at, in order of appearance, with repetitions.

@@ -8,7 +8,7 @@ use super::{
     VALUES_MAX, compensate,
 };
 use super::{
-    filter::Filter,
+    filter::{FILTER_MAX_TESTS, FILTER_MAX_WRITTEN_BYTES, Filter},
     view::{Field, GROUP_SIZES, Mask},
 };
 use crate::{
@@ -123,6 +123,16 @@ fn one_mask(permission: &Permission) -> Result<()> {
     Ok(())
 }
 
+/// The filters of several constraints are one when rows are looked at, and no larger than one.
+fn one_filter(permission: &Permission) -> Result<()> {
+    if permission.view().row_filter.is_none_or(|filter| filter.is_within_limits()) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "The row filters of a permission have at most {FILTER_MAX_TESTS} comparisons and {FILTER_MAX_WRITTEN_BYTES} bytes together."
+    )))
+}
+
 /// The rules of an ODRL document without the keys that describe it.
 fn bare(value: &Value) -> Value {
     let mut map = value.as_object().cloned().unwrap_or_default();
@@ -162,6 +172,7 @@ fn permission(rule: &Value) -> Result<(Permission, Option<Price>)> {
     }
     let permission = Permission { constraints };
     one_mask(&permission)?;
+    one_filter(&permission)?;
     Ok((permission, price))
 }
 

@@ -110,14 +110,16 @@ pub struct Shown {
 ///
 /// # Errors
 /// [`Code::PolicyDenied`], [`Code::Unpaid`], [`Code::PolicyUnsupported`].
-pub fn shown_to(row: &AgreementRow, agreed: Product, latest: Option<Product>, used: Usage, now: Timestamp) -> Result<Shown> {
+pub fn shown_to(row: &AgreementRow, agreed: Product, latest: Option<Product>, used: Usage, now: Timestamp, for_what: Use) -> Result<Shown> {
     let policy = row
         .policy
         .as_ref()
         .ok_or_else(|| Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))?;
-    // Whether a further read may begin is for `admit_read`; files of a read already counted may still be fetched.
-    let counted = Usage { reads: used.reads.saturating_sub(1), ..used };
-    match policy.evaluate(&facts_of(policy, row, now, counted).as_facts()) {
+    let verdict = |used: Usage| policy.evaluate(&facts_of(policy, row, now, used).as_facts());
+    // Of several permissions the first that has a read left begins it. Where none has, `admit_read` refuses it; what is no
+    // read, and the files of the one that was the last, may still be had.
+    let begun = Some(verdict(used)).filter(|v| for_what == Use::Begins && matches!(v, Verdict::Permit(_)));
+    match begun.unwrap_or_else(|| verdict(Usage { reads: used.reads.saturating_sub(1), ..used })) {
         Verdict::Permit(permit) => {
             let latest = latest.filter(|l| permit.later_versions && l.reference.version > agreed.reference.version);
             Ok(Shown { product: latest.unwrap_or(agreed), permit })
@@ -143,6 +145,23 @@ pub struct Grant {
     pub watch: Watch,
 }
 
+/// What a grant is for: of several permissions, each counts on its own how many reads there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// A read that is not counted yet.
+    Begins,
+    /// A part of the latest read that was counted.
+    Continues,
+}
+
+/// A grant of all of what the product is.
+fn whole(grant: Grant) -> Result<Grant> {
+    if grant.permit.view.is_whole() {
+        return Ok(grant);
+    }
+    Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))
+}
+
 impl App {
     /// The grant a bearer token gives at this participant's share.
     ///
@@ -151,27 +170,35 @@ impl App {
     /// access is not open now.
     pub async fn grant_by_token(&self, slug: &Slug, token: &str) -> Result<Grant> {
         let transfer = self.access_tokens.verify_at(slug, token, self.now())?;
-        self.grant(slug, &transfer).await
+        whole(self.granted(slug, &transfer, Use::Begins).await?)
     }
 
-    /// The grant of a transfer: checked in the database, for this call. For who gives all of what the product is: terms that
-    /// hide something are refused.
+    /// The grant of a transfer, for what belongs to a read that was counted: checked in the database, for this call. For
+    /// who gives all of what the product is: terms that hide something are refused.
     ///
     /// # Errors
     /// As [`App::grant_by_token`].
     pub async fn grant(&self, slug: &Slug, transfer: &TransferId) -> Result<Grant> {
-        let grant = self.grant_with_view(slug, transfer).await?;
-        if grant.permit.view.is_whole() {
-            return Ok(grant);
-        }
-        Err(Error::new(Code::PolicyUnsupported, "The agreement's policy cannot be enforced by this node."))
+        whole(self.granted(slug, transfer, Use::Continues).await?)
     }
 
-    /// The same for who shows of a table what the permit's view shows, and nothing else.
+    /// The grant of a transfer, for who begins a read of what the permit's view shows of a table, and nothing else.
     ///
     /// # Errors
     /// As [`App::grant_by_token`].
     pub async fn grant_with_view(&self, slug: &Slug, transfer: &TransferId) -> Result<Grant> {
+        self.granted(slug, transfer, Use::Begins).await
+    }
+
+    /// The same, for what belongs to the latest read that was counted.
+    ///
+    /// # Errors
+    /// As [`App::grant_by_token`].
+    pub async fn grant_of_read(&self, slug: &Slug, transfer: &TransferId) -> Result<Grant> {
+        self.granted(slug, transfer, Use::Continues).await
+    }
+
+    async fn granted(&self, slug: &Slug, transfer: &TransferId, for_what: Use) -> Result<Grant> {
         // Before the check, so that a closing in between is not missed.
         let closed = self.gate.watch(transfer);
         let (slug, id, now) = (slug.clone(), transfer.clone(), self.now());
@@ -201,7 +228,7 @@ impl App {
             })
             .await?;
         let agreed = product.reference.clone();
-        let Shown { product, permit } = shown_to(&agreement, product, latest, used, now)?;
+        let Shown { product, permit } = shown_to(&agreement, product, latest, used, now, for_what)?;
         let notice = agreement.life.notice.as_ref().map(|n| n.ends_at);
         let watch = Watch::new(closed, [permit.until, notice].into_iter().flatten().min());
         Ok(Grant { transfer, agreement, product, agreed, permit, watch })

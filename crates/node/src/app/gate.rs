@@ -4,11 +4,15 @@
 //! before every chunk, so that a suspension, termination or expiry stops the next byte.
 
 use fondaco_core::{ids::TransferId, time::Timestamp};
+use fondaco_store::Closing;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::sync::watch;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 
 /// All gates of this process.
 #[derive(Clone, Default, Debug)]
@@ -36,6 +40,28 @@ impl Gate {
         let removed = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(transfer);
         if let Some(sender) = removed {
             sender.send_replace(true);
+        }
+    }
+}
+
+impl Gate {
+    /// Stops every stream that is flowing now: who is still permitted begins anew.
+    pub fn close_all(&self) {
+        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for sender in all.into_values() {
+            sender.send_replace(true);
+        }
+    }
+
+    /// Closes what other processes on the same database have closed, for as long as it is waited for.
+    pub async fn follow(&self, mut closings: broadcast::Receiver<Closing>) {
+        loop {
+            match closings.recv().await {
+                Ok(Closing::Transfer(transfer)) => self.close(&transfer),
+                // What nobody knows of may be this.
+                Ok(Closing::Missed) | Err(RecvError::Lagged(_)) => self.close_all(),
+                Err(RecvError::Closed) => return,
+            }
         }
     }
 }
@@ -77,6 +103,33 @@ mod tests {
         assert!(!first.is_open(now));
         // After a resumption there is a new gate.
         assert!(Watch::new(gate.watch(&id), None).is_open(now));
+    }
+
+    #[tokio::test]
+    async fn what_others_close_is_closed_and_what_was_missed_too() {
+        let gate = Gate::default();
+        let (tell, heard) = broadcast::channel(2);
+        let now = Timestamp::from_micros(10);
+        let watch = |n: &str| Watch::new(gate.watch(&TransferId::from_stored(n)), None);
+        let (mut one, mut other) = (watch("trf_1"), watch("trf_2"));
+        let following = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.follow(heard).await }
+        });
+        let closing = |n: &str| Closing::Transfer(TransferId::from_stored(n));
+        tell.send(closing("trf_1")).expect("heard");
+        one.closed().await;
+        assert!(other.is_open(now));
+        tell.send(Closing::Missed).expect("heard");
+        other.closed().await;
+        // More than are kept.
+        let mut third = watch("trf_3");
+        for n in 10..20 {
+            tell.send(closing(&format!("trf_{n}"))).expect("heard");
+        }
+        third.closed().await;
+        drop(tell);
+        following.await.expect("ends");
     }
 
     #[tokio::test]

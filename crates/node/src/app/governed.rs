@@ -1,8 +1,15 @@
 //! What is shown of tables: terms checked against a table's columns, the plan of an agreement, and what a catalogue may
 //! tell of a product whose offers hide something.
 
-use super::{App, access::Grant, product_files::table_file};
-use crate::{files::serve, secrets::seal::DerivedKey};
+use super::{
+    App,
+    access::Grant,
+    product_files::{keeper, table_file},
+};
+use crate::{
+    files::{seal::Intact, serve},
+    secrets::seal::DerivedKey,
+};
 use aws_lc_rs::hmac;
 use fondaco_core::{
     Code, Error, Result,
@@ -12,12 +19,14 @@ use fondaco_core::{
 };
 use fondaco_store::ProductFile;
 use fondaco_tables::{
-    governed::{GovernedFile, Source, TablePlan, check},
+    governed::{GovernedFile, Source, TablePlan, check, name},
     publish::TableSchema,
 };
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io,
     sync::Arc,
 };
 
@@ -99,9 +108,20 @@ impl App {
 
     async fn governed_source(&self, grant: &Grant, row: &ProductFile) -> Result<Source> {
         let path = self.product_file_path(&grant.product, row)?;
-        serve::open(self, &grant.product, row, &path).await?;
-        let file = table_file(row)?;
-        Ok(Source { path, sha256: file.sha256, size: file.size_bytes, rows: file.rows, stats: file.stats })
+        let Intact { file: open, seal, .. } = serve::open(self, &grant.product, row, &path).await?;
+        let (file, keeper) = (table_file(row)?, keeper(row));
+        let still_same = move |open: &File| {
+            if seal.holds(&open.metadata()?, keeper) { Ok(()) } else { Err(io::Error::other("the file changed while it was read")) }
+        };
+        Ok(Source {
+            name: name(&path),
+            file: Arc::new(open),
+            still_same: Arc::new(still_same),
+            sha256: file.sha256,
+            size: file.size_bytes,
+            rows: file.rows,
+            stats: file.stats,
+        })
     }
 
     /// Whether a file of the grant's table would have to be written anew to be shown.

@@ -4,7 +4,7 @@
 
 use super::{
     App,
-    access::{Shown, shown_to},
+    access::{Shown, Use, shown_to},
     agreement_life,
     governed::schema,
     product_files::table_file,
@@ -21,11 +21,11 @@ use fondaco_core::{
 use fondaco_store::{AgreementRow, ProductFile, Usage};
 use fondaco_tables::{
     TablesError,
-    governed::{PREVIEW_LOOKED_AT_ROWS, PREVIEW_MAX_ROWS, Source, TablePlan, first_rows},
+    governed::{PREVIEW_LOOKED_AT_ROWS, PREVIEW_MAX_ROWS, Source, TablePlan, first_rows, name, open},
     publish::DataFile,
 };
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -111,7 +111,7 @@ impl App {
             })
             .await?;
         only_tables(product.kind)?;
-        let Shown { product, permit } = shown_to(&row, product, latest, used, now)?;
+        let Shown { product, permit } = shown_to(&row, product, latest, used, now, Use::Begins)?;
         let plan = self.plan_of(slug, &row.agreement.id, &permit.view, &product)?;
         let terms = row.policy.as_ref().and_then(|p| p.permissions.iter().find(|p| p.view() == permit.view));
         let terms = terms.map(|p| p.constraints.clone()).unwrap_or_default();
@@ -204,7 +204,17 @@ fn rows(plan: &TablePlan, files: Vec<(PathBuf, DataFile)>, wanted: usize) -> Res
         if found.len() >= wanted {
             break;
         }
-        let source = Source { path, sha256: file.sha256, size: file.size_bytes, rows: file.rows, stats: file.stats };
+        let open = open(&path).map_err(Error::internal_failure)?;
+        let source = Source {
+            name: name(&path),
+            file: Arc::new(open),
+            // Its provider alone sees it, and nothing of it is kept.
+            still_same: Arc::new(|_| Ok(())),
+            sha256: file.sha256,
+            size: file.size_bytes,
+            rows: file.rows,
+            stats: file.stats,
+        };
         found.extend(first_rows(plan, &source, wanted - found.len()).map_err(|e| match e {
             TablesError::TooLarge { .. } => Error::new(Code::TooLarge, "The rows are too long for a preview; ask for fewer."),
             e => Error::internal_failure(e),

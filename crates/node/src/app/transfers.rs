@@ -294,7 +294,10 @@ impl Process for Transfer {
                 })?;
             }
             Effect::Access { open: true } => expire_later(app, tx, self)?,
-            Effect::Access { open: false } => return Ok(Some(After::CloseAccess(self.id.clone()))),
+            Effect::Access { open: false } => {
+                tx.transfer_tell_closed(&self.id)?;
+                return Ok(Some(After::CloseAccess(self.id.clone())));
+            }
             Effect::Decide(_) => {}
         }
         Ok(None)

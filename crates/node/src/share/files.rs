@@ -39,7 +39,7 @@ pub async fn file(
                 UrlError::Forged => Error::new(Code::Forbidden, "The address was not issued by this node, or was changed."),
                 UrlError::Expired => Error::new(Code::AccessEnded, "The address has expired; query the table again."),
             })?;
-    let grant = app.grant_with_view(&slug, &TransferId::from_stored(transfer)).await?;
+    let grant = app.grant_of_read(&slug, &TransferId::from_stored(transfer)).await?;
     let grant = app.grant_at_version(grant, version).await?;
     let missing = || Error::not_found("The file");
     if grant.product.reference.version != version {

@@ -274,6 +274,15 @@ impl Granted {
         granted.at_time(app, timestamp_ms).await
     }
 
+    /// The same for a continuation of the latest read that was counted: under the permission that this one was made by.
+    ///
+    /// # Errors
+    /// As [`App::grant_of_read`].
+    pub async fn continued(self, app: &App) -> Result<Self, Error> {
+        let grant = app.grant_of_read(&self.slug, &self.grant.transfer.id).await?;
+        Self::new(app, grant, self.slug)
+    }
+
     /// The same about the newest version at a time, of those that the terms include.
     ///
     /// # Errors

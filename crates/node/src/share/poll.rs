@@ -56,7 +56,7 @@ pub(super) async fn later(app: &App, granted: &Granted, asked: &Asked, body: &[u
         return Ok(Later::Now);
     }
     let (id, token_key) = (granted.table_id(), granted.token_key(app));
-    if let Err(e) = granted.shared(&id, &*token_key, now).query(&asked.request, &asked.capabilities) {
+    if let Err(e) = granted.shared(&id, &*token_key, now).query(&asked.request, &asked.capabilities, String::new()) {
         return Ok(Later::Refused(refused(&e)));
     }
     let id = app.fresh_id();
@@ -129,7 +129,7 @@ async fn prepare(app: App, granted: Granted, asked: Asked) -> Result<()> {
     }
     let (id, token_key) = (granted.table_id(), granted.token_key(&app));
     let shared = granted.shared(&id, &*token_key, app.now());
-    let (mut query, _) = shared.query(&asked.request, &asked.capabilities).map_err(Error::internal_failure)?;
+    let (mut query, _) = shared.query(&asked.request, &asked.capabilities, String::new()).map_err(Error::internal_failure)?;
     let names = app.file_names(&granted.grant);
     let mut no_address = |_: &DataFile| SignedFile { url: String::new(), expires_at_ms: 0 };
     while let Some(from) = query.next() {
@@ -179,6 +179,11 @@ pub async fn poll(
             .into_response()
     };
     let Some((query, progress)) = app.polled.find(&granted.grant.transfer.id, id, app.now()) else { return gone() };
+    // It was counted when it was submitted.
+    let granted = match granted.continued(&app).await {
+        Ok(granted) => granted,
+        Err(e) => return Refusal(e).into_response(),
+    };
     let granted = match granted.at_version(&app, Some(i64::from(query.version))).await {
         Ok(granted) => granted,
         Err(e) => return Refusal(e).into_response(),

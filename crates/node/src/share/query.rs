@@ -69,7 +69,13 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
         Err(e) => return refused(&e),
     };
     let request = &asked.request;
-    // A continuation is about the version it began with, although there may be a newer one by now.
+    // A page or a renewal of URLs belongs to the query that gave its token, which was counted.
+    let continues = request.page_token.is_some() || request.refresh_token.is_some();
+    let granted = match if continues { granted.continued(&app).await } else { Ok(granted) } {
+        Ok(granted) => granted,
+        Err(e) => return Refusal(e).into_response(),
+    };
+    // And is about the version it began with, although there may be a newer one by now.
     let token = request.page_token.as_deref().or(request.refresh_token.as_deref());
     let continued = match granted.at_version(&app, token.and_then(version_of_token)).await {
         Ok(granted) => granted,
@@ -82,8 +88,6 @@ pub async fn query(State(app): State<App>, granted: Granted, map: HeaderMap, bod
     if granted.plan.min_group_size().is_some() {
         return Refusal(only_aggregates()).into_response();
     }
-    // A page or a renewal of URLs belongs to the query that gave its token, which was counted.
-    let continues = request.page_token.is_some() || request.refresh_token.is_some();
     if !continues && asked.capabilities.async_query {
         match poll::later(&app, &granted, &asked, &body).await {
             Ok(Later::Submitted(answer) | Later::Refused(answer)) => return answer,
@@ -136,7 +140,7 @@ async fn answer(
 ) {
     let (id, token_key) = (granted.table_id(), granted.token_key(&app));
     let shared = granted.shared(&id, &*token_key, app.now());
-    let (mut query, first) = match shared.query(&request, &capabilities) {
+    let (mut query, first) = match shared.query(&request, &capabilities, query_id) {
         Ok(begun) => begun,
         Err(e) => {
             let _ = head.send(Err(e));
@@ -144,7 +148,7 @@ async fn answer(
         }
     };
     let _ = head.send(Ok(query.head().clone()));
-    let mut sign = signer(&app, &granted, query_id);
+    let mut sign = signer(&app, &granted, query.id());
     let names = app.file_names(&granted.grant);
     let mut piece = first;
     while let Some(from) = query.next() {
@@ -223,15 +227,15 @@ fn read(rows: &[ProductFile]) -> Result<Vec<DataFile>> {
     rows.iter().map(table_file).collect()
 }
 
-/// Gives files of a grant their addresses.
-fn signer(app: &App, granted: &Granted, query_id: String) -> impl FnMut(&DataFile) -> SignedFile + use<> {
+/// Gives files of a grant their addresses under a query.
+fn signer(app: &App, granted: &Granted, query_id: &str) -> impl FnMut(&DataFile) -> SignedFile + use<> {
     let expires = app.now().plus(URL_LIFE);
     let expires_at_ms = granted.grant.permit.until.map_or(expires, |until| until.min(expires)).as_millis();
     let key = app.sealer.derive(URL_KEY);
     let transfer = granted.grant.transfer.id.to_string();
     let version = granted.grant.product.reference.version;
     let base = format!("{}/share/files/{transfer}/{version}", app.config.participant_base(&granted.slug));
-    let whole = granted.plan.is_whole();
+    let (query_id, whole) = (query_id.to_owned(), granted.plan.is_whole());
     move |file| {
         let file = if whole { SharedTable::file_id(file).to_owned() } else { file.name.clone() };
         let url = format!("{base}/{file}");

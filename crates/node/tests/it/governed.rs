@@ -304,3 +304,24 @@ async fn where_rows_are_hidden_there_is_the_newest_version_alone() {
         }
     }
 }
+
+#[tokio::test]
+async fn where_one_permission_has_no_read_left_the_next_one_holds() {
+    let pair = TestPair::start().await;
+    let once = json!({"action": "use", "constraint": [c("fields", "isAnyOf", json!(["id", "site"])), c("count", "lteq", 1)]});
+    let always = json!({"action": "use", "constraint": [c("fields", "isAnyOf", json!(["id"]))]});
+    pair.provider.publish("staff", STAFF, &[json!({"@type": "Offer", "permission": [once, always]})]).await;
+    let agreement = pair.agree("staff").await;
+    let access = pair.access(&agreement).await;
+    let mut first = None;
+    for (n, shown) in [&["id", "site"][..], &["id"], &["id"]].into_iter().enumerate() {
+        let (_, url) = the_file(&access.query(&json!({})).await);
+        for _ in 0..2 {
+            let answer = access.share.open(Method::GET, &url, &[]).await;
+            assert_eq!(answer.status, 200, "read {n}: {}", answer.text());
+            assert_eq!(columns(&read(&pair, &format!("read-{n}"), &answer.body).await), shown, "read {n}");
+        }
+        first = first.or(Some(url));
+    }
+    assert_eq!(access.share.open(Method::GET, &first.expect("an address"), &[]).await.status, 404, "its permission is used up");
+}

@@ -54,6 +54,27 @@ async fn a_file_counts_its_rows_once_for_each_query_and_its_bytes_as_they_go() {
     assert_eq!(pair.consumer.get(&format!("/agreements/{agreement}/usage")).await.must(200)["usage"], json!([]), "its provider weighs");
 }
 
+#[tokio::test]
+async fn renewed_addresses_belong_to_their_query() {
+    let pair = TestPair::with_wind().await;
+    let agreement = pair.agree("wind").await;
+    let access = pair.access(&agreement).await;
+    let mut asked = json!({"includeRefreshToken": true});
+    for n in 1..=3 {
+        let answer = access.query(&asked).await;
+        let url = file_urls(&answer).remove(0);
+        assert_eq!(access.share.open(Method::GET, &url, &[]).await.status, 200);
+        let end: Value = serde_json::from_str(answer.text().lines().last().expect("an end")).expect("json");
+        let token = end["endStreamAction"]["refreshToken"].as_str().expect("a token").to_owned();
+        asked = json!({"includeRefreshToken": true, "refreshToken": token});
+        assert_eq!(usage(&pair, &agreement).await["requests"], n);
+        assert_eq!((usage(&pair, &agreement).await["rows"].clone(), records(&pair, &agreement).await.len()), (json!(3), 1));
+    }
+    let other = file_urls(&access.query(&json!({})).await).remove(0);
+    assert_eq!(access.share.open(Method::GET, &other, &[]).await.status, 200);
+    assert_eq!((usage(&pair, &agreement).await["rows"].clone(), records(&pair, &agreement).await.len()), (json!(6), 2));
+}
+
 /// The refusal of bytes beyond the limit.
 #[track_caller]
 fn assert_used_up(answer: &fondaco_testkit::Answer) {

@@ -2,7 +2,7 @@
 
 use super::{AFTER_EVERY_ID, PAGE_MAX, Tx, negotiations::ProcessFilter, page, statements};
 use crate::{
-    dialect::Sql::Same,
+    dialect::{NOTIFY_ACCESS, Sql::Same},
     error::StoreError,
     value::{count, json, vals},
 };
@@ -24,6 +24,7 @@ statements! {
     LIST_IN_STATE = Same("SELECT body FROM transfer WHERE participant = $1 AND ($2 = '' OR role = $2) AND id < $3 AND state = $5 ORDER BY id DESC LIMIT $4");
     OF_AGREEMENT = Same("SELECT body FROM transfer WHERE participant = $1 AND agreement_id = $2 ORDER BY id || '' DESC LIMIT $3");
     OPEN_OF_AGREEMENT = Same("SELECT id FROM transfer WHERE participant = $1 AND agreement_id = $2 AND state <> 'COMPLETED' AND state <> 'TERMINATED' AND id || '' > $3 ORDER BY id || '' LIMIT $4");
+    TELL_CLOSED = NOTIFY_ACCESS;
 }
 
 impl Tx {
@@ -54,6 +55,13 @@ impl Tx {
     /// By our pid, to change it: nobody else changes it until this transaction ends.
     pub fn transfer_lock(&mut self, participant: &Slug, id: &TransferId) -> Result<Option<Transfer>, StoreError> {
         self.first(LOCK, vals![participant.as_str(), id.as_str()], |row| row.json(0))
+    }
+
+    /// Tells the other processes on this database, when this is committed, that the access under a transfer is closed: see
+    /// [`crate::Store::closings`].
+    pub fn transfer_tell_closed(&mut self, id: &TransferId) -> Result<(), StoreError> {
+        let told = format!("{} {}", self.context.owner, id.as_str());
+        self.first(TELL_CLOSED, vals![told], |_| Ok(())).map(drop)
     }
 
     /// Replaces a transfer.

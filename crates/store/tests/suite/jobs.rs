@@ -3,10 +3,10 @@
 use crate::{on_both, samples::slug, world::World};
 use fondaco_core::{
     entropy::SeededEntropy,
-    ids::JobId,
+    ids::{JobId, TransferId},
     time::{Clock, Micros, SystemClock, Timestamp},
 };
-use fondaco_store::{Job, JobFeed, JobStats, NewJob, Store, StoreConfig, StoreError, Tx, tx::jobs::JOB_PAYLOAD_MAX_BYTES};
+use fondaco_store::{Closing, Job, JobFeed, JobStats, NewJob, Store, StoreConfig, StoreError, Tx, tx::jobs::JOB_PAYLOAD_MAX_BYTES};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -264,4 +264,34 @@ async fn another_process_leaves_a_key_to_its_owner() {
     finish(&world.store, &first).await;
     let told_of = tokio::time::timeout(Duration::from_secs(5), feed.next()).await;
     assert_eq!(told(&told_of.expect("told at once: the sweep would take 10 s")), ("a", 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_hears_of_access_that_is_closed() {
+    let Some(world) = World::postgres().await else { return };
+    let other = world.another().await.expect("opens");
+    let (mut own, mut others) = (world.store.closings(), other.closings());
+    let id = TransferId::from_stored("trf_1");
+    let tell = |commit: bool| {
+        let id = id.clone();
+        world.store.tx("close", move |tx: &mut Tx| {
+            tx.transfer_tell_closed(&id)?;
+            if commit { Ok(()) } else { Err(StoreError::Database("rolled back".into())) }
+        })
+    };
+    tell(false).await.expect_err("rolled back");
+    tell(true).await.expect("told");
+    let heard = tokio::time::timeout(Duration::from_secs(5), others.recv()).await.expect("at once").expect("heard");
+    assert_eq!(heard, Closing::Transfer(id.clone()));
+    // Of what it closed itself a process knows; a closing of the other one tells that nothing came before it.
+    other.tx("close", |tx: &mut Tx| tx.transfer_tell_closed(&TransferId::from_stored("trf_2"))).await.expect("told");
+    let heard = tokio::time::timeout(Duration::from_secs(5), own.recv()).await.expect("at once").expect("heard");
+    assert_eq!(heard, Closing::Transfer(TransferId::from_stored("trf_2")));
+    assert!(others.try_recv().is_err());
+    // Who cannot hear is told so.
+    world.raw("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = current_schema() AND query LIKE 'LISTEN%'");
+    for closings in [&mut own, &mut others] {
+        let heard = tokio::time::timeout(Duration::from_secs(30), closings.recv()).await.expect("soon").expect("heard");
+        assert_eq!(heard, Closing::Missed);
+    }
 }

@@ -39,8 +39,8 @@ pub struct SharedTable<'a> {
 /// How long a query can be continued, in milliseconds: a day, and no continuation prolongs it.
 pub const CONTINUATION_MS: i64 = 24 * 3_600 * 1_000;
 
-/// What is sealed in a token: three numbers.
-const TOKEN_BYTES: usize = 24;
+/// Numbers sealed in a token.
+const TOKEN_NUMBERS: usize = 3;
 
 /// The address of a file in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,7 @@ pub struct Query<'a> {
     request: &'a QueryRequest,
     format: ResponseFormat,
     head: AnswerHead,
+    id: String,
     with_end: bool,
     /// The position of the next file.
     position: u64,
@@ -82,6 +83,18 @@ pub struct Query<'a> {
     done: bool,
 }
 
+/// What a continuation token of ours tells.
+#[derive(Debug)]
+struct Continued {
+    /// The position of the next file.
+    position: u64,
+    /// Rows of the files named before it.
+    rows: u64,
+    until_ms: i64,
+    /// The query that is continued.
+    query_id: String,
+}
+
 impl SharedTable<'_> {
     /// Answers a metadata request: the lines and what goes with them.
     pub fn metadata(&self, request: &MetadataRequest, capabilities: &Capabilities) -> Result<(AnswerHead, String), SharingError> {
@@ -94,26 +107,34 @@ impl SharedTable<'_> {
         Ok((self.head(format, capabilities), lines))
     }
 
-    /// Begins to answer a query: the answer and its first lines.
-    pub fn query<'a>(&'a self, request: &'a QueryRequest, capabilities: &Capabilities) -> Result<(Query<'a>, String), SharingError> {
+    /// Begins to answer a query: the answer and its first lines. A page or a renewal belongs to the query that it continues;
+    /// any other is a new one, and gets this id.
+    pub fn query<'a>(
+        &'a self,
+        request: &'a QueryRequest,
+        capabilities: &Capabilities,
+        new_id: String,
+    ) -> Result<(Query<'a>, String), SharingError> {
         self.check_version(request.version)?;
         // A continuation ends when the query it continues does.
-        let mut until_ms = self.now_ms.saturating_add(CONTINUATION_MS);
+        let (mut until_ms, mut id) = (self.now_ms.saturating_add(CONTINUATION_MS), new_id);
         if let Some(token) = &request.refresh_token {
-            until_ms = until_ms.min(self.check_token("r", token)?.2);
+            let continued = self.check_token("r", token)?;
+            (until_ms, id) = (until_ms.min(continued.until_ms), continued.query_id);
         }
         let format = choose_format(capabilities, self.table.schema.needs_timestamp_ntz())?;
         let (mut position, mut rows) = (0, 0);
         if let Some(token) = &request.page_token {
-            let token_until_ms;
-            (position, rows, token_until_ms) = self.check_token("p", token)?;
-            until_ms = until_ms.min(token_until_ms);
+            let continued = self.check_token("p", token)?;
+            (position, rows) = (continued.position, continued.rows);
+            (until_ms, id) = (until_ms.min(continued.until_ms), continued.query_id);
         }
         let query = Query {
             table: self,
             request,
             format,
             head: self.head(format, capabilities),
+            id,
             with_end: capabilities.include_end_stream_action || request.include_refresh_token || request.max_files.is_some(),
             position,
             // Who asks for no pages gets the whole listing: the stock clients do not look for a second page.
@@ -157,12 +178,13 @@ impl SharedTable<'_> {
     }
 
     /// A continuation token: the version, so that it is found which one is continued, and the rest sealed.
-    fn token(&self, purpose: &str, position: u64, rows: u64, until_ms: i64) -> Result<String, SharingError> {
+    fn token(&self, purpose: &str, continued: &Continued) -> Result<String, SharingError> {
         let about = self.token_about(purpose);
-        let mut text = Vec::with_capacity(TOKEN_BYTES + AES_256_GCM.tag_len());
-        for number in [position.to_be_bytes(), rows.to_be_bytes(), until_ms.to_be_bytes()] {
+        let mut text = Vec::new();
+        for number in [continued.position.to_be_bytes(), continued.rows.to_be_bytes(), continued.until_ms.to_be_bytes()] {
             text.extend_from_slice(&number);
         }
+        text.extend_from_slice(continued.query_id.as_bytes());
         // The nonce is made of what is sealed, so that it repeats for nothing but the same token.
         let nonce: [u8; NONCE_LEN] = self.token_hash(&[about.as_bytes(), &text].concat());
         let failed = |_| SharingError::InvalidParameter("the answer cannot be continued".into());
@@ -172,7 +194,7 @@ impl SharedTable<'_> {
     }
 
     fn token_about(&self, purpose: &str) -> String {
-        format!("4 {purpose} {} {}", self.id, self.version)
+        format!("5 {purpose} {} {}", self.id, self.version)
     }
 
     /// The first bytes of a keyed hash.
@@ -190,8 +212,8 @@ impl SharedTable<'_> {
         Ok(LessSafeKey::new(key))
     }
 
-    /// The position, the rows before it and the end in a token of ours for this table, version and purpose.
-    fn check_token(&self, purpose: &str, token: &str) -> Result<(u64, u64, i64), SharingError> {
+    /// What is in a token of ours for this table, version and purpose.
+    fn check_token(&self, purpose: &str, token: &str) -> Result<Continued, SharingError> {
         let invalid = || SharingError::InvalidParameter("the token is not one of this table, or has ended; query without it".into());
         let own = |version: &str| version == self.version.to_string();
         let sealed = token.split_once('.').filter(|(version, _)| own(version));
@@ -199,10 +221,12 @@ impl SharedTable<'_> {
         let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(invalid)?;
         let (nonce, about, mut text) = (Nonce::assume_unique_for_key(*nonce), self.token_about(purpose), text.to_vec());
         let opened = self.token_aead()?.open_in_place(nonce, Aad::from(about.as_bytes()), &mut text).map_err(|_| invalid())?;
-        let (numbers, []) = opened.as_chunks::<8>() else { return Err(invalid()) };
+        let (numbers, query_id) = opened.split_first_chunk::<{ 8 * TOKEN_NUMBERS }>().ok_or_else(invalid)?;
+        let (numbers, []) = numbers.as_chunks::<8>() else { return Err(invalid()) };
         let [position, rows, until_ms] = numbers else { return Err(invalid()) };
         let until_ms = Some(i64::from_be_bytes(*until_ms)).filter(|until| self.now_ms < *until).ok_or_else(invalid)?;
-        Ok((u64::from_be_bytes(*position), u64::from_be_bytes(*rows), until_ms))
+        let query_id = String::from_utf8(query_id.to_vec()).map_err(|_| invalid())?;
+        Ok(Continued { position: u64::from_be_bytes(*position), rows: u64::from_be_bytes(*rows), until_ms, query_id })
     }
 
     fn protocol(&self, format: ResponseFormat) -> Value {
@@ -330,13 +354,19 @@ impl Query<'_> {
         Some(line)
     }
 
+    /// The query that this is, or a part or a renewal of: files are weighed once for each.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The last line, if there is one.
     pub fn end(&self) -> String {
         let mut line = String::new();
         if self.with_end {
             let mut end = Map::new();
-            let refresh = self.request.include_refresh_token.then(|| self.table.token("r", 0, 0, self.until_ms)).transpose();
-            let next = self.next.map(|next| self.table.token("p", next, self.rows, self.until_ms)).transpose();
+            let at = |position, rows| Continued { position, rows, until_ms: self.until_ms, query_id: self.id.clone() };
+            let refresh = self.request.include_refresh_token.then(|| self.table.token("r", &at(0, 0))).transpose();
+            let next = self.next.map(|next| self.table.token("p", &at(next, self.rows))).transpose();
             let (Ok(refresh), Ok(next)) = (refresh, next) else { return failed_end("The answer cannot be continued. Query again.") };
             if let Some(token) = refresh {
                 end.insert("refreshToken".into(), token.into());
@@ -422,16 +452,18 @@ mod tests {
         head: AnswerHead,
         body: String,
         files: u64,
+        id: String,
     }
 
     fn answered(shared: &SharedTable<'_>, request: &QueryRequest, capabilities: &Capabilities) -> Result<Answer, SharingError> {
         let mut sign = |f: &DataFile| SignedFile { url: format!("https://h/{}?sp=r", f.name), expires_at_ms: 1_700_000_360_000 };
-        let (mut query, mut body) = shared.query(request, capabilities)?;
+        let (mut query, mut body) =
+            shared.query(request, capabilities, format!("q{}", request.page_token.is_some() || request.refresh_token.is_some()))?;
         while let Some(file) = query.next().and_then(|n| shared.table.files.get(usize::try_from(n).unwrap())) {
             body.extend(query.push(file, &mut sign));
         }
         body.push_str(&query.end());
-        Ok(Answer { head: query.head().clone(), body, files: query.named })
+        Ok(Answer { head: query.head().clone(), body, files: query.named, id: query.id().to_owned() })
     }
 
     fn ask(table: &PublishedTable, body: &str, capabilities: &str) -> Result<Answer, SharingError> {
@@ -486,6 +518,7 @@ mod tests {
         // The refresh gives the same files.
         let again = ask(&table, &format!(r#"{{"limitHint":5,"refreshToken":"{token}"}}"#), capabilities).unwrap();
         assert_eq!(again.body.lines().nth(2), Some(lines[2]));
+        assert_eq!((answer.id.as_str(), again.id.as_str()), ("qfalse", "qfalse"), "and belongs to the query that it renews");
         for forged in ["AAAA", "0.AAAA", &token[1..], &format!("{token}A"), &token.replacen("0.", "1.", 1)] {
             assert!(ask(&table, &json!({"refreshToken": forged}).to_string(), "").is_err(), "{forged}");
         }
@@ -524,6 +557,7 @@ mod tests {
                 let body = json!({"maxFiles": 2, "pageToken": token}).to_string();
                 let answer = ask(&table, &body, capabilities).unwrap();
                 let parsed = parse_answer(answer.body.as_bytes(), true).unwrap();
+                assert_eq!(answer.id, "qfalse");
                 seen.extend(parsed.files.into_iter().map(|f| f.size));
                 token = parsed.next_page_token;
                 if token.is_none() {

@@ -24,6 +24,8 @@ use crate::{TablesError, publish::FileStats};
 
 /// Files that are made at once: each may take a hundred megabytes of memory and a processor.
 const MADE_AT_ONCE: usize = 2;
+/// Files that are hashed at once, because nobody knows yet that they are what their notes say.
+const HASHED_AT_ONCE: usize = 2;
 /// What notes of entries end in.
 const NOTE: &str = ".json";
 /// What data files of entries end in.
@@ -113,7 +115,8 @@ struct Inner {
     dir: PathBuf,
     max_bytes: u64,
     index: Mutex<Index>,
-    permits: Arc<tokio::sync::Semaphore>,
+    making: Arc<tokio::sync::Semaphore>,
+    hashing: Arc<tokio::sync::Semaphore>,
     unfinished: AtomicU64,
 }
 
@@ -151,8 +154,9 @@ impl Cache {
         for (_, key, bytes) in found {
             index.put(key, bytes, None);
         }
-        let permits = Arc::new(tokio::sync::Semaphore::new(MADE_AT_ONCE));
-        let inner = Inner { dir: dir.to_owned(), max_bytes, index: Mutex::new(index), permits, unfinished: AtomicU64::new(0) };
+        let permits = |n| Arc::new(tokio::sync::Semaphore::new(n));
+        let (making, hashing) = (permits(MADE_AT_ONCE), permits(HASHED_AT_ONCE));
+        let inner = Inner { dir: dir.to_owned(), max_bytes, index: Mutex::new(index), making, hashing, unfinished: AtomicU64::new(0) };
         inner.evict();
         Ok(Self(Arc::new(inner)))
     }
@@ -184,21 +188,39 @@ impl Cache {
         let (inner, key) = (Arc::clone(&self.0), key.to_owned());
         // A task of its own: what was begun is finished, however its caller fares.
         let task = async move {
+            // What is there waits for nobody: not for what others have made, however long that takes.
+            let (at, of) = (Arc::clone(&inner), key.clone());
+            if let Some(found) = permitted(None, move || Ok(at.find_seen(&of))).await? {
+                return Ok(Arc::new(found));
+            }
             let lock = inner.lock().making(&key);
             let _guard = lock.lock().await;
-            let permit = Arc::clone(&inner.permits).acquire_owned().await.map_err(|_| TablesError::Cancelled)?;
-            let work = move || {
-                // With the permit in it: an aborted task leaves its thread running.
-                let _permit = permit;
-                if let Some(found) = inner.find(&key) {
-                    return Ok(Arc::new(found));
-                }
-                inner.make(&key, make).map(Arc::new)
-            };
-            tokio::task::spawn_blocking(work).await.unwrap_or(Err(TablesError::Cancelled))
+            let (at, of) = (Arc::clone(&inner), key.clone());
+            if let Some(found) = permitted(Some(&inner.hashing), move || Ok(at.find(&of))).await? {
+                return Ok(Arc::new(found));
+            }
+            let at = Arc::clone(&inner);
+            permitted(Some(&inner.making), move || at.make(&key, make).map(Arc::new)).await
         };
         async move { tokio::spawn(task).await.unwrap_or(Err(TablesError::Cancelled)) }
     }
+}
+
+/// Works off the threads that answer, once there is a permit.
+async fn permitted<T: Send + 'static>(
+    permits: Option<&Arc<tokio::sync::Semaphore>>,
+    work: impl FnOnce() -> Result<T, TablesError> + Send + 'static,
+) -> Result<T, TablesError> {
+    let permit = match permits {
+        Some(permits) => Some(Arc::clone(permits).acquire_owned().await.map_err(|_| TablesError::Cancelled)?),
+        None => None,
+    };
+    let work = move || {
+        // With the permit in it: an aborted task leaves its thread running.
+        let _permit = permit;
+        work()
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(TablesError::Cancelled))
 }
 
 fn data_path(dir: &Path, key: &str) -> PathBuf {
@@ -248,9 +270,20 @@ impl Inner {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An entry that looks as it did when it was last found to be what its note says.
+    fn find_seen(&self, key: &str) -> Option<CachedFile> {
+        let seen = self.lock().entries.get(key)?.seen?;
+        let (found, look) = self.read(key, Some(seen), false)?;
+        let mut index = self.lock();
+        // Not if it was removed meanwhile.
+        index.entries.contains_key(key).then(|| index.put(key.to_owned(), found.size + ENTRY_BYTES, Some(look)))?;
+        Some(found)
+    }
+
+    /// The same, also for one that must be hashed first. With the key's lock held.
     fn find(&self, key: &str) -> Option<CachedFile> {
         let seen = self.lock().entries.get(key)?.seen;
-        let found = self.read(key, seen);
+        let found = self.read(key, seen, true);
         let mut index = self.lock();
         match found {
             Some((found, look)) => {
@@ -264,8 +297,8 @@ impl Inner {
         }
     }
 
-    /// An entry, if its data is what its note says.
-    fn read(&self, key: &str, seen: Option<Look>) -> Option<(CachedFile, Look)> {
+    /// An entry, if its data is what its note says, as `seen` tells, or its hash where it may be hashed.
+    fn read(&self, key: &str, seen: Option<Look>, may_hash: bool) -> Option<(CachedFile, Look)> {
         let mut text = String::new();
         let note = footer::open(&note_path(&self.dir, key)).ok()?;
         note.take(MAX_NOTE_BYTES).read_to_string(&mut text).ok()?;
@@ -275,7 +308,7 @@ impl Inner {
         }
         let file = footer::open(&data_path(&self.dir, key)).ok()?;
         let look = Look::of(&file).ok()?;
-        if look.1 != size || (seen != Some(look) && hashed(&file).ok()? != sha256) {
+        if look.1 != size || (seen != Some(look) && !(may_hash && hashed(&file).ok()? == sha256)) {
             return None;
         }
         Some((CachedFile { file: Some(file), size, rows, sha256, stats }, look))
@@ -451,6 +484,38 @@ mod tests {
             assert_eq!(text(&other.await.expect("joined").expect("made")), "hello");
         }
         assert_eq!(calls.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_there_is_given_while_others_are_made() {
+        let dir = tempfile::tempdir().expect("dir");
+        let calls: Arc<AtomicUsize> = Arc::default();
+        let cache = Cache::open(dir.path(), 1 << 20).expect("cache");
+        cache.get_or_make("there", made("hello", &calls)).await.expect("made");
+        let begun = Arc::new(tokio::sync::Semaphore::new(0));
+        let mut gates = Vec::new();
+        let slow: Vec<_> = (0..MADE_AT_ONCE)
+            .map(|i| {
+                let (open, gate) = std::sync::mpsc::channel::<()>();
+                gates.push(open);
+                let (begun, make) = (Arc::clone(&begun), made("slow", &calls));
+                let make = move |path: &Path| {
+                    begun.add_permits(1);
+                    gate.recv().expect("opened");
+                    make(path)
+                };
+                tokio::spawn(cache.get_or_make(&format!("slow-{i}"), make))
+            })
+            .collect();
+        let both = begun.acquire_many(u32::try_from(MADE_AT_ONCE).expect("few")).await.expect("begun");
+        let minute = std::time::Duration::from_secs(60);
+        let found = tokio::time::timeout(minute, cache.get_or_make("there", made("again", &calls))).await;
+        gates.iter().for_each(|gate| gate.send(()).expect("it is waited for"));
+        assert_eq!(text(&found.expect("at once").expect("found")), "hello");
+        drop(both);
+        for slow in slow {
+            assert_eq!(text(&slow.await.expect("joined").expect("made")), "slow");
+        }
     }
 
     #[tokio::test]

@@ -125,7 +125,7 @@ fn expr(condition: &Condition, schema: &Schema) -> DataFusionResult<Expr> {
     let unknown = || Expr::Literal(ScalarValue::Boolean(None), None);
     let joined = |parts: &[Condition], join: fn(Expr, Expr) -> Expr, empty: bool| {
         let parts = parts.iter().map(|p| expr(p, schema)).collect::<DataFusionResult<Vec<_>>>()?;
-        Ok::<_, datafusion::error::DataFusionError>(parts.into_iter().reduce(join).unwrap_or_else(|| lit(empty)))
+        Ok::<_, datafusion::error::DataFusionError>(balanced(parts, join).unwrap_or_else(|| lit(empty)))
     };
     Ok(match condition {
         Condition::Always(b) => lit(*b),
@@ -146,6 +146,22 @@ fn expr(condition: &Condition, schema: &Schema) -> DataFusionResult<Expr> {
         Condition::And(parts) => joined(parts, Expr::and, true)?,
         Condition::Or(parts) => joined(parts, Expr::or, false)?,
     })
+}
+
+/// All of them joined, in their order, as a tree whose depth grows with the logarithm of their number: whoever walks an
+/// expression recurses into it, and a stack that overflows ends the process.
+fn balanced(mut parts: Vec<Expr>, join: fn(Expr, Expr) -> Expr) -> Option<Expr> {
+    while parts.len() > 1 {
+        let mut rest = parts.into_iter();
+        parts = Vec::with_capacity(rest.len().div_ceil(2));
+        while let Some(left) = rest.next() {
+            parts.push(match rest.next() {
+                Some(right) => join(left, right),
+                None => left,
+            });
+        }
+    }
+    parts.pop()
 }
 
 fn compare(field: &Field, op: Comparison, key: &Key, schema: &Schema) -> DataFusionResult<Expr> {

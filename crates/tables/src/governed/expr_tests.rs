@@ -80,3 +80,39 @@ fn the_projection_gives_the_visible_columns_under_their_names() {
     let debug = format!("{exprs:?} {}", exprs[2]);
     assert!(!debug.contains("secret"), "{debug}");
 }
+
+#[test]
+fn large_filters_are_shallow_expressions() {
+    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
+    struct Depth(usize, usize);
+    impl<'n> TreeNodeVisitor<'n> for Depth {
+        type Node = Expr;
+        fn f_down(&mut self, _: &'n Expr) -> DataFusionResult<TreeNodeRecursion> {
+            self.0 += 1;
+            self.1 = self.1.max(self.0);
+            Ok(TreeNodeRecursion::Continue)
+        }
+        fn f_up(&mut self, _: &'n Expr) -> DataFusionResult<TreeNodeRecursion> {
+            self.0 -= 1;
+            Ok(TreeNodeRecursion::Continue)
+        }
+    }
+    let batch = rows(&mut Dice::new(5), 60, 1);
+    let schema = declared(&batch.schema());
+    let planned = |filter: Filter| TablePlan::new(&View { row_filter: Some(filter), ..View::default() }, &schema, &[]);
+    let many =
+        |from: usize| Filter::parse(&(from..from + 250).map(|n| format!("id<>{n}")).collect::<Vec<_>>().join(" AND ")).expect("filter");
+    let floats = (0..1_500).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    for filter in [many(0).and(many(250)), Filter::parse(&format!("score IN ({})", &floats[..3_900])).expect("filter")] {
+        let plan = planned(filter.clone()).expect("plan");
+        let expr = plan.filter_expr(&batch.schema()).expect("expression").expect("a filter");
+        let mut depth = Depth(0, 0);
+        expr.visit(&mut depth).expect("walked");
+        assert!(depth.1 < 20, "{}", depth.1);
+        let shown: Vec<bool> = evaluate(&expr, &batch).as_boolean().iter().map(|b| b == Some(true)).collect();
+        let expected: Vec<bool> = (0..60).map(|r| holds(&filter, &batch, r) == Some(true)).collect();
+        assert_eq!(shown, expected);
+    }
+    let more = (1..60).fold(many(0), |all, i| all.and(many(250 * i)));
+    assert!(planned(more).expect_err("too large").message().contains("more comparisons"));
+}

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    footer::Footer,
+    dictionary,
+    footer::{Footer, Positioned},
     plan::TablePlan,
     rowgroups::{Decision, decide},
     stats::file_stats,
@@ -27,8 +28,9 @@ pub(super) enum FilePlan {
     Empty,
 }
 
-/// Decides how a file is served, from its footer alone. `name` stands for it in messages.
-pub(super) fn plan_file(plan: &TablePlan, footer: &Footer, name: &str) -> Result<FilePlan, TablesError> {
+/// Decides how a file is served, from its footer, and where rows are hidden from its dictionaries' indices. `name` stands
+/// for it in messages.
+pub(super) fn plan_file(plan: &TablePlan, file: &Positioned, footer: &Footer, name: &str) -> Result<FilePlan, TablesError> {
     if plan.is_whole() {
         return Ok(FilePlan::PassThrough);
     }
@@ -50,8 +52,20 @@ pub(super) fn plan_file(plan: &TablePlan, footer: &Footer, name: &str) -> Result
         if !reads_as(&visible, footer, plan, name) {
             return Ok(FilePlan::Rewrite(groups));
         }
+        if plan.filter().is_some() && !uses_its_dictionaries(file, footer, &shown, &groups) {
+            return Ok(FilePlan::Rewrite(groups));
+        }
         let stats = file_stats(plan, metadata, schema, &groups, false);
         virtual_parquet::build(metadata, &shown, &groups, stats).map(|f| FilePlan::Virtual(Arc::new(f))).map_err(|e| failed(e.to_string()))
+    })
+}
+
+/// Whether the shown chunks are known to hold no value that is of none of their rows: it may be of a hidden one.
+fn uses_its_dictionaries(file: &Positioned, footer: &Footer, shown: &[bool], groups: &[usize]) -> bool {
+    let file = Arc::new(file.clone());
+    groups.iter().map(|group| footer.metadata().row_group(*group)).all(|group| {
+        let mut chunks = group.columns().iter().zip(shown).filter_map(|(chunk, shown)| shown.then_some(chunk));
+        chunks.all(|chunk| dictionary::is_used(&file, chunk, group.num_rows()).unwrap_or(false))
     })
 }
 

@@ -280,7 +280,7 @@ pub(crate) struct SourceFile {
 
 impl SourceFile {
     /// Its footer, read as a served file's is.
-    pub(crate) fn footer(&self) -> Footer {
+    pub(in crate::governed) fn footer(&self) -> Footer {
         Footer::read(&self.positioned(), "test.parquet", &self.schema).expect("footer")
     }
 
@@ -339,4 +339,29 @@ pub(crate) fn read_back(bytes: &[u8]) -> RecordBatch {
     let schema = Arc::clone(reader.schema());
     let batches = reader.build().expect("reader").collect::<Result<Vec<_>, _>>().expect("rows");
     arrow::compute::concat_batches(&schema, &batches).expect("one batch")
+}
+
+/// A file of the columns `id`, which counts, and `valid_to`: an INT96 at the beginning of these days.
+pub(crate) fn int96_file(days: &[Option<u32>]) -> Vec<u8> {
+    use parquet::{
+        data_type::{Int32Type, Int96, Int96Type},
+        file::writer::SerializedFileWriter,
+        schema::parser::parse_message_type,
+    };
+    let schema = parse_message_type("message m { required int32 id; optional int96 valid_to; }").expect("schema");
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, Arc::new(schema), Arc::default()).expect("writer");
+    let mut group = writer.next_row_group().expect("group");
+    let ids: Vec<i32> = (1..).take(days.len()).collect();
+    let mut column = group.next_column().expect("column").expect("id");
+    column.typed::<Int32Type>().write_batch(&ids, None, None).expect("written");
+    column.close().expect("closed");
+    let values: Vec<Int96> = days.iter().flatten().map(|day| Int96::from(vec![0, 0, *day])).collect();
+    let levels: Vec<i16> = days.iter().map(|day| i16::from(day.is_some())).collect();
+    let mut column = group.next_column().expect("column").expect("valid_to");
+    column.typed::<Int96Type>().write_batch(&values, Some(&levels), None).expect("written");
+    column.close().expect("closed");
+    group.close().expect("closed");
+    writer.close().expect("closed");
+    bytes
 }

@@ -7,7 +7,7 @@ use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use parquet::{
-    arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions},
+    arrow::arrow_reader::ArrowReaderMetadata,
     errors::{ParquetError, Result as ParquetResult},
     file::{
         metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader},
@@ -17,7 +17,7 @@ use parquet::{
 
 use crate::{
     TablesError,
-    publish::{PublishLimits, TableSchema, check_footer, guarded, source_types},
+    publish::{PublishLimits, TableSchema, arrow_metadata, check_footer, guarded, source_types},
 };
 
 /// Largest footer that is read: it is held in memory as a whole. As at publication.
@@ -131,8 +131,7 @@ impl Footer {
         let metadata = metadata(file, name)?;
         guarded(name, || {
             let types = source_types(&metadata);
-            let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            let arrow = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|e| malformed(e.to_string()))?;
+            let arrow = arrow_metadata(Arc::new(metadata)).map_err(|e| malformed(e.to_string()))?;
             let columns = TableSchema::from_arrow(name, arrow.schema(), &types, &PublishLimits::default())?;
             schema.clone().merge("its product", &columns, name)?;
             Ok(Self { arrow })

@@ -1,8 +1,9 @@
 //! Files as agreements show them: planned once, remembered, and written again where they must be.
 
 use std::{
+    fmt,
     fs::File,
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,7 +13,7 @@ use aws_lc_rs::digest;
 use super::{
     cache::{Cache, CachedFile},
     file_plan::{FilePlan, plan_file},
-    footer::{self, Footer, Positioned},
+    footer::{Footer, Positioned},
     plan::TablePlan,
     rewrite::{Rewritten, rewrite},
     virtual_parquet::{Piece, VirtualFile},
@@ -26,12 +27,19 @@ const PLAN_BYTES: usize = 512;
 /// Bytes of a file's id, which is shown as hexadecimal digits.
 const ID_BYTES: usize = 16;
 
-/// A file of a table.
-#[derive(Clone, Debug)]
+/// Looks whether an open file is still the one that was checked: after it was read, and before anything is made of it.
+pub type StillSame = Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
+
+/// A file of a table, open, and found to be the one that was published.
+#[derive(Clone)]
 pub struct Source {
-    /// Where it is. Not followed when it is a link.
-    pub path: PathBuf,
-    /// SHA-256 of its bytes, lower-case hex. It is believed: the caller has looked at the file's seal.
+    /// What it is called in messages: its name alone, since where it lies is a secret of the machine.
+    pub name: String,
+    /// The open file.
+    pub file: Arc<File>,
+    /// Whether it is still what it was found to be.
+    pub still_same: StillSame,
+    /// SHA-256 of its bytes, lower-case hex.
     pub sha256: String,
     /// Its exact size in bytes.
     pub size: u64,
@@ -39,6 +47,20 @@ pub struct Source {
     pub rows: u64,
     /// Its statistics.
     pub stats: FileStats,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).field("sha256", &self.sha256).finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    /// What was made of it, if it was the published file all the while.
+    pub(super) fn sealed<T>(&self, made: Result<T, TablesError>) -> Result<T, TablesError> {
+        (self.still_same)(&self.file).map_err(|_| changed(self))?;
+        made
+    }
 }
 
 /// A file as an agreement shows it.
@@ -178,8 +200,11 @@ impl Governor {
         }
         let (plan, from) = (Arc::clone(plan), source.clone());
         let work = move || {
-            let (_, footer) = opened(&plan, &from)?;
-            Ok(match plan_file(&plan, &footer, &name(&from.path))? {
+            let make = || {
+                let (file, footer) = opened(&plan, &from)?;
+                plan_file(&plan, &file, &footer, &from.name)
+            };
+            Ok(match from.sealed(make())? {
                 FilePlan::PassThrough => Planned::PassThrough,
                 FilePlan::Virtual(file) => Planned::Virtual(file),
                 FilePlan::Rewrite(groups) => Planned::Rewrite(groups.into()),
@@ -201,35 +226,33 @@ fn id(plan: &TablePlan, source: &Source) -> String {
     hex::encode(&hash.finish().as_ref()[..ID_BYTES])
 }
 
-/// What a file is called in messages: by its name alone, which is not a secret of the machine.
-pub(super) fn name(path: &Path) -> String {
+/// What a file is called in messages: by its name alone.
+pub fn name(path: &Path) -> String {
     path.file_name().map_or_else(|| "a file".into(), |n| n.to_string_lossy().into_owned())
 }
 
-/// Opens a file and reads its footer.
+/// Reads the footer of a file.
 pub(super) fn opened(plan: &TablePlan, source: &Source) -> Result<(Positioned, Footer), TablesError> {
-    let file = Positioned::new(Arc::new(footer::open(&source.path)?)).map_err(TablesError::io("reading", &source.path))?;
+    let file = Positioned::new(Arc::clone(&source.file)).map_err(TablesError::io("reading", PathBuf::from(&source.name)))?;
     if parquet::file::reader::Length::len(&file) != source.size {
         return Err(changed(source));
     }
-    let footer = Footer::read(&file, &name(&source.path), plan.source())?;
+    let footer = Footer::read(&file, &source.name, plan.source())?;
     Ok((file, footer))
 }
 
 fn changed(source: &Source) -> TablesError {
-    TablesError::MalformedParquet { file: name(&source.path), reason: "it is not the file that was published".into() }
+    TablesError::MalformedParquet { file: source.name.clone(), reason: "it is not the file that was published".into() }
 }
 
-/// Writes a file again, and sees to it that it was the same file all the while.
+/// Writes a file again.
 fn made(plan: &TablePlan, source: &Source, groups: &[usize], target: &Path, limit: u64) -> Result<Rewritten, TablesError> {
-    let look = || {
-        let meta = footer::open(&source.path)?.metadata().map_err(TablesError::io("reading", &source.path))?;
-        Ok::<_, TablesError>((meta.dev(), meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()))
+    source.sealed(Ok(()))?;
+    let make = || {
+        let (file, footer) = opened(plan, source)?;
+        rewrite(plan, &file, &footer, groups, &source.name, target, limit)
     };
-    let before = look()?;
-    let (file, footer) = opened(plan, source)?;
-    let made = rewrite(plan, &file, &footer, groups, &name(&source.path), target, limit)?;
-    if look()? == before { Ok(made) } else { Err(changed(source)) }
+    source.sealed(make())
 }
 
 #[cfg(test)]
@@ -240,10 +263,13 @@ mod tests {
         filter::Filter,
         view::{Field, Mask, View},
     };
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     struct Place {
         dir: tempfile::TempDir,
         source: Source,
+        /// How often it is still the same file.
+        same: Arc<AtomicUsize>,
         file: SourceFile,
         governor: Governor,
     }
@@ -254,9 +280,17 @@ mod tests {
         let path = dir.path().join("part-00000.parquet");
         std::fs::write(&path, &file.bytes).expect("written");
         let sha256 = hex::encode(digest::digest(&digest::SHA256, &file.bytes));
-        let source = Source { path, sha256, size: file.bytes.len() as u64, rows: 100, stats: FileStats::default() };
+        let same = Arc::new(AtomicUsize::new(usize::MAX));
+        let left = Arc::clone(&same);
+        let still_same: StillSame = Arc::new(move |_| {
+            let looked = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+            looked.map(drop).map_err(|_| io::Error::other("changed"))
+        });
+        let open = Arc::new(crate::governed::open(&path).expect("open"));
+        let size = file.bytes.len() as u64;
+        let source = Source { name: name(&path), file: open, still_same, sha256, size, rows: 100, stats: FileStats::default() };
         let governor = Governor::new(Cache::open(&dir.path().join("cache"), 1 << 24).expect("cache"));
-        Place { dir, source, file, governor }
+        Place { dir, source, same, file, governor }
     }
 
     impl Place {
@@ -267,14 +301,13 @@ mod tests {
         /// The bytes as a server would send them.
         fn bytes(&self, file: &GovernedFile) -> Vec<u8> {
             use std::os::unix::fs::FileExt;
-            let source = File::open(&self.source.path).expect("source");
             let mut out = Vec::new();
             for piece in file.slice(0..u64::MAX) {
                 match piece {
                     Piece::Bytes(bytes) => out.extend_from_slice(&bytes),
                     Piece::Source { start, length } => {
                         let mut buffer = vec![0; usize::try_from(length).expect("small")];
-                        file.cached().unwrap_or(&source).read_exact_at(&mut buffer, start).expect("read");
+                        file.cached().unwrap_or(&self.source.file).read_exact_at(&mut buffer, start).expect("read");
                         out.extend_from_slice(&buffer);
                     }
                 }
@@ -331,16 +364,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_that_is_another_or_a_link_is_refused() {
+    async fn a_source_of_another_size_is_refused() {
         let mut place = place();
         let plan = place.plan(&View { fields: Some(fields(&["id"])), ..View::default() });
-        let link = place.dir.path().join("link.parquet");
-        std::os::unix::fs::symlink(&place.source.path, &link).expect("linked");
-        let linked = Source { path: link, ..place.source.clone() };
-        assert!(place.governor.file(&plan, &linked).await.is_err());
         place.source.size += 1;
         let error = place.governor.file(&plan, &place.source).await.expect_err("another size");
         assert!(error.to_string().contains("not the file that was published"), "{error}");
         assert!(!error.to_string().contains(place.dir.path().to_str().expect("text")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn nothing_that_was_made_of_a_changed_file_is_kept() {
+        let place = place();
+        let columns = place.plan(&View { fields: Some(fields(&["id"])), ..View::default() });
+        let masked = place.plan(&View { masks: vec![Mask::parse("null(site)").expect("mask")], ..View::default() });
+        let another = |error: TablesError| assert!(error.to_string().contains("not the file that was published"), "{error}");
+        // Overwritten in place while it was planned, with another file of the same size and columns.
+        let other = source_file(&mut Dice::new(11), 3);
+        place.same.store(0, Ordering::SeqCst);
+        another(place.governor.file(&columns, &place.source).await.expect_err("changed"));
+        assert_eq!(place.governor.plans.iter().count(), 0);
+        place.same.store(usize::MAX, Ordering::SeqCst);
+        let shown = place.governor.file(&columns, &place.source).await.expect("file").expect("rows");
+        assert_eq!(read_back(&place.bytes(&shown)).num_rows(), read_back(&other.bytes).num_rows());
+        // Planned, and changed before it is written again, or while it is.
+        for looks in [1, 2] {
+            place.same.store(looks, Ordering::SeqCst);
+            another(place.governor.file(&masked, &place.source).await.expect_err("changed"));
+            assert!(!place.governor.cache.has(&id(&masked, &place.source)), "{looks}");
+            assert_eq!(place.same.load(Ordering::SeqCst), 0);
+            place.governor.plans.invalidate_all();
+            place.governor.plans.run_pending_tasks().await;
+        }
+        place.same.store(usize::MAX, Ordering::SeqCst);
+        assert!(place.governor.file(&masked, &place.source).await.expect("file").is_some());
     }
 }

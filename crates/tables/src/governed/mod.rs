@@ -10,10 +10,11 @@
 
 mod cache;
 mod condition;
+mod dictionary;
 mod expr;
 mod file_plan;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod footer;
 mod governor;
 mod mask;
@@ -28,7 +29,7 @@ mod virtual_parquet;
 pub use cache::{Cache, CachedFile};
 pub use footer::{MAX_FOOTER_BYTES, check_ends, open};
 pub(crate) use footer::{Positioned, metadata};
-pub use governor::{Content, GovernedFile, Governor, Source};
+pub use governor::{Content, GovernedFile, Governor, Source, StillSame, name};
 pub use plan::{TablePlan, check};
 pub use preview::{PREVIEW_LOOKED_AT_ROWS, PREVIEW_MAX_ROWS, first_rows};
 pub use virtual_parquet::{Piece, VirtualFile};

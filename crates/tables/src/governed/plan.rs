@@ -22,7 +22,7 @@ use super::{
 use crate::publish::{Column, TableSchema, plain_words};
 
 /// Named in every digest: it changes when the same plan would give other bytes than before.
-const ENCODER_VERSION: u32 = 1;
+const ENCODER_VERSION: u32 = 2;
 /// Least bytes of a key for hashes: what a guess must not reach.
 const MIN_SECRET_BYTES: usize = 16;
 /// The words under which a key is put into a digest, which no column's path can be.
@@ -359,6 +359,9 @@ fn build(view: &View, schema: &TableSchema) -> Result<Built> {
 
 fn checked_filter(view: &View, schema: &TableSchema) -> Result<Option<Filter>> {
     let Some(filter) = &view.row_filter else { return Ok(None) };
+    if !filter.is_within_limits() {
+        return Err(Error::invalid("The row filters have more comparisons than can be looked at."));
+    }
     let column = |field: &Field| {
         let found = at(schema, field)?;
         if found.repeated {

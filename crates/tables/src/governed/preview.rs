@@ -4,7 +4,7 @@ use arrow::json::ArrayWriter;
 use serde_json::{Map, Value};
 
 use super::{
-    governor::{Source, name, opened},
+    governor::{Source, opened},
     plan::TablePlan,
     rewrite::Shown,
     rowgroups::{Decision, decide},
@@ -30,10 +30,10 @@ pub fn first_rows(plan: &TablePlan, source: &Source, rows: usize) -> Result<Vec<
     if plan.min_group_size().is_some() || wanted == 0 {
         return Ok(Vec::new());
     }
-    let name = name(&source.path);
+    let name = source.name.clone();
     let failed = |e: &dyn std::fmt::Display| TablesError::MalformedParquet { file: name.clone(), reason: e.to_string() };
     let (file, footer) = opened(plan, source)?;
-    guarded(&name, || {
+    let shown = guarded(&name, || {
         let schema = footer.arrow.schema();
         let condition = plan.condition(schema).map_err(|e| failed(&e))?;
         let decisions = decide(condition.as_ref(), plan, footer.metadata(), schema);
@@ -60,7 +60,8 @@ pub fn first_rows(plan: &TablePlan, source: &Source, rows: usize) -> Result<Vec<
         }
         out.iter_mut().flat_map(|row| row.values_mut()).for_each(cut);
         Ok(out)
-    })
+    });
+    source.sealed(shown)
 }
 
 /// Cuts long texts, at any depth.
@@ -96,7 +97,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("part.parquet");
         std::fs::write(&path, &file.bytes).expect("written");
-        let source = Source { path, sha256: String::new(), size: file.bytes.len() as u64, rows: 0, stats: FileStats::default() };
+        let source = Source {
+            name: "part.parquet".into(),
+            file: std::sync::Arc::new(crate::governed::open(&path).expect("open")),
+            still_same: std::sync::Arc::new(|_| Ok(())),
+            sha256: String::new(),
+            size: file.bytes.len() as u64,
+            rows: 0,
+            stats: FileStats::default(),
+        };
         let view = View {
             fields: Some(vec![Field::parse("id").expect("field"), Field::parse("who.name").expect("field")]),
             row_filter: Some(Filter::parse("id >= 101 AND id <> 102").expect("filter")),

@@ -35,7 +35,8 @@ fn rewritten_files_hold_what_is_shown() {
             ..View::default()
         };
         let Ok(plan) = TablePlan::new(&view, &source.schema, SECRET) else { continue };
-        let FilePlan::Rewrite(groups) = plan_file(&plan, &source.footer(), "test.parquet").expect("planned") else { continue };
+        let planned = plan_file(&plan, &source.positioned(), &source.footer(), "test.parquet").expect("planned");
+        let FilePlan::Rewrite(groups) = planned else { continue };
         let (made, bytes) = written(&plan, &source, &groups);
         assert_eq!(made.size, bytes.len() as u64);
         assert_eq!(made.sha256, hex::encode(digest::digest(&digest::SHA256, &bytes)));
@@ -113,4 +114,33 @@ fn times_read_without_a_zone_are_written_as_the_points_in_time_that_they_are() {
     let expected: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(1_800_000_000_123_456), None]).with_timezone("UTC"));
     assert_eq!(&cast, &expected);
     assert_eq!(zoned_field(&naive, &serde_json::json!("timestamp_ntz")), naive);
+}
+
+#[test]
+fn the_end_of_time_is_not_before_the_year_2000() {
+    let bytes = crate::governed::fixtures::int96_file(&[Some(2_447_893), Some(2_461_042), Some(5_373_484), None]);
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().join("t.parquet");
+    std::fs::write(&path, &bytes).expect("written");
+    let table = crate::publish::fixtures::publish(&[path], &dir.path().join("out")).expect("published");
+    let source = crate::governed::fixtures::SourceFile { bytes, schema: table.schema };
+    for (filter, ids) in [
+        ("valid_to < TIMESTAMP '2000-01-01T00:00:00Z'", vec![1]),
+        ("valid_to > TIMESTAMP '2000-01-01T00:00:00Z'", vec![2, 3]),
+        ("valid_to = TIMESTAMP '9999-12-31T00:00:00Z'", vec![3]),
+        ("valid_to IS NULL", vec![4]),
+    ] {
+        let view = View { row_filter: Some(fondaco_core::policy::filter::Filter::parse(filter).expect("filter")), ..View::default() };
+        let plan = TablePlan::new(&view, &source.schema, &[]).expect("plan");
+        let planned = plan_file(&plan, &source.positioned(), &source.footer(), "test").expect("planned");
+        let FilePlan::Rewrite(groups) = planned else { panic!("{filter}: {planned:?}") };
+        let (made, bytes) = written(&plan, &source, &groups);
+        let batch = read_back(&bytes);
+        assert_eq!(batch.column(0).as_primitive::<arrow::datatypes::Int32Type>().values(), ids.as_slice(), "{filter}");
+        if ids.contains(&3) {
+            let times = batch.column(1).as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
+            assert_eq!(times.value(ids.len() - 1), 253_402_214_400_000_000);
+            assert!(made.stats.max_values.get("valid_to").is_none_or(|t| t.to_string().contains("9999")), "{:?}", made.stats);
+        }
+    }
 }

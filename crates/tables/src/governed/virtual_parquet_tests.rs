@@ -40,7 +40,7 @@ fn fields(names: &[&str]) -> Vec<Field> {
 
 fn planned(source: &SourceFile, view: &View) -> (TablePlan, FilePlan) {
     let plan = TablePlan::new(view, &source.schema, &[]).expect("plan");
-    let planned = plan_file(&plan, &source.footer(), "test.parquet").expect("planned");
+    let planned = plan_file(&plan, &source.positioned(), &source.footer(), "test.parquet").expect("planned");
     (plan, planned)
 }
 
@@ -254,7 +254,7 @@ fn forged_files_never_panic_and_nothing_outside_of_their_columns_is_served() {
                 continue;
             };
             for plan in &plans {
-                match plan_file(plan, &read, "test") {
+                match plan_file(plan, &file, &read, "test") {
                     Ok(FilePlan::Virtual(planned)) => {
                         served += 1;
                         for piece in planned.slice(0..u64::MAX) {

@@ -17,7 +17,7 @@ use super::{PublishLimits, PublishOptions, PublishedTable, TableSource, publish_
 use crate::TablesError;
 
 /// Publishes with the usual limits.
-pub(super) fn publish(sources: &[PathBuf], out: &Path) -> Result<PublishedTable, TablesError> {
+pub(crate) fn publish(sources: &[PathBuf], out: &Path) -> Result<PublishedTable, TablesError> {
     publish_within(sources, out, PublishLimits::default())
 }
 
@@ -54,7 +54,7 @@ pub(super) fn sample_parquet(path: &Path) {
 }
 
 /// The whole of a Parquet file.
-pub(super) fn read(path: &Path) -> RecordBatch {
+pub(crate) fn read(path: &Path) -> RecordBatch {
     // Arrow's copy of the schema is no part of what was checked.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(fs::File::open(path).unwrap(), options).unwrap();

@@ -7,7 +7,7 @@
 
 mod distinct;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod following;
 mod parallel;
 mod personal;
@@ -38,7 +38,7 @@ pub use source::{
     InferredColumn, InferredCsv, InferredWorkbook,
     postgres::{PostgresQuery, PostgresSettings, PostgresTls},
 };
-pub(crate) use source::{check_footer, guarded, source_types};
+pub(crate) use source::{arrow_metadata, check_footer, guarded, source_types};
 pub use storage::{Patience, Storage, StorageCredentials, fetch_objects};
 pub(crate) use writer::ParquetFile;
 

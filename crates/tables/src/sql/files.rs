@@ -22,7 +22,7 @@ use futures::{FutureExt, future::BoxFuture};
 use parquet::{
     arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
     errors::ParquetError,
-    file::metadata::ParquetMetaData,
+    file::{metadata::ParquetMetaData, statistics::Statistics},
 };
 use std::{
     fs::File,
@@ -31,13 +31,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+pub use crate::governed::StillSame;
 use crate::governed::{Positioned, metadata};
 
 /// The address under which a plan knows the files. Nothing can be reached by it: the store behind it is empty.
 pub(super) const PLACE: &str = "table:///";
-
-/// Looks whether an open file is still the one that was checked, after each reading of it.
-pub type StillSame = Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
 
 /// A Parquet file of a table, open.
 pub struct SourceFile {
@@ -76,9 +74,36 @@ impl SourceFile {
             return Ok(Arc::clone(known));
         }
         let metadata = metadata(&self.file, "a file of the table").map_err(|e| ParquetError::External(Box::new(e)))?;
+        let metadata = without_upper_bounds_of_floats(metadata)?;
         self.check()?;
         Ok(Arc::clone(self.footer.get_or_init(|| Arc::new(metadata))))
     }
+}
+
+/// The same without what the engine would take for the largest float of a row group: "not a number" is above it, and in no
+/// statistic.
+fn without_upper_bounds_of_floats(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+    let mut builder = metadata.into_builder();
+    for group in builder.take_row_groups() {
+        let columns = group.columns().iter().map(|chunk| {
+            let deprecated = chunk.statistics().is_some_and(Statistics::is_min_max_deprecated);
+            let lower = match chunk.statistics() {
+                Some(Statistics::Float(s)) => {
+                    let min = s.min_opt().copied().filter(|v| !v.is_nan());
+                    Statistics::float(min, None, None, s.null_count_opt(), deprecated)
+                }
+                Some(Statistics::Double(s)) => {
+                    let min = s.min_opt().copied().filter(|v| !v.is_nan());
+                    Statistics::double(min, None, None, s.null_count_opt(), deprecated)
+                }
+                _ => return Ok(chunk.clone()),
+            };
+            chunk.clone().into_builder().set_statistics(lower).build()
+        });
+        let columns = columns.collect::<Result<Vec<_>, ParquetError>>()?;
+        builder = builder.add_row_group(group.into_builder().set_column_metadata(columns).build()?);
+    }
+    Ok(builder.build())
 }
 
 fn failed(e: io::Error) -> ParquetError {
@@ -165,8 +190,12 @@ impl TableProvider for Stored {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let mut options = state.default_table_options().parquet;
+        // As everywhere: nanoseconds do not reach the years that INT96 does.
+        options.global.coerce_int96 = Some("us".into());
+        options.global.coerce_int96_tz = Some("UTC".into());
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_table_parquet_options(options)
             .with_enable_page_index(false)
             .with_parquet_file_reader_factory(Arc::new(Readers(Arc::clone(&self.files))));
         if let Some(predicate) = filters.iter().cloned().reduce(Expr::and) {
@@ -183,5 +212,76 @@ impl TableProvider for Stored {
         let plan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
         let spread = plan.repartitioned(state.config().target_partitions(), state.config_options())?;
         Ok(spread.unwrap_or(plan))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        governed::{TablePlan, fixtures},
+        publish::TableSchema,
+        sql::{Format, Limits, Queries, Table},
+    };
+    use arrow::{
+        array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch},
+        datatypes::{DataType, Field, Schema, TimeUnit},
+    };
+    use fondaco_core::policy::{filter::Filter, view::View};
+    use futures::TryStreamExt;
+    use parquet::{arrow::ArrowWriter, file::properties::WriterProperties};
+    use serde_json::{Value, json};
+
+    /// The ids that a filter leaves of a file, asked in SQL.
+    async fn ids(bytes: &[u8], schema: &TableSchema, filter: &str) -> Value {
+        let view = View { row_filter: Some(Filter::parse(filter).expect("filter")), ..View::default() };
+        let plan = TablePlan::new(&view, schema, &[]).expect("plan");
+        let mut file = tempfile::tempfile().expect("file");
+        io::Write::write_all(&mut file, bytes).expect("written");
+        let source = SourceFile::new(file, bytes.len() as u64, Arc::new(|_: &File| Ok(())));
+        let table = Table::new("acme", "t", &plan, vec![Arc::new(source)]).expect("table");
+        let answer = Queries::default().run("agr_1", table, "SELECT id FROM t ORDER BY id".into(), Limits::default()).await.expect("runs");
+        let pieces = answer.begin().await.expect("begins").into_bytes(Format::Json).map_ok(|(bytes, _)| bytes.to_vec());
+        let text = pieces.try_collect::<Vec<_>>().await.expect("whole").concat();
+        let answer: Value = serde_json::from_slice(&text).expect("json");
+        answer["rows"].as_array().expect("rows").iter().map(|row| row["id"].clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_number_is_above_all_others_as_in_files() {
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("id", Arc::new(Int64Array::from_iter_values(1..=4))),
+            ("x", Arc::new(Float64Array::from(vec![f64::NAN, 1.0, 2.0, 2.0]))),
+            ("y", Arc::new(Float32Array::from(vec![f32::NAN, 1.0, 2.0, 2.0]))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).expect("batch");
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
+        let mut bytes = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).expect("writer");
+        writer.write(&batch).expect("written");
+        writer.close().expect("closed");
+        let schema = fixtures::declared(&batch.schema());
+        for column in ["x", "y"] {
+            for (filter, wanted) in [
+                ("> 5", json!([1])),
+                (">= 1", json!([1, 2, 3, 4])),
+                ("<> 2", json!([1, 2])),
+                ("= 1", json!([2])),
+                ("< 5", json!([2, 3, 4])),
+                ("<= 0", json!([])),
+            ] {
+                assert_eq!(ids(&bytes, &schema, &format!("{column} {filter}")).await, wanted, "{column} {filter}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_time_keeps_its_place() {
+        let bytes = fixtures::int96_file(&[Some(2_447_893), Some(2_461_042), Some(5_373_484), None]);
+        let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        let schema = fixtures::declared(&Schema::new(vec![Field::new("id", DataType::Int32, false), Field::new("valid_to", time, true)]));
+        assert_eq!(ids(&bytes, &schema, "valid_to < TIMESTAMP '2000-01-01T00:00:00Z'").await, json!([1]));
+        assert_eq!(ids(&bytes, &schema, "valid_to > TIMESTAMP '2000-01-01T00:00:00Z'").await, json!([2, 3]));
+        assert_eq!(ids(&bytes, &schema, "valid_to = TIMESTAMP '9999-12-31T00:00:00Z'").await, json!([3]));
     }
 }

@@ -6,6 +6,7 @@ mod delta;
 mod excel;
 mod footer;
 mod infer;
+mod int96;
 mod jsonl;
 mod parquet;
 mod part;
@@ -28,6 +29,7 @@ pub use self::{
 };
 pub(crate) use self::{
     footer::check_footer,
+    int96::arrow_metadata,
     parquet::{guarded, source_types},
 };
 use super::{PublishLimits, Work};

@@ -14,7 +14,7 @@ use std::{
 
 use aws_lc_rs::digest;
 use parquet::{
-    arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+    arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder},
     errors::ParquetError,
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };
@@ -26,7 +26,7 @@ use super::{
         part_name,
         writer::HashedFile,
     },
-    Source, SourceFile, footer,
+    Source, SourceFile, footer, int96,
 };
 use crate::TablesError;
 
@@ -213,6 +213,17 @@ pub(super) fn check_lengths(path: &Path, name: &str, limits: &PublishLimits) -> 
     })
 }
 
+/// Checks that a file's INT96 values are what a reader makes of them that reads them as nanoseconds.
+pub(super) fn check_nanoseconds(path: &Path, name: &str, limits: &PublishLimits) -> Result<(), TablesError> {
+    let mut file = File::open(path).map_err(TablesError::io("reading", path))?;
+    let footer = read_footer(&mut file, name, path, limits)?;
+    guarded(name, || {
+        let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
+        let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(|e| malformed(e.to_string()))?;
+        int96::check_nanoseconds(&file, &metadata).map_err(malformed)
+    })
+}
+
 /// A panic of the decoder counts as a malformed file.
 pub(crate) fn guarded<T>(name: &str, work: impl FnOnce() -> Result<T, TablesError>) -> Result<T, TablesError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
@@ -233,6 +244,7 @@ fn check(path: &Path, name: &str, limits: &PublishLimits, report: &mut Report<'_
     let footer = read_footer(&mut file, name, path, limits)?;
     guarded(name, || {
         let (schema, metadata) = open(&mut file, &footer, path, name, limits)?;
+        int96::check_values(&file, metadata.metadata()).map_err(malformed)?;
         let total = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or_default();
         let mut columns: Vec<ColumnAccumulator> =
             schema.columns.iter().map(|c| ColumnAccumulator::new(&c.name, c.source_type.contains("INT96"))).collect();
@@ -268,10 +280,8 @@ fn open(
     let malformed = |reason: String| TablesError::MalformedParquet { file: name.into(), reason };
     let metadata = ParquetMetaDataReader::decode_metadata(footer).map_err(|e| malformed(e.to_string()))?;
     check_layout(file, &metadata, footer.len() as u64, name, path, limits)?;
-    // Arrow's own copy of the schema is not looked at: clients go by Parquet's.
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let source_types = source_types(&metadata);
-    let metadata = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|e| malformed(e.to_string()))?;
+    let metadata = int96::arrow_metadata(Arc::new(metadata)).map_err(|e| malformed(e.to_string()))?;
     let schema = TableSchema::from_arrow(name, metadata.schema(), &source_types, limits)?;
     Ok((schema, metadata))
 }

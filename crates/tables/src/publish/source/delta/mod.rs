@@ -45,7 +45,7 @@ use super::{
         part_name,
     },
     Source,
-    parquet::{Keep, Kept, PublishedFile, check_lengths, guarded, inspect},
+    parquet::{Keep, Kept, PublishedFile, check_lengths, check_nanoseconds, guarded, inspect},
 };
 use crate::TablesError;
 
@@ -399,6 +399,7 @@ impl Version {
         let mut published = if self.plain && same && entry.deleted.is_none() && entry.transform.is_none() {
             Kept::new(&source, dir, &item.part, &name, how, limits, report)?.checked(&name, limits, report)?
         } else {
+            check_nanoseconds(&source, &name, limits)?;
             rewrite::rewrite(self, entry, rows, &dir.join(&item.part), &item.part, report)?
         };
         published.file.origin = Some(item.origin.clone());
