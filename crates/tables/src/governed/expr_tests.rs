@@ -102,8 +102,8 @@ fn large_filters_are_shallow_expressions() {
     let planned = |filter: Filter| TablePlan::new(&View { row_filter: Some(filter), ..View::default() }, &schema, &[]);
     let many =
         |from: usize| Filter::parse(&(from..from + 250).map(|n| format!("id<>{n}")).collect::<Vec<_>>().join(" AND ")).expect("filter");
-    let floats = (0..1_500).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
-    for filter in [many(0).and(many(250)), Filter::parse(&format!("score IN ({})", &floats[..3_900])).expect("filter")] {
+    let floats = (0..1_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    for filter in [many(0).and(many(250)), Filter::parse(&format!("score IN ({floats})")).expect("filter")] {
         let plan = planned(filter.clone()).expect("plan");
         let expr = plan.filter_expr(&batch.schema()).expect("expression").expect("a filter");
         let mut depth = Depth(0, 0);
