@@ -107,7 +107,7 @@ mod tests {
         let mut page = FirstRowsPage::sample_offer();
         assert!(render(&page).contains("Hashes here are examples"));
         page.alternatives[0].aggregates = Some(Count(5));
-        assert!(render(&page).contains("5"));
+        assert!(render(&page).contains('5'));
         page.alternatives.clear();
         page.nothing = Some(Text::plain("Access ended on Sunday."));
         assert!(render(&page).contains("Access ended on Sunday."));

@@ -1,3 +1,5 @@
+//! Leaves as they are stored and hashed: a golden file for every kind, and what a commitment hides.
+
 use super::*;
 use crate::entropy::SeededEntropy;
 use serde_json::json;

@@ -165,10 +165,12 @@ async fn only_the_credential_of_this_transfer_opens_its_files() {
         let status = access.with_token(path).await.status;
         assert!(status == 404, "{path}: {status}");
     }
-    // A token of files opens no table.
-    let share = format!("{}/p/provider/share/shares", pair.provider.public_url);
-    let answer = http::send(http::client().get(share).bearer_auth(&access.token)).await;
-    assert_eq!(answer.status, 404, "{}", answer.text());
+    // A token of files opens a volume and no table.
+    let share = format!("{}/p/provider/share/shares/provider", pair.provider.public_url);
+    let tables = http::send(http::client().get(format!("{share}/all-tables")).bearer_auth(&access.token)).await;
+    assert_eq!(tables.must(200).get("items").and_then(serde_json::Value::as_array).map_or(0, Vec::len), 0);
+    let volumes = http::send(http::client().get(format!("{share}/all-volumes")).bearer_auth(&access.token)).await;
+    assert_eq!(volumes.must(200)["items"].as_array().map(Vec::len), Some(1));
     // Suspended, neither token nor address helps.
     let transfer = pair.provider_transfer(&access.transfer).await;
     pair.provider.post(&format!("/transfers/{transfer}/suspend"), &json!({})).await.must(200);

@@ -82,7 +82,7 @@ async fn statements_see_what_the_terms_show() {
     );
     assert_eq!(asking.send(&asking.token, "*/*", &json!({"query": "SELECT 1"})).await.refused(400), "FDC-1001");
     assert_eq!(asking.send("fda_x", "*/*", &json!({"sql": "SELECT 1"})).await.refused(401), "FDC-1002");
-    assert_eq!(asking.reads().await, 3, "what is not answered is no read");
+    assert_eq!(asking.reads().await, 4, "what is refused is no read, what failed on what it saw is");
     asking.pair.shutdown().await;
 }
 

@@ -508,9 +508,11 @@ mod tests {
             })
             .collect();
         let both = begun.acquire_many(u32::try_from(MADE_AT_ONCE).expect("few")).await.expect("begun");
-        let minute = std::time::Duration::from_secs(60);
+        let minute = std::time::Duration::from_mins(1);
         let found = tokio::time::timeout(minute, cache.get_or_make("there", made("again", &calls))).await;
-        gates.iter().for_each(|gate| gate.send(()).expect("it is waited for"));
+        for gate in &gates {
+            gate.send(()).expect("it is waited for");
+        }
         assert_eq!(text(&found.expect("at once").expect("found")), "hello");
         drop(both);
         for slow in slow {

@@ -412,7 +412,7 @@ fn shape(data_type: &Value, path: &Field, view: &View) -> Result<Option<Shape>> 
         return Ok(None);
     }
     if let Some(mask) = view.masks.iter().find(|m| m.field == *path) {
-        let utc = Kind::of_delta(data_type) == Kind::Time { utc: true, step: 1 };
+        let utc = matches!(Kind::of_delta(data_type), Kind::Time { utc: true, .. });
         let whole = view.fields.as_ref().is_none_or(|fields| fields.iter().any(|f| path.is_within(f)));
         if !whole {
             return Err(Error::invalid(format!("{mask} masks the whole of what \"fields\" shows a part of; mask the part.")));

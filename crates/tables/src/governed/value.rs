@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Time {
         /// Points in time, or readings of a clock.
         utc: bool,
-        /// Nanoseconds of a step.
+        /// Nanoseconds of a step; 0 where only the declared type is known, which does not say in what steps it is stored.
         step: i64,
     },
     /// Bytes.
@@ -99,8 +99,8 @@ impl Kind {
             Some("double") => Self::Float64,
             Some("string") => Self::Text,
             Some("date") => Self::Date,
-            Some("timestamp") => Self::Time { utc: true, step: 1 },
-            Some("timestamp_ntz") => Self::Time { utc: false, step: 1 },
+            Some("timestamp") => Self::Time { utc: true, step: 0 },
+            Some("timestamp_ntz") => Self::Time { utc: false, step: 0 },
             Some("binary") => Self::Binary,
             Some(other) => decimal(other).map_or(Self::Nested, |(precision, scale)| Self::decimal(precision, scale)),
             None => Self::Nested,
@@ -168,7 +168,7 @@ impl Kind {
             (Self::Date, Literal::Date(day)) => Place::At { floor: i128::from(days(*day)), exact: true },
             (Self::Date, _) => return Err("compare it with a day such as DATE '2027-01-31'"),
             (Self::Time { utc, step }, Literal::Timestamp { at, utc: zoned }) if utc == *zoned => {
-                let nanos = nanos(*at);
+                let (nanos, step) = (nanos(*at), step.max(1));
                 Place::At { floor: nanos.div_euclid(i128::from(step)), exact: nanos.rem_euclid(i128::from(step)) == 0 }
             }
             (Self::Time { utc: true, .. }, _) => return Err("compare it with a point in time such as TIMESTAMP '2027-01-31T12:00:00Z'"),
@@ -185,8 +185,7 @@ impl Kind {
         match self {
             Self::Exact { min, max, .. } => (min, max),
             Self::Date => (i128::from(i32::MIN), i128::from(i32::MAX)),
-            // What was declared is not yet what is read: a step of one nanosecond then says nothing of the range.
-            Self::Time { .. } => (i128::from(i64::MIN), i128::from(i64::MAX)),
+            Self::Time { step: 1.., .. } => (i128::from(i64::MIN), i128::from(i64::MAX)),
             _ => (i128::MIN, i128::MAX),
         }
     }
@@ -353,7 +352,7 @@ mod tests {
         let at = jiff::civil::datetime(2027, 1, 31, 12, 0, 0, 5_000);
         let exact = at.to_zoned(jiff::tz::TimeZone::UTC).expect("zoned").timestamp().as_nanosecond();
         assert_eq!(nanos(at), exact);
-        let millis = Kind::of_arrow(&DataType::Timestamp(TimeUnit::Millisecond, None), Kind::Time { utc: true, step: 1 });
+        let millis = Kind::of_arrow(&DataType::Timestamp(TimeUnit::Millisecond, None), Kind::Time { utc: true, step: 0 });
         let literal = Literal::Timestamp { at, utc: true };
         let floor = exact / 1_000_000;
         assert_eq!(millis.test(Comparison::Lt, &literal), Ok(Test::Compare(Comparison::Lteq, Key::Int(floor))));

@@ -410,8 +410,10 @@ pub(super) fn check_written(plan: &LogicalPlan) -> Result<(), SqlError> {
 fn text_bytes_of(value: &ScalarValue) -> usize {
     match value {
         ScalarValue::Utf8(Some(text)) | ScalarValue::Utf8View(Some(text)) | ScalarValue::LargeUtf8(Some(text)) => text.len(),
-        ScalarValue::Binary(Some(bytes)) | ScalarValue::BinaryView(Some(bytes)) | ScalarValue::LargeBinary(Some(bytes)) => bytes.len(),
-        ScalarValue::FixedSizeBinary(_, Some(bytes)) => bytes.len(),
+        ScalarValue::Binary(Some(bytes))
+        | ScalarValue::BinaryView(Some(bytes))
+        | ScalarValue::LargeBinary(Some(bytes))
+        | ScalarValue::FixedSizeBinary(_, Some(bytes)) => bytes.len(),
         other if other.data_type().is_nested() => other.size(),
         _ => VALUE_BYTES,
     }

@@ -39,6 +39,9 @@ const FLUSH_BYTES: u64 = 32 * 1024 * 1024;
 /// Most of a refusal's body that is read.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
+/// Looks whether a file is what it should be, and says what is wrong with it.
+type Check = fn(&Path) -> std::result::Result<(), String>;
+
 /// A file to get.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
@@ -51,7 +54,7 @@ pub(super) struct Wanted {
     /// SHA-256 in lower-case hex, where it was announced; else the answer's headers may tell.
     pub(super) sha256: Option<String>,
     /// What is checked of it instead where no hash is told; the error says what is wrong.
-    pub(super) unhashed: Option<fn(&Path) -> std::result::Result<(), String>>,
+    pub(super) unhashed: Option<Check>,
 }
 
 /// What getting it came to.
@@ -305,13 +308,7 @@ impl Sink {
     }
 
     /// Checks the hash, makes the file durable and gives it its name.
-    fn finish(
-        self,
-        part: &Path,
-        path: &Path,
-        expected: Option<&str>,
-        check: Option<fn(&Path) -> std::result::Result<(), String>>,
-    ) -> io::Result<Result<()>> {
+    fn finish(self, part: &Path, path: &Path, expected: Option<&str>, check: Option<Check>) -> io::Result<Result<()>> {
         if let Some(Err(why)) = check.map(|check| check(part)) {
             fs::remove_file(part)?;
             let words = format!("What the provider sent for {} is not a whole Parquet file: {why}. Fetch again.", path.display());

@@ -204,6 +204,7 @@ mod tests {
 
     /// How the provider of these tests behaves.
     #[derive(Default)]
+    #[expect(clippy::struct_excessive_bools, reason = "each is one way to go wrong")]
     struct Provider {
         content: Vec<u8>,
         /// Cut the connection after so many bytes, for as many answers as there are entries.

@@ -60,7 +60,9 @@ fn check_within(file: &File, metadata: &ParquetMetaData, range: &Range<i128>, ye
             let mut reader = ColumnReaderImpl::<Int96Type>::new(descr.column(leaf), Box::new(pages));
             let (mut values, mut def, mut rep) = (Vec::new(), Vec::new(), Vec::new());
             loop {
-                (values.clear(), def.clear(), rep.clear());
+                values.clear();
+                def.clear();
+                rep.clear();
                 let read = reader.read_records(BATCH_VALUES, Some(&mut def), Some(&mut rep), &mut values);
                 if read.map_err(|e| e.to_string())?.0 == 0 {
                     break;
