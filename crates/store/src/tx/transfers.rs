@@ -61,7 +61,7 @@ impl Tx {
     /// [`crate::Store::closings`].
     pub fn transfer_tell_closed(&mut self, id: &TransferId) -> Result<(), StoreError> {
         let told = format!("{} {}", self.context.owner, id.as_str());
-        self.first(TELL_CLOSED, vals![told], |_| Ok(())).map(drop)
+        self.execute(TELL_CLOSED, vals![told]).map(drop)
     }
 
     /// Replaces a transfer.
