@@ -3,6 +3,7 @@
 mod deal;
 mod dsp;
 mod fetch;
+mod log;
 mod nginx;
 mod pair;
 mod publish;
@@ -30,6 +31,8 @@ enum What {
     Dsp(dsp::Args),
     /// Fetching a large file, beside curl and nginx
     Fetch(fetch::Args),
+    /// The transparency log: leaves a second, bytes of a leaf, proofs
+    Log(log::Args),
     /// Publishing a Delta table of many files, and listing it
     Publish(publish::Args),
     /// Server time of every page of the console with 10,000 products
@@ -53,6 +56,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         What::Deal(args) => deal::run(root, args),
         What::Dsp(args) => dsp::run(root, args),
         What::Fetch(args) => fetch::run(root, args),
+        What::Log(args) => log::run(root, args),
         What::Publish(args) => publish::run(root, args),
         What::Rooms(args) => rooms::run(root, args),
         What::Tables(args) => tables::run(root, args),

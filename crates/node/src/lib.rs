@@ -17,6 +17,7 @@ pub mod http;
 pub mod identity;
 pub mod init;
 pub mod jobs;
+pub mod log;
 pub mod net;
 pub mod node;
 pub mod secrets;

@@ -4,7 +4,7 @@ use crate::{
     api, app, console_web, dsp, files,
     http::{error_page, problem::ApiError, request_id, serve::serve},
     identity::{AccessTokens, Authenticator, DidResolver, authenticator::StaticHeaders, password::Passwords, session::SessionCookie},
-    jobs, net,
+    jobs, log, net,
     secrets::{OsEntropy, Sealer},
     share, sql, telemetry,
 };
@@ -115,6 +115,7 @@ impl Node {
             tokio::spawn(jobs::runner::run(app.clone(), feed, stop.clone())),
             tokio::spawn(jobs::housekeeping::run(app.clone(), stop.clone())),
             tokio::spawn(follow_closings(app.clone(), stop.clone())),
+            tokio::spawn(log::sequencer::run(app.clone(), stop.clone())),
         ];
         let info = RunInfo { pid: std::process::id(), public: format!("http://{public_addr}"), admin: format!("http://{admin_addr}") };
         write_run_file(&dir, &info)?;
@@ -263,6 +264,8 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         readings: app::catalog_copies::Readings::default(),
         sql: Arc::default(),
         gate: app::gate::Gate::default(),
+        log_turn: tokio::sync::Mutex::default(),
+        refusals: app::evidence::Refusals::default(),
         verdicts: files::seal::Verdicts::default(),
         runs: app::publish::Runs::default(),
         preparations: tokio::sync::Semaphore::new(PREPARATIONS_MAX),
@@ -295,7 +298,8 @@ pub fn public_router(app: &App) -> Router {
         .nest("/share", share::router())
         .nest("/files", files::surface::router())
         .nest("/sql", sql::router());
-    let router = dsp::root_router().nest("/p/{slug}", participant).merge(sql::flight_router(app)).fallback(unknown);
+    let router =
+        dsp::root_router().nest("/p/{slug}", participant).merge(log::surface::router()).merge(sql::flight_router(app)).fallback(unknown);
     with_request_ids(router, app, "public")
 }
 

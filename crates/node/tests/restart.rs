@@ -321,6 +321,23 @@ async fn check(provider: &Node, consumer: &Node, told: &[Told]) {
         assert_eq!((&t["state"], &peer["state"]), (&json!("STARTED"), &json!("STARTED")), "{t} {peer}");
         assert_eq!((&t["agreementId"], &peer["agreementId"]), (&json!(agreement), &json!(agreement)));
     }
+    // Each agreement is in both logs, which hold.
+    for node in [provider, consumer] {
+        eventually("the log to take all in", async || {
+            let request = node.client.get(format!("{}/api/v1/log", node.admin)).bearer_auth(&node.token);
+            (node.once(request).await?["waiting"] == 0).then_some(())
+        })
+        .await;
+        let request = node.client.get(format!("{}/api/v1/log/check", node.admin)).bearer_auth(&node.token);
+        let checked = node.once(request).await.expect("an answer");
+        assert_eq!(checked["faults"], json!([]), "{checked}");
+        for Told { agreement, .. } in told {
+            let logged = node.get(&format!("/evidence?object={agreement}")).await;
+            let kinds: Vec<&str> =
+                logged["evidence"].as_array().expect("a list").iter().map(|e| e["kind"].as_str().expect("kind")).collect();
+            assert_eq!(kinds, ["agreement"], "once, of {agreement}");
+        }
+    }
     // And the last one can be read.
     let Some(Told { agreement, .. }) = told.last() else { return };
     let access = consumer.once(consumer.request(Method::POST, &format!("/agreements/{agreement}/access")).json(&json!({}))).await;

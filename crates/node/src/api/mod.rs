@@ -8,7 +8,9 @@ mod auth;
 mod catalog;
 mod connections;
 mod datasets;
+mod evidence;
 mod feeds;
+mod log;
 mod negotiations;
 mod node;
 mod participants;
@@ -110,6 +112,15 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(transfers::initiate))
         .routes(routes!(transfers::show))
         .routes(routes!(transfers::act))
+        .routes(routes!(evidence::list))
+        .routes(routes!(evidence::show))
+        .routes(routes!(evidence::bundle))
+        .routes(routes!(evidence::list_of_node))
+        .routes(routes!(evidence::bundle_of_node))
+        .routes(routes!(log::show))
+        .routes(routes!(log::check))
+        .routes(routes!(log::resume))
+        .routes(routes!(log::rotate))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(users::list, users::add))

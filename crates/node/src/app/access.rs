@@ -202,7 +202,8 @@ impl App {
         // Before the check, so that a closing in between is not missed.
         let closed = self.gate.watch(transfer);
         let (slug, id, now) = (slug.clone(), transfer.clone(), self.now());
-        let (transfer, agreement, product, latest, used) = self
+        let of = slug.clone();
+        let found = self
             .store
             .read("access.grant", move |tx| -> Result<_> {
                 let ended = |why: &str| Error::new(Code::AccessEnded, why);
@@ -211,9 +212,12 @@ impl App {
                     .filter(|t| t.role == Role::Provider)
                     .ok_or_else(|| ended("The transfer does not exist any more."))?;
                 let row = tx.agreement_get(&slug, &t.agreement_id)?.ok_or_else(|| ended("The agreement does not exist any more."))?;
-                agreement_life::in_force(tx, &row, now)??;
+                if let Err(e) = agreement_life::in_force(tx, &row, now)? {
+                    return Ok(Err((t.agreement_id, e)));
+                }
                 if !t.state.is_open() {
-                    return Err(ended(&format!("Access is closed: the transfer is {}.", t.state.name())));
+                    let e = ended(&format!("Access is closed: the transfer is {}.", t.state.name()));
+                    return Ok(Err((t.agreement_id, e)));
                 }
                 let reference = ProductRef::parse_dataset_id(&t.dataset);
                 let product = match reference {
@@ -224,11 +228,24 @@ impl App {
                 let used = tx.usage(&slug, &t.agreement_id)?;
                 let includes_later = row.policy.as_ref().is_some_and(Policy::mentions_versions);
                 let latest = if includes_later { tx.product_latest(&slug, &product.reference.id)? } else { None };
-                Ok((t, row, product, latest, used))
+                Ok(Ok((t, row, product, latest, used)))
             })
             .await?;
+        let (transfer, agreement, product, latest, used) = match found {
+            Ok(found) => found,
+            Err((agreement, e)) => {
+                self.note_refused(&of, &agreement, e.code().as_str()).await?;
+                return Err(e);
+            }
+        };
         let agreed = product.reference.clone();
-        let Shown { product, permit } = shown_to(&agreement, product, latest, used, now, for_what)?;
+        let Shown { product, permit } = match shown_to(&agreement, product, latest, used, now, for_what) {
+            Ok(shown) => shown,
+            Err(e) => {
+                self.note_refused(&of, &agreement.agreement.id, &rule_of(&e)).await?;
+                return Err(e);
+            }
+        };
         let notice = agreement.life.notice.as_ref().map(|n| n.ends_at);
         let watch = Watch::new(closed, [permit.until, notice].into_iter().flatten().min());
         Ok(Grant { transfer, agreement, product, agreed, permit, watch })
@@ -294,7 +311,8 @@ impl App {
         // Kept with the answers to repeated requests, which are forgotten after a day as well.
         let of = format!("{}/{}", grant.transfer.id, grant.product.reference.version);
         let mark = Key::new(&format!("download:{slug}"), &of, "files.read", &id)?;
-        self.store
+        let admitted = self
+            .store
             .tx("access.admit_download", move |tx| -> Result<()> {
                 let admit = |tx: &mut Tx| tx.reads_admit(&slug, &id, limit)?.map(drop).ok_or_else(|| used_up(limit));
                 if counted_lately {
@@ -305,7 +323,11 @@ impl App {
                 }
                 Ok(())
             })
-            .await
+            .await;
+        if admitted.as_ref().is_err_and(|e| e.code() == Code::PolicyDenied) {
+            self.refused_count(grant).await?;
+        }
+        admitted
     }
 
     /// Counts one read of the whole product version, if one is left. One conditional statement: never one too many.
@@ -315,7 +337,15 @@ impl App {
     pub async fn admit_read(&self, grant: &Grant) -> Result<u64> {
         let (slug, id, limit) = (grant.transfer.participant.clone(), grant.transfer.agreement_id.clone(), grant.permit.reads_max);
         let admitted = self.store.tx("access.admit", move |tx| -> Result<_> { Ok(tx.reads_admit(&slug, &id, limit)?) }).await?;
-        admitted.ok_or_else(|| used_up(grant.permit.reads_max))
+        match admitted {
+            Some(reads) => Ok(reads),
+            None => self.refused_count(grant).await.and(Err(used_up(grant.permit.reads_max))),
+        }
+    }
+
+    async fn refused_count(&self, grant: &Grant) -> Result<()> {
+        let rule = format!("{} count", Code::PolicyDenied.as_str());
+        self.note_refused(&grant.transfer.participant, &grant.transfer.agreement_id, &rule).await
     }
 
     /// Gives a read back whose answer could not be made.
@@ -325,6 +355,15 @@ impl App {
     pub async fn give_back_read(&self, grant: &Grant) -> Result<()> {
         let (slug, id) = (grant.transfer.participant.clone(), grant.transfer.agreement_id.clone());
         self.store.tx("access.give_back", move |tx| -> Result<_> { Ok(tx.reads_give_back(&slug, &id)?) }).await
+    }
+}
+
+/// The rule by which a use was refused: the code, with the constraint that a denial names at its end.
+fn rule_of(e: &Error) -> String {
+    let constraint = e.message().trim_end_matches('.').strip_suffix(')').and_then(|text| text.rsplit_once('('));
+    match constraint {
+        Some((_, name)) if name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric()) => format!("{} {name}", e.code()),
+        _ => e.code().as_str().to_owned(),
     }
 }
 

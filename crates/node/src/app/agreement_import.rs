@@ -1,7 +1,7 @@
 //! Agreements made elsewhere (with another connector, before this node): recorded as they are, so that their transfers
 //! go on here.
 
-use super::{App, agreement_life, agreements::peer_of};
+use super::{App, agreement_life, agreements::peer_of, evidence};
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
@@ -144,6 +144,7 @@ fn record(tx: &mut Tx, row: &AgreementRow, negotiation: &Negotiation) -> Result<
     }
     tx.negotiation_insert(negotiation)?;
     tx.agreement_insert(row)?;
+    evidence::note_agreement(tx, row)?;
     agreement_life::plan(tx, &row.participant, row.life.due_at(&row.terms()), row.created_at)?;
     tx.event_append(&NewEvent {
         participant: row.participant.clone(),

@@ -7,7 +7,7 @@ use super::{
     After, App, Done,
     agreements::{own_of, peer_of},
     cause::{Cause, Exchange},
-    process, received, transfers,
+    evidence, process, received, transfers,
 };
 use crate::{
     identity::Caller,
@@ -318,6 +318,7 @@ fn record(tx: &mut Tx, row: &AgreementRow, life: &Life, h: &Happened, cause: Opt
         "agreement": row.agreement.id, "by": h.by, "at": h.at, "endsAt": h.ends_at, "reasons": h.reason.as_slice(),
         "renewedBy": life.renewed_by.as_ref().filter(|_| h.kind == Kind::Renewed), "cause": cause.map(Cause::to_json),
     });
+    evidence::note_life(tx, row, h, cause)?;
     note(tx, row, h.kind.as_str(), by.as_str(), text, detail)
 }
 

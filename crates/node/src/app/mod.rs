@@ -17,6 +17,7 @@ pub mod connections;
 pub mod consumer_access;
 pub mod croissant;
 pub mod damage;
+pub mod evidence;
 pub mod feeds;
 pub mod gate;
 pub mod governed;
@@ -112,6 +113,10 @@ pub struct Inner {
     pub sql: Arc<fondaco_tables::sql::Queries>,
     /// Streams in flight.
     pub gate: Gate,
+    /// Whose turn it is to take leaves into the log.
+    pub log_turn: tokio::sync::Mutex<()>,
+    /// Refusals that are not written down yet.
+    pub refusals: evidence::Refusals,
     /// What was found of stored files whose seals were unknown.
     pub verdicts: Verdicts,
     /// Files of tables as agreements show them.

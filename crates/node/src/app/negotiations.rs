@@ -5,7 +5,7 @@
 use super::{
     After, App, access, agreement_life, agreement_renewal,
     cause::{Cause, Failure},
-    governed,
+    evidence, governed,
     idempotency::{Key, Once, once},
     negotiation_steps::edited,
     peers::{Remote, RemoteOffer},
@@ -480,6 +480,7 @@ fn conclude(app: &App, tx: &mut Tx, n: &Negotiation, agreement: Agreement) -> Re
         row.life.renew_at = agreement_renewal::renew_at(&n.rules, &row.terms(), row.agreement.timestamp);
     }
     tx.agreement_insert(&row)?;
+    evidence::note_agreement(tx, &row)?;
     agreement_life::plan(tx, &n.participant, row.life.due_at(&row.terms()), now)?;
     tx.event_append(&NewEvent {
         participant: n.participant.clone(),

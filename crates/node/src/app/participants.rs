@@ -1,7 +1,7 @@
 //! Participants of this node: made with a key of their own.
 
 use super::{
-    App, agreement_renewal, bounded,
+    App, agreement_renewal, bounded, evidence,
     idempotency::{Key, Once, once},
 };
 use crate::identity::keys::SigningKey;
@@ -94,6 +94,7 @@ impl App {
             retired_at: None,
         };
         let participant = Participant { slug, did, name, country: new.country, rules: RuleSet::default(), created_at: now };
+        let app = self.clone();
         let done = self
             .store
             .tx("participant.add", move |tx| {
@@ -103,6 +104,9 @@ impl App {
                     }
                     tx.participant_insert(&participant)?;
                     tx.key_insert(&row)?;
+                    let detail = evidence::participant_detail(&participant);
+                    app.note_administration(tx, Some(&participant.slug), "participant-added", participant.slug.as_str(), &detail)?;
+                    app.note_key(tx, &participant.did, &row)?;
                     Ok(participant)
                 };
                 once(tx, key.as_ref(), add, |p| p.slug.to_string())

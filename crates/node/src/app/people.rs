@@ -16,6 +16,7 @@ use fondaco_core::{
     time::Micros,
 };
 use fondaco_store::{ApiTokenRow, LoginAttempt, SessionRow, Tx, UserRow};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 /// Failed sign-ins per login name within [`LOGIN_WINDOW`]; the one after is refused unseen.
@@ -89,6 +90,7 @@ impl App {
             admin,
             created_at: now,
         };
+        let app = self.clone();
         self.store
             .tx("user.add", move |tx| {
                 let add = |tx: &mut Tx| {
@@ -96,6 +98,8 @@ impl App {
                         return Err(Error::new(Code::Conflict, format!("The login \"{}\" exists already.", user.login)));
                     }
                     tx.user_insert(&user)?;
+                    let detail = json!({"login": user.login, "admin": user.admin, "participants": participants});
+                    app.note_administration(tx, None, "user-added", user.id.as_str(), &detail)?;
                     for slug in participants {
                         if tx.participant_get(&slug)?.is_none() {
                             return Err(Error::not_found(format!("The participant {slug}")));
@@ -213,11 +217,14 @@ impl App {
             revoked_at: None,
             last_used_at: None,
         };
-        let made = (row, token.text.to_string());
+        let (app, made) = (self.clone(), (row, token.text.to_string()));
         self.store
             .tx("token.create", move |tx| {
                 let create = |tx: &mut Tx| {
                     tx.api_token_insert(&made.0)?;
+                    let row = &made.0;
+                    let detail = json!({"name": row.name, "write": row.write});
+                    app.note_administration(tx, row.participant.as_ref(), "token-made", row.id.as_str(), &detail)?;
                     Ok(made)
                 };
                 once(tx, key.as_ref(), create, |(row, _)| row.id.to_string())
@@ -230,7 +237,7 @@ impl App {
     /// # Errors
     /// [`Code::NotFound`] when the participant has no such token.
     pub async fn token_revoke(&self, slug: &Slug, id: &TokenId) -> Result<ApiTokenRow> {
-        let (slug, id, now) = (slug.clone(), id.clone(), self.now());
+        let (app, slug, id, now) = (self.clone(), slug.clone(), id.clone(), self.now());
         self.store
             .tx("token.revoke", move |tx| -> Result<_> {
                 let find = |tx: &mut Tx| -> Result<_> { Ok(tx.api_token_list(Some(&slug))?.into_iter().find(|row| row.id == id)) };
@@ -238,6 +245,7 @@ impl App {
                     return Err(Error::not_found("The token"));
                 }
                 tx.api_token_revoke(&id, now)?;
+                app.note_administration(tx, Some(&slug), "token-revoked", id.as_str(), &json!({}))?;
                 find(tx)?.ok_or_else(|| Error::not_found("The token"))
             })
             .await

@@ -17,6 +17,7 @@ use fondaco_core::{
     participant::{NAME_MAX_CHARS, Slug},
 };
 use fondaco_store::{LoginAttempt, Tx, UserRow};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 /// Most people listed.
@@ -88,7 +89,7 @@ impl App {
     /// [`Code::NotFound`]; [`Code::Conflict`] for the last administrator.
     pub async fn user_change(&self, id: &UserId, change: UserChange) -> Result<Account> {
         bounded("name", change.name.as_deref().unwrap_or_default(), NAME_MAX_CHARS)?;
-        let id = id.clone();
+        let (app, id) = (self.clone(), id.clone());
         self.store
             .tx("user.change", move |tx| -> Result<_> {
                 if change.admin == Some(false) {
@@ -97,6 +98,8 @@ impl App {
                 let (user, _) = account(tx, &id)?;
                 let name = change.name.map_or(user.name, |name| name.trim().to_owned());
                 tx.user_update(&id, &name, change.admin.unwrap_or(user.admin))?;
+                let detail = json!({"login": user.login, "admin": change.admin, "participants": change.participants});
+                app.note_administration(tx, None, "user-changed", id.as_str(), &detail)?;
                 if let Some(participants) = change.participants {
                     tx.memberships_clear(&id)?;
                     for slug in participants {
@@ -116,11 +119,12 @@ impl App {
     /// # Errors
     /// [`Code::NotFound`]; [`Code::Conflict`] for the last administrator.
     pub async fn user_remove(&self, id: &UserId) -> Result<()> {
-        let id = id.clone();
+        let (app, id) = (self.clone(), id.clone());
         self.store
             .tx("user.remove", move |tx| -> Result<()> {
                 keep_an_admin(tx, &id)?;
                 tx.sessions_end(&id, None)?;
+                app.note_administration(tx, None, "user-removed", id.as_str(), &json!({}))?;
                 if tx.user_delete(&id)? { Ok(()) } else { Err(Error::not_found("The person")) }
             })
             .await
@@ -159,14 +163,14 @@ impl App {
 
     async fn store_password(&self, id: &UserId, secret: &str, keep: Option<String>) -> Result<()> {
         let hash = self.passwords.hash(Zeroizing::new(secret.to_owned()), &*self.entropy).await?;
-        let id = id.clone();
+        let (app, id) = (self.clone(), id.clone());
         self.store
             .tx("user.password", move |tx| -> Result<()> {
                 if !tx.user_set_password(&id, &hash)? {
                     return Err(Error::not_found("The person"));
                 }
                 tx.sessions_end(&id, keep.as_deref())?;
-                Ok(())
+                app.note_administration(tx, None, "password-set", id.as_str(), &json!({}))
             })
             .await
     }

@@ -71,7 +71,7 @@ impl App {
         if listing.product.state == ProductState::Withdrawn {
             return Err(Error::new(Code::Conflict, "This version is withdrawn already."));
         }
-        let (slug, reference) = (slug.clone(), listing.product.reference.clone());
+        let (app, slug, reference) = (self.clone(), slug.clone(), listing.product.reference.clone());
         self.store
             .tx("product.withdraw", move |tx| -> Result<()> {
                 tx.product_set_state(&slug, &reference, ProductState::Withdrawn)?;
@@ -89,7 +89,7 @@ impl App {
                     text: format!("Withdrew version {} of \"{}\".{and}", reference.version, reference.id),
                     detail: json!({"product": reference.id, "version": reference.version, "feedEnded": followed}),
                 })?;
-                Ok(())
+                app.note_withdrawn(tx, &slug, &reference.dataset_id())
             })
             .await?;
         Ok(Listing { product: Product { state: ProductState::Withdrawn, ..listing.product }, offers: listing.offers, files: listing.files })

@@ -4,6 +4,7 @@ use super::{
     After, App, Done, access, agreement_life,
     agreements::peer_of,
     cause::{Cause, Failure},
+    evidence,
     idempotency::{Key, Once, once},
     peers::Remote,
     process::{self, Process},
@@ -450,6 +451,10 @@ pub fn record(tx: &mut Tx, t: &Transfer, by: Role, text: &str, cause: Option<&Ca
         text: text.trim().to_owned(),
         detail: json!({"transfer": t.id, "state": t.state.name(), "role": t.role, "peer": t.peer.did, "agreement": t.agreement_id, "reasons": reasons, "cause": cause.map(Cause::to_json)}),
     })?;
+    // Without a cause and by ourselves it is a remark, not a step.
+    if by != t.role || cause.is_some() {
+        evidence::note_transfer(tx, t, by, cause)?;
+    }
     Ok(())
 }
 

@@ -84,10 +84,14 @@ impl App {
                 Ok(taken.then(|| Weight::new(bytes, give_back)))
             })
             .await?;
-        taken.ok_or_else(|| {
+        let Some(weight) = taken else {
+            let rule = format!("{} volume", Code::PolicyDenied.as_str());
+            self.note_refused(&grant.transfer.participant, &grant.transfer.agreement_id, &rule).await?;
             let limit = limit.unwrap_or_default();
-            Error::new(Code::PolicyDenied, format!("Of the {limit} agreed bytes fewer than the {bytes} asked for are left. (volume)"))
-        })
+            let why = format!("Of the {limit} agreed bytes fewer than the {bytes} asked for are left. (volume)");
+            return Err(Error::new(Code::PolicyDenied, why));
+        };
+        Ok(weight)
     }
 }
 

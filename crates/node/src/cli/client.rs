@@ -116,6 +116,20 @@ impl AdminClient {
         self.json(response).await
     }
 
+    /// Reads bytes from the public listener, as anybody may.
+    pub(super) async fn public(&self, path: &str) -> Result<Vec<u8>> {
+        let info = run_info(&self.dir)?.ok_or_else(|| Failure::new(Code::Unavailable, "The node does not say where it listens."))?;
+        let url = base_url(&info.public)?.join(path).map_err(Error::internal_failure)?;
+        let response = self.http.get(url).send().await.and_then(reqwest::Response::error_for_status);
+        let bytes = match response {
+            Ok(response) => response.bytes().await,
+            Err(e) => Err(e),
+        };
+        let unreadable =
+            |e: reqwest::Error| Failure::new(Code::Unavailable, format!("/{path} cannot be read from the node: {}.", e.without_url()));
+        bytes.map(Into::into).map_err(unreadable)
+    }
+
     /// Reads all pages of a list whose items are under `key`.
     pub(super) async fn list(&self, path: &[&str], query: &[(&str, &str)], key: &str) -> Result<Items> {
         let mut items = Vec::new();

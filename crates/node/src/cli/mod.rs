@@ -13,10 +13,12 @@ mod context;
 mod demo;
 mod disk;
 mod doctor;
+mod evidence;
 mod failure;
 mod feed;
 mod fetch;
 mod init;
+mod log;
 #[cfg(test)]
 mod named_commands;
 mod negotiate;
@@ -112,6 +114,10 @@ enum Command {
     Agreement(agreement::Command),
     #[command(subcommand)]
     Transfer(transfer::Command),
+    #[command(subcommand)]
+    Evidence(evidence::Command),
+    #[command(subcommand)]
+    Log(log::Command),
     Fetch(fetch::Args),
     Query(query::Args),
     #[command(subcommand)]
@@ -204,6 +210,8 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Negotiation(command) => negotiation::run(context, command).await,
         Command::Agreement(command) => agreement::run(context, command).await,
         Command::Transfer(command) => transfer::run(context, command).await,
+        Command::Evidence(command) => evidence::run(context, command).await,
+        Command::Log(command) => log::run(context, command).await,
         Command::Fetch(args) => fetch::run(context, args).await,
         Command::Query(args) => query::run(context, args).await,
         Command::Participant(command) => participant::run(context, command).await,
@@ -292,6 +300,11 @@ mod tests {
             "fondaco --dir d transfer suspend trf_1",
             "fondaco --dir d transfer resume trf_1",
             "fondaco --dir d transfer end trf_1",
+            "fondaco --dir d evidence list --agreement agr_1",
+            "fondaco --dir d evidence get agr_1 --out f",
+            "fondaco --dir d log check",
+            "fondaco --dir d log export --out d",
+            "fondaco --dir d log resume --without-witnesses",
             "fondaco --dir d fetch agr_1 --profile p.share",
             "fondaco --dir d fetch agr_1 --out data",
             "fondaco --dir d query agr_1 SELECT --out a.csv",
@@ -311,6 +324,9 @@ mod tests {
             "fondaco",
             "fondaco frobnicate",
             "fondaco fetch agr_1",
+            "fondaco log resume",
+            "fondaco log export",
+            "fondaco evidence list --node --agreement agr_1",
             "fondaco agreement stop agr_1",
             "fondaco agreement list --state odd",
             "fondaco backup --dir d",

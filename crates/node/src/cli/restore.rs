@@ -67,6 +67,9 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     let mut answer = answer("Restored", &name, more, &restored.head, &restored.manifest).note(
         "This node has the identity of the one that was backed up. Never let both run: stop the other for good before you start this one.",
     );
+    answer = answer.note(
+        "Its log is held: it may have signed more since the backup, and would fork. See docs/log.md; the command is: fondaco log resume.",
+    );
     if !restored.manifest.missing.is_empty() {
         answer = answer.note(format!("{} data files were not in the backup; reads of them will fail.", restored.manifest.missing.len()));
     }

@@ -28,7 +28,12 @@ pub async fn run(app: App, stop: CancellationToken) {
     let mut usage = None;
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => {
+                if let Err(e) = app.refusals_settle().await {
+                    tracing::warn!(cause = e.internal().unwrap_or_default(), "housekeeping.failed: {e}");
+                }
+                return;
+            }
             _ = pace.tick() => {}
         }
         match once(&app, usage.take()).await {
@@ -42,6 +47,8 @@ pub async fn run(app: App, stop: CancellationToken) {
 async fn once(app: &App, usage: Option<UsagePlace>) -> Result<Option<UsagePlace>> {
     app.publications_sweep().await?;
     app.catalogs_renew(CATALOGS_PER_ROUND).await?;
+    app.refusals_settle().await?;
+    app.usage_settle().await?;
     let now = app.now();
     let before = move |life: Micros| now.plus(Micros(-life.0));
     app.store

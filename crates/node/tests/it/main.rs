@@ -9,6 +9,7 @@ mod feeds;
 mod files;
 mod governed;
 mod identity;
+mod log;
 mod oauth;
 mod peer_faults;
 mod prices;

@@ -157,6 +157,7 @@ impl App {
                         detail: json!({"product": product.reference.id, "version": product.reference.version, "title": product.title,
                             "personalDataConfirmed": confirmed}),
                     })?;
+                    app.note_published(tx, &product, &made)?;
                     let shown = files.iter().take(FILES_AT_ONCE as usize).cloned().collect();
                     Ok(Listing { product, offers: made, files: shown })
                 };

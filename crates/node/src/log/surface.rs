@@ -1,0 +1,50 @@
+//! `/log/…` on the public listener: the checkpoint, tiles and bundles of entries, by c2sp.org/tlog-tiles.
+//!
+//! Every resource has one address; whatever else is asked for is not found. Tiles and bundles never change, and are
+//! cached for good; so are partial ones, whose address names their width.
+
+use crate::{app::App, http::problem::ApiError};
+use axum::{
+    Router,
+    extract::{OriginalUri, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use fondaco_core::{Error, Result};
+use fondaco_tlog::tile::Resource;
+
+/// A year: the longest that caches keep anything.
+const FOR_GOOD: &str = "public, max-age=31536000, immutable";
+/// A checkpoint is as fresh as a witness needs it.
+const BRIEFLY: &str = "public, max-age=1";
+const BYTES: &str = "application/octet-stream";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The routes.
+pub fn router() -> Router<App> {
+    Router::new().route("/log/{*path}", get(serve))
+}
+
+async fn serve(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Result<Response, ApiError> {
+    let resource = uri.path().strip_prefix("/log/").and_then(Resource::parse).ok_or_else(missing)?;
+    let (body, media, cache) = match resource {
+        Resource::Checkpoint => {
+            let tree = app.store.read("log.checkpoint", |tx| -> Result<_> { Ok(tx.log_tree()?) }).await?;
+            (tree.map(|tree| tree.checkpoint.into_bytes()).filter(|note| !note.is_empty()), TEXT, BRIEFLY)
+        }
+        Resource::Tile(address) => {
+            (app.store.read("log.tile", move |tx| -> Result<_> { Ok(tx.log_tile(address)?) }).await?, BYTES, FOR_GOOD)
+        }
+        Resource::Entries(address) => {
+            (app.store.read("log.entries", move |tx| -> Result<_> { Ok(tx.log_entries(address)?) }).await?, BYTES, FOR_GOOD)
+        }
+    };
+    let body = body.ok_or_else(missing)?;
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(media)), (header::CACHE_CONTROL, HeaderValue::from_static(cache))];
+    Ok((headers, body).into_response())
+}
+
+fn missing() -> Error {
+    Error::not_found("This part of the log")
+}
