@@ -34,6 +34,7 @@ mod show;
 mod token;
 mod transfer;
 mod user;
+mod verify;
 
 pub use reference::reference;
 
@@ -126,6 +127,7 @@ enum Command {
     User(user::Command),
     #[command(subcommand)]
     Token(token::Command),
+    Verify(verify::Args),
     Completions(completions::Args),
 }
 
@@ -217,6 +219,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Participant(command) => participant::run(context, command).await,
         Command::User(command) => user::run(context, command).await,
         Command::Token(command) => token::run(context, command).await,
+        Command::Verify(args) => verify::run(context, &args),
         Command::Completions(args) => completions::run(&args),
     }
 }
@@ -312,6 +315,7 @@ mod tests {
             "fondaco user add mei --participant acme",
             "fondaco token create --name ci --scope read",
             "fondaco token revoke tok_1",
+            "fondaco verify a.json b.json --policy p",
             "fondaco completions bash",
         ] {
             parse(line).expect(line);
@@ -323,6 +327,7 @@ mod tests {
         for line in [
             "fondaco",
             "fondaco frobnicate",
+            "fondaco verify",
             "fondaco fetch agr_1",
             "fondaco log resume",
             "fondaco log export",
