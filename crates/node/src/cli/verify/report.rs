@@ -121,11 +121,8 @@ impl Report {
                 w.name
             ));
         }
-        match &self.policy {
-            Some(_) => {
-                lines.push("The log is one that your policy trusts, and as many of its witnesses have cosigned as it asks for.".into())
-            }
-            None => {}
+        if self.policy.is_some() {
+            lines.push("The log is one that your policy trusts, and as many of its witnesses have cosigned as it asks for.".into());
         }
         lines
     }
