@@ -91,7 +91,7 @@ async fn a_deal_is_in_both_logs_and_can_be_proved() {
         assert_eq!(leaves[usize::try_from(proven.index).expect("small")], leaf);
         let text = serde_json::to_string(&leaves).expect("JSON");
         for name in [agreement.as_str(), node.slug.as_str(), node.did.as_str(), "wind", "admin"] {
-            assert!(!text.contains(&format!("\"{name}")), "{name} in {text}");
+            assert!(!text.contains(&format!("\"{name}\"")), "{name} in {text}");
         }
         let checked = of_node(node, "/log/check").await;
         assert_eq!(checked["faults"], json!([]), "{checked}");
