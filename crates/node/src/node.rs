@@ -116,6 +116,7 @@ impl Node {
             tokio::spawn(jobs::housekeeping::run(app.clone(), stop.clone())),
             tokio::spawn(follow_closings(app.clone(), stop.clone())),
             tokio::spawn(log::sequencer::run(app.clone(), stop.clone())),
+            tokio::spawn(log::asking::run(app.clone(), stop.clone())),
         ];
         let info = RunInfo { pid: std::process::id(), public: format!("http://{public_addr}"), admin: format!("http://{admin_addr}") };
         write_run_file(&dir, &info)?;
@@ -265,6 +266,7 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         sql: Arc::default(),
         gate: app::gate::Gate::default(),
         log_turn: tokio::sync::Mutex::default(),
+        log_signed: tokio::sync::Notify::new(),
         refusals: app::evidence::Refusals::default(),
         verdicts: files::seal::Verdicts::default(),
         runs: app::publish::Runs::default(),

@@ -22,7 +22,7 @@ pub(crate) mod source;
 
 pub use export::{Exported, export};
 pub use files::StoredFile;
-pub use import::{Imported, check_empty, import};
+pub use import::{HELD_RESTORED, Imported, check_empty, import};
 pub use source::note_backup;
 
 /// The name of the text's form.

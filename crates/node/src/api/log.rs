@@ -29,12 +29,30 @@ pub async fn check(State(app): State<App>, caller: Caller) -> ApiResult<Json<Log
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ResumeBody {
     /// The operator's word that no witness, mirror or auditor has seen a larger tree of this log than the one it has now.
+    /// Without it, a quorum of the witnesses must confirm that.
     without_witnesses: bool,
+}
+
+/// Whose log this node witnesses, and who witnesses its own.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyBody {
+    /// The text of a policy by c2sp.org/tlog-policy; `null` for none. Its witnesses need a URL each.
+    #[schema(required = true)]
+    policy: Option<String>,
+}
+
+/// Put a policy in force: whose log this node witnesses, and who witnesses its own.
+#[utoipa::path(put, path = "/api/v1/log/policy", tag = "log", request_body = PolicyBody,
+    responses((status = 200, body = LogStatus), (status = 400, body = Problem)))]
+pub async fn policy(State(app): State<App>, caller: Caller, Body(body): Body<PolicyBody>) -> ApiResult<Json<LogStatus>> {
+    caller.whole_node()?;
+    Ok(Json(app.by(caller.decider()).log_policy_put(body.policy.as_deref()).await?))
 }
 
 /// Sign a held log again.
 #[utoipa::path(post, path = "/api/v1/log/resume", tag = "log", request_body = ResumeBody,
-    responses((status = 200, body = LogStatus), (status = 400, body = Problem)))]
+    responses((status = 200, body = LogStatus), (status = 400, body = Problem), (status = 409, body = Problem)))]
 pub async fn resume(State(app): State<App>, caller: Caller, Body(body): Body<ResumeBody>) -> ApiResult<Json<LogStatus>> {
     caller.whole_node()?;
     Ok(Json(app.by(caller.decider()).log_resume(body.without_witnesses).await?))

@@ -119,6 +119,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(evidence::bundle_of_node))
         .routes(routes!(log::show))
         .routes(routes!(log::check))
+        .routes(routes!(log::policy))
         .routes(routes!(log::resume))
         .routes(routes!(log::rotate))
         .routes(routes!(tokens::list, tokens::create))

@@ -3,12 +3,14 @@
 //! Each is written in the transaction of what it witnesses. What others can cause without limit is summed first: refusals
 //! of an hour under one rule are one leaf, and so is the usage of a day.
 
+mod log;
 mod refusals;
 mod show;
 mod usage;
 
+pub use log::LogStatus;
 pub use refusals::Refusals;
-pub use show::{EvidenceAsked, LogStatus};
+pub use show::EvidenceAsked;
 
 use super::{App, agreements::own_of, agreements::peer_of, cause::Cause};
 use fondaco_core::{

@@ -115,6 +115,8 @@ pub struct Inner {
     pub gate: Gate,
     /// Whose turn it is to take leaves into the log.
     pub log_turn: tokio::sync::Mutex<()>,
+    /// Told of every checkpoint that witnesses have not seen.
+    pub log_signed: tokio::sync::Notify,
     /// Refusals that are not written down yet.
     pub refusals: evidence::Refusals,
     /// What was found of stored files whose seals were unknown.

@@ -6,7 +6,7 @@ use fondaco_core::{
     Error, Result,
     evidence::{Leaf, Opening},
 };
-use fondaco_store::{EvidenceRow, StoreError, Tx};
+use fondaco_store::{EvidenceRow, LogKeyUse, StoreError, Tx};
 use fondaco_tlog::{Checkpoint, Note, audit::audit, entries, note::VerifierKey, tile::EntriesAddress};
 use serde::Serialize;
 use std::cell::RefCell;
@@ -78,8 +78,8 @@ fn recompute(tx: &mut Tx, origin: String) -> Result<LogCheck> {
     let Some(tree) = tx.log_tree()? else { return Ok(report) };
     report.waiting = tx.log_pending_count()?;
     (report.size, report.root, report.held) = (tree.size, tree.root.to_string(), tree.held);
-    let keys: Vec<VerifierKey> = tx.log_keys()?.iter().filter_map(|row| row.vkey.parse().ok()).collect();
-    report.key = tx.log_key()?.map(|row| row.vkey).unwrap_or_default();
+    let keys: Vec<VerifierKey> = tx.log_keys(LogKeyUse::Log)?.iter().filter_map(|row| row.vkey.parse().ok()).collect();
+    report.key = tx.log_key(LogKeyUse::Log)?.map(|row| row.vkey).unwrap_or_default();
     match Note::parse(tree.checkpoint.as_bytes())
         .map_err(|e| e.to_string())
         .and_then(|n| Checkpoint::open(&n, &keys).map_err(|e| e.to_string()))

@@ -2,12 +2,15 @@
 //!
 //! A database that was put back to an earlier state (a copied file, a snapshot of the disk) does not know what it signed
 //! afterwards, and would sign other trees of the same size: a fork. This file knows, unless it was put back with it; for a
-//! backup made with `fondaco backup` the restored database itself says that it was restored.
+//! backup made with `fondaco backup` the restored database itself says that it was restored; and at its start a node asks its
+//! witnesses.
+//!
+//! The same holds of what it cosigned as a witness: a database that forgot some of that gets a new witness key.
 
 use crate::app::App;
 use fondaco_core::{Error, Result};
-use fondaco_store::{LogTree, Tx};
-use fondaco_tlog::{Edge, Hash, tile::partial};
+use fondaco_store::{LogKeyUse, LogTree, Tx};
+use fondaco_tlog::{Edge, Hash, hash::empty_root, tile::partial};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -24,20 +27,39 @@ const FILE_MAX_BYTES: u64 = 4_096;
 /// Why a log is held whose database is older than what was signed.
 pub const HELD_OLDER: &str = "the database is older than the last tree that this node signed";
 
-/// A tree that was signed.
+/// What was signed last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Signed {
+    /// The tree: its leaves,
     size: u64,
+    /// and its root, in base64.
     root: String,
+    /// How many cosignatures were made as a witness.
+    #[serde(default)]
+    cosigned: u64,
 }
 
-/// Remembers a tree: durable when this returns.
+/// Remembers a tree: durable when this returns. Under the lock of [`log_turn`](crate::app::Inner).
 ///
 /// # Errors
-/// When the file cannot be written.
+/// When the file cannot be read or written.
 pub fn remember(dir: &Path, tree: &LogTree) -> Result<()> {
-    let text = serde_json::to_vec(&Signed { size: tree.size, root: tree.root.to_string() }).map_err(Error::internal_failure)?;
+    let cosigned = recall(dir)?.map_or(0, |before| before.cosigned);
+    write(dir, &Signed { size: tree.size, root: tree.root.to_string(), cosigned })
+}
+
+/// Remembers how many cosignatures were made: durable when this returns. Under the same lock.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn remember_cosigned(dir: &Path, cosigned: u64) -> Result<()> {
+    let before = recall(dir)?.unwrap_or_else(|| Signed { size: 0, root: empty_root().to_string(), cosigned: 0 });
+    write(dir, &Signed { cosigned, ..before })
+}
+
+fn write(dir: &Path, signed: &Signed) -> Result<()> {
+    let text = serde_json::to_vec(signed).map_err(Error::internal_failure)?;
     let (temporary, path) = (dir.join(format!(".{FILE}.new")), dir.join(FILE));
     let write = || {
         let mut file = File::create(&temporary)?;
@@ -67,16 +89,26 @@ fn recall(dir: &Path) -> Result<Option<Signed>> {
 /// # Errors
 /// When the database fails, or the file cannot be read: nothing is signed then.
 pub async fn compare(app: &App) -> Result<()> {
+    let _turn = app.log_turn.lock().await;
     let Some(signed) = recall(&app.config.dir)? else { return Ok(()) };
-    app.store
-        .tx("log.compare", move |tx| -> Result<()> {
+    let known = signed.clone();
+    let cosigned = app
+        .store
+        .tx("log.compare", move |tx| -> Result<_> {
             let tree = tx.log_lock()?;
-            if tree.held.is_none() && !continues(tx, &tree, &signed)? {
+            if tree.held.is_none() && !continues(tx, &tree, &known)? {
                 tx.log_hold(Some(HELD_OLDER))?;
             }
-            Ok(())
+            let cosigned = tx.witnessed_count()?;
+            if cosigned < known.cosigned {
+                // It promised never to cosign two histories, and does not know any more which it cosigned.
+                tracing::error!("log.witness_older: the database forgot what this node cosigned; it cosigns with a new key from now on");
+                tx.log_keys_retire(LogKeyUse::Witness)?;
+            }
+            Ok(cosigned)
         })
-        .await
+        .await?;
+    if cosigned < signed.cosigned { write(&app.config.dir, &Signed { cosigned, ..signed }) } else { Ok(()) }
 }
 
 fn continues(tx: &mut Tx, tree: &LogTree, signed: &Signed) -> Result<bool> {

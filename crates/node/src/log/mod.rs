@@ -2,16 +2,22 @@
 //!
 //! | module | does |
 //! | --- | --- |
-//! | [`key`] | the key that signs it |
+//! | [`key`] | the keys that sign it, and the logs of others |
+//! | [`policy`] | whom this node asks to witness it, and whose log it witnesses |
+//! | [`asking`] | asks the witnesses |
+//! | [`witnessing`] | this node as a witness of others |
 //! | [`memory`] | what was signed last, beside the database |
 //! | [`sequencer`] | takes leaves into the tree, and signs |
 //! | [`surface`] | `/log/…` on the public listener |
 //! | [`check`] | recomputes everything |
 //! | [`receipt`] | the proof of one leaf |
 
+pub mod asking;
 pub mod check;
 pub mod key;
 pub mod memory;
+pub mod policy;
 pub mod receipt;
 pub mod sequencer;
 pub mod surface;
+pub mod witnessing;

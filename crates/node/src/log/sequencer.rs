@@ -3,7 +3,7 @@
 //! Woken by the commits that wrote leaves, not polled. After it is woken it waits a moment for more, so that a busy node
 //! signs a few trees a second and an idle one none. What a killed node left is taken in when it starts again.
 
-use super::{key, memory};
+use super::{asking, key, memory};
 use crate::app::App;
 use fondaco_core::{Error, Result};
 use fondaco_store::{Integrated, Tx};
@@ -25,7 +25,7 @@ pub async fn run(app: App, stop: CancellationToken) {
     loop {
         let done = async {
             if !compared {
-                memory::compare(&app).await?;
+                begin(&app).await?;
                 compared = true;
             }
             drain(&app).await
@@ -69,6 +69,18 @@ pub async fn run(app: App, stop: CancellationToken) {
     }
 }
 
+/// Before anything is signed: does the database continue what was signed, and has no witness seen more of this log? A
+/// witness that does not answer keeps nobody from going on.
+async fn begin(app: &App) -> Result<()> {
+    memory::compare(app).await?;
+    asking::ask(app, true).await?;
+    let of = app.clone();
+    // There from the start, so that operators can tell it to others.
+    app.store.tx("log.witness_key", move |tx: &mut Tx| key::witness(&of, tx).map(drop)).await?;
+    app.log_signed.notify_one();
+    Ok(())
+}
+
 /// Takes in all that is there; why nothing may be signed, if something holds the log.
 async fn drain(app: &App) -> Result<Option<String>> {
     loop {
@@ -94,6 +106,7 @@ pub async fn integrate(app: &App) -> Result<Integrated> {
     metrics::counter!("fondaco_log_leaves").increment(done.leaves);
     if done.leaves > 0 {
         memory::remember(&app.config.dir, &done.tree)?;
+        app.log_signed.notify_one();
     }
     Ok(done)
 }

@@ -18,3 +18,4 @@ mod rules;
 mod share;
 mod sql;
 mod weighing;
+mod witness;

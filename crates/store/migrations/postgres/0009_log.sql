@@ -44,29 +44,43 @@ CREATE TABLE log_tree (
     held TEXT
 );
 
--- The keys that sign it, and those that did.
+-- The last tree that a quorum of witnesses has cosigned: at most one row.
+CREATE TABLE log_quorum (
+    id BIGINT NOT NULL PRIMARY KEY,
+    size BIGINT NOT NULL,
+    checkpoint TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+
+-- The keys that sign it, and those that did; and those that sign other logs as their witness.
 CREATE TABLE log_key (
     vkey TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    witness BIGINT NOT NULL,
     sealed BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
     retired_at BIGINT
 );
 
--- What witnesses signed of this log last.
+-- What each witness signed of this log last, and what was wrong when it was asked last.
 CREATE TABLE log_cosignature (
     witness TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     size BIGINT NOT NULL,
-    line TEXT NOT NULL,
-    at BIGINT NOT NULL
+    lines TEXT NOT NULL,
+    at BIGINT,
+    problem TEXT
 );
 
--- What this node signed last as a witness, of each log.
+-- What this node signed last as a witness, of each log; nothing yet where the size is 0. And a request that a log signed
+-- and that contradicts what it had signed before: kept as proof.
 CREATE TABLE log_witnessed (
     origin TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     size BIGINT NOT NULL,
     root BYTEA NOT NULL,
     checkpoint TEXT NOT NULL,
-    at BIGINT NOT NULL
+    at BIGINT NOT NULL,
+    cosigned BIGINT NOT NULL,
+    conflict TEXT,
+    conflict_at BIGINT
 );
 
 -- What opens a leaf: without document and secret it proves that something happened, and nothing else. It is a participant's,

@@ -44,29 +44,43 @@ CREATE TABLE log_tree (
     held TEXT
 ) STRICT;
 
--- The keys that sign it, and those that did.
+-- The last tree that a quorum of witnesses has cosigned: at most one row.
+CREATE TABLE log_quorum (
+    id INTEGER NOT NULL PRIMARY KEY,
+    size INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+
+-- The keys that sign it, and those that did; and those that sign other logs as their witness.
 CREATE TABLE log_key (
     vkey TEXT NOT NULL PRIMARY KEY,
+    witness INTEGER NOT NULL,
     sealed BLOB NOT NULL,
     created_at INTEGER NOT NULL,
     retired_at INTEGER
 ) STRICT;
 
--- What witnesses signed of this log last.
+-- What each witness signed of this log last, and what was wrong when it was asked last.
 CREATE TABLE log_cosignature (
     witness TEXT NOT NULL PRIMARY KEY,
     size INTEGER NOT NULL,
-    line TEXT NOT NULL,
-    at INTEGER NOT NULL
+    lines TEXT NOT NULL,
+    at INTEGER,
+    problem TEXT
 ) STRICT;
 
--- What this node signed last as a witness, of each log.
+-- What this node signed last as a witness, of each log; nothing yet where the size is 0. And a request that a log signed
+-- and that contradicts what it had signed before: kept as proof.
 CREATE TABLE log_witnessed (
     origin TEXT NOT NULL PRIMARY KEY,
     size INTEGER NOT NULL,
     root BLOB NOT NULL,
     checkpoint TEXT NOT NULL,
-    at INTEGER NOT NULL
+    at INTEGER NOT NULL,
+    cosigned INTEGER NOT NULL,
+    conflict TEXT,
+    conflict_at INTEGER
 ) STRICT;
 
 -- What opens a leaf: without document and secret it proves that something happened, and nothing else. It is a participant's,

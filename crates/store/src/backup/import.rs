@@ -61,6 +61,8 @@ struct Bytes {
 /// The schema that has a log.
 const LOG_SINCE: u32 = 9;
 const HOLD_LOG: Sql = Sql::Same("UPDATE log_tree SET held = $1");
+/// A backup does not know what was cosigned after it: the key that promised never to cosign two histories must not go on.
+const RETIRE_WITNESS: Sql = Sql::Same("UPDATE log_key SET retired_at = created_at WHERE witness = 1 AND retired_at IS NULL");
 /// Why a restored log is held.
 pub const HELD_RESTORED: &str = "it was restored from a backup, and may have signed more since";
 
@@ -152,6 +154,7 @@ fn fill(conn: &mut Conn, from: &mut dyn BufRead, now: Timestamp, last: u32) -> R
     if last >= LOG_SINCE {
         // What it signed after the backup is not known here: it would sign other trees of the same size.
         conn.execute(HOLD_LOG, vals![HELD_RESTORED])?;
+        conn.execute(RETIRE_WITNESS, vals![])?;
     }
     Ok(Imported { schema: header.schema, rows })
 }

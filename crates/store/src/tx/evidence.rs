@@ -62,14 +62,26 @@ pub enum EvidenceFilter<'a> {
     Object(&'a str),
 }
 
+/// Rows of evidence with their places in the tree.
+macro_rules! rows {
+    ($which:literal) => {
+        concat!(
+            "SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, ",
+            "(SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r ",
+            "WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e ",
+            $which
+        )
+    };
+}
+
 statements! {
     APPEND = Same("INSERT INTO log_pending (entry) VALUES ($1) RETURNING seq");
     KEEP = Same("INSERT INTO evidence (participant, id, seq, kind, at, own, peer, object, agreement_id, document, secret) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
-    GET = Same("SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, (SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e WHERE e.participant = $1 AND e.id = $2");
-    LIST = Same("SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, (SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e WHERE e.participant = $1 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3");
-    LIST_OF_AGREEMENT = Same("SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, (SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e WHERE e.participant = $1 AND e.agreement_id = $4 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3");
-    LIST_OF_OBJECT = Same("SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, (SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e WHERE e.participant = $1 AND e.object = $4 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3");
-    AFTER = Same("SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, (SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e WHERE e.seq > $1 ORDER BY e.seq LIMIT $2");
+    GET = Same(rows!("WHERE e.participant = $1 AND e.id = $2"));
+    LIST = Same(rows!("WHERE e.participant = $1 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3"));
+    LIST_OF_AGREEMENT = Same(rows!("WHERE e.participant = $1 AND e.agreement_id = $4 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3"));
+    LIST_OF_OBJECT = Same(rows!("WHERE e.participant = $1 AND e.object = $4 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3"));
+    AFTER = Same(rows!("WHERE e.seq > $1 ORDER BY e.seq LIMIT $2"));
     ERASE = Same("UPDATE evidence SET document = NULL, secret = NULL WHERE participant = $1 AND id = $2");
 }
 

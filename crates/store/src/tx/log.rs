@@ -58,6 +58,21 @@ impl std::fmt::Debug for LogKeyRow {
     }
 }
 
+/// What a key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogKeyUse {
+    /// This node's log.
+    Log,
+    /// The logs of others, as their witness.
+    Witness,
+}
+
+impl LogKeyUse {
+    fn flag(self) -> bool {
+        self == Self::Witness
+    }
+}
+
 /// What came of an integration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Integrated {
@@ -89,10 +104,10 @@ statements! {
     RUN_LONGER = Same("UPDATE log_run SET leaves = leaves + $2 WHERE first_index = (SELECT MAX(r.first_index) FROM log_run r) AND first_seq + leaves = $1");
     RUN_PUT = Same("INSERT INTO log_run (first_index, first_seq, leaves) VALUES ($1, $2, $3)");
     RUN_AT = Same("SELECT first_index, first_seq, leaves FROM log_run WHERE first_index <= $1 ORDER BY first_index DESC LIMIT 1");
-    KEY = Same("SELECT vkey, sealed, created_at, retired_at FROM log_key WHERE retired_at IS NULL ORDER BY created_at DESC, vkey LIMIT 1");
-    KEYS = Same("SELECT vkey, sealed, created_at, retired_at FROM log_key ORDER BY created_at, vkey");
-    KEY_PUT = Same("INSERT INTO log_key (vkey, sealed, created_at) VALUES ($1, $2, $3) ON CONFLICT (vkey) DO NOTHING");
-    KEYS_RETIRE = Same("UPDATE log_key SET retired_at = $1 WHERE retired_at IS NULL");
+    KEY = Same("SELECT vkey, sealed, created_at, retired_at FROM log_key WHERE witness = $1 AND retired_at IS NULL ORDER BY created_at DESC, vkey LIMIT 1");
+    KEYS = Same("SELECT vkey, sealed, created_at, retired_at FROM log_key WHERE witness = $1 ORDER BY created_at, vkey");
+    KEY_PUT = Same("INSERT INTO log_key (vkey, witness, sealed, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (vkey) DO NOTHING");
+    KEYS_RETIRE = Same("UPDATE log_key SET retired_at = $2 WHERE witness = $1 AND retired_at IS NULL");
 }
 
 fn tree(row: &Row) -> Result<LogTree, StoreError> {
@@ -265,23 +280,31 @@ impl Tx {
     }
 
     /// The key that signs.
-    pub fn log_key(&mut self) -> Result<Option<LogKeyRow>, StoreError> {
-        self.first(KEY, vals![], key)
+    pub fn log_key(&mut self, of: LogKeyUse) -> Result<Option<LogKeyRow>, StoreError> {
+        self.first(KEY, vals![of.flag()], key)
     }
 
     /// All keys, oldest first.
-    pub fn log_keys(&mut self) -> Result<Vec<LogKeyRow>, StoreError> {
-        self.list(KEYS, vals![], key)
+    pub fn log_keys(&mut self, of: LogKeyUse) -> Result<Vec<LogKeyRow>, StoreError> {
+        self.list(KEYS, vals![of.flag()], key)
     }
 
     /// Lets a new key sign from now on, the present tree first; those before it are retired.
-    pub fn log_key_put(&mut self, vkey: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    pub fn log_key_put(&mut self, of: LogKeyUse, vkey: &str, sealed: &[u8]) -> Result<(), StoreError> {
         let now = self.now();
         self.log_lock()?;
-        self.execute(KEYS_RETIRE, vals![now])?;
-        self.insert(KEY_PUT, vals![vkey, sealed, now], "the log's key")?;
-        self.execute(UNSIGN, vals![])?;
-        self.effects.leaves = true;
+        self.log_keys_retire(of)?;
+        self.insert(KEY_PUT, vals![vkey, of.flag(), sealed, now], "the log's key")?;
+        if of == LogKeyUse::Log {
+            self.execute(UNSIGN, vals![])?;
+            self.effects.leaves = true;
+        }
         Ok(())
+    }
+
+    /// Lets no key sign any more.
+    pub fn log_keys_retire(&mut self, of: LogKeyUse) -> Result<(), StoreError> {
+        let now = self.now();
+        self.execute(KEYS_RETIRE, vals![of.flag(), now]).map(drop)
     }
 }

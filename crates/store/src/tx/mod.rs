@@ -17,6 +17,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod keys;
 pub mod log;
+pub mod log_witness;
 pub mod login;
 pub mod negotiations;
 pub mod offers;
@@ -202,6 +203,7 @@ const STATEMENTS: &[&[(&str, Sql)]] = &[
     jobs::ALL,
     keys::ALL,
     log::ALL,
+    log_witness::ALL,
     login::ALL,
     negotiations::ALL,
     offers::ALL,

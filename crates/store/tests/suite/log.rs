@@ -6,7 +6,7 @@ use fondaco_core::{
     ids::EvidenceId,
     time::Timestamp,
 };
-use fondaco_store::{EvidenceFilter, Integrated, RefusalSum, Store, StoreError, Tx, Usage};
+use fondaco_store::{EvidenceFilter, Integrated, LogKeyUse, RefusalSum, Store, StoreError, Tx, Usage};
 use fondaco_tlog::{
     Edge, Hash, entries, leaf_hash,
     tile::{EntriesAddress, TileAddress, written},
@@ -281,15 +281,18 @@ async fn a_new_key_signs_the_present_tree(world: World) {
     let store = &world.store;
     append(store, 0, 2).await;
     integrate(store).await;
-    store.tx("key", |tx: &mut Tx| tx.log_key_put("one+1+x", b"sealed")).await.expect("put");
+    store.tx("key", |tx: &mut Tx| tx.log_key_put(LogKeyUse::Log, "one+1+x", b"sealed")).await.expect("put");
     store.leaves_written().await;
     let done = store.tx("sign", |tx: &mut Tx| tx.log_integrate(|size, _| Ok::<_, StoreError>(format!("again {size}")))).await;
     assert_eq!(done.expect("signed").tree.checkpoint, "again 2");
-    store.tx("key", |tx: &mut Tx| tx.log_key_put("two+2+x", b"sealed")).await.expect("put");
-    let keys = store.read("keys", |tx: &mut Tx| Ok::<_, StoreError>((tx.log_key()?, tx.log_keys()?))).await.expect("read");
+    store.tx("key", |tx: &mut Tx| tx.log_key_put(LogKeyUse::Log, "two+2+x", b"sealed")).await.expect("put");
+    let keys = store
+        .read("keys", |tx: &mut Tx| Ok::<_, StoreError>((tx.log_key(LogKeyUse::Log)?, tx.log_keys(LogKeyUse::Log)?)))
+        .await
+        .expect("read");
     assert_eq!(keys.0.expect("a key").vkey, "two+2+x");
     assert_eq!(keys.1.iter().filter(|key| key.retired_at.is_none()).count(), 1);
-    let again = store.tx("key", |tx: &mut Tx| tx.log_key_put("one+1+x", b"sealed")).await;
+    let again = store.tx("key", |tx: &mut Tx| tx.log_key_put(LogKeyUse::Log, "one+1+x", b"sealed")).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))));
 }
 
