@@ -125,7 +125,7 @@ pub async fn ask(app: &App, all: bool) -> Result<Asked> {
         .collect()
         .await;
     let (of, confirmed) = (app.clone(), tree.clone());
-    let asked = app.store.tx("log.asked", move |tx: &mut Tx| settle(&of, tx, &confirmed, &policy.policy, answers)).await?;
+    let asked = app.store.tx("log.asked", move |tx: &mut Tx| settle(&of, tx, &confirmed, &policy.policy, &answers)).await?;
     for failure in &asked.failures {
         tracing::warn!("log.witness {failure}");
     }
@@ -137,11 +137,11 @@ pub async fn ask(app: &App, all: bool) -> Result<Asked> {
 }
 
 /// Stores what the witnesses said about `tree`.
-fn settle(app: &App, tx: &mut Tx, tree: &LogTree, policy: &Policy, answers: Vec<(Witness, Answer)>) -> Result<Asked> {
+fn settle(app: &App, tx: &mut Tx, tree: &LogTree, policy: &Policy, answers: &[(Witness, Answer)]) -> Result<Asked> {
     let mut asked = Asked::default();
     let mut fresh = BTreeSet::new();
     let now = tx.log_lock()?;
-    for (witness, answer) in &answers {
+    for (witness, answer) in answers {
         let vkey = witness.key.to_string();
         let said = |text: &str| format!("{}: {text}", witness.name);
         match answer {

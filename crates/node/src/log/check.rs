@@ -43,7 +43,7 @@ pub struct LogCheck {
 }
 
 impl LogCheck {
-    fn fault(&mut self, text: impl ToString) {
+    fn fault(&mut self, text: impl std::fmt::Display) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(text.to_string());
         }
@@ -108,7 +108,9 @@ fn recompute(tx: &mut Tx, origin: String) -> Result<LogCheck> {
             fault => report.fault(fault),
         }
     }
-    odd.into_iter().for_each(|index| report.fault(format!("entry {index} is no leaf of this program")));
+    for index in odd {
+        report.fault(format_args!("entry {index} is no leaf of this program"));
+    }
     Ok(report)
 }
 
@@ -119,7 +121,7 @@ fn compare(tx: &mut Tx, after: u64, size: u64) -> Result<(u64, LogCheck)> {
     let mut bundle: Option<(EntriesAddress, Vec<u8>)> = None;
     for row in &rows {
         let Some(index) = row.leaf_index else {
-            if !tx.log_pending(row.seq - 1, 1)?.first().is_some_and(|(seq, _)| *seq == row.seq) {
+            if tx.log_pending(row.seq - 1, 1)?.first().is_none_or(|(seq, _)| *seq != row.seq) {
                 found.fault(format!("{} is neither in the tree nor waiting", row.id));
             }
             continue;

@@ -146,7 +146,7 @@ async fn what_a_log_may_not_do_is_refused_and_kept() {
     let first = other.request(0, 1, 1);
     let (status_code, _, lines) = submit(&node, first.to_string()).await;
     assert_eq!(status_code, 200, "{lines}");
-    assert_eq!(parse_cosignatures(lines.as_bytes(), &first.note, &[witness.clone()]).expect("cosigned").len(), 1);
+    assert_eq!(parse_cosignatures(lines.as_bytes(), &first.note, std::slice::from_ref(&witness)).expect("cosigned").len(), 1);
     assert_eq!(submit(&node, other.request(1, 1, 1).to_string()).await.0, 200, "the same tree again");
 
     let (code, media, body) = submit(&node, other.request(0, 1, 1).to_string()).await;
