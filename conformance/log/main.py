@@ -193,8 +193,8 @@ def flipped(report: Report, folder: pathlib.Path, node: Node, bundle: pathlib.Pa
 def witnessed(report: Report, folder: pathlib.Path, provider: Node, consumer: Node, agreement: str) -> None:
     """A witness that others wrote cosigns the log; `fondaco verify` counts it by a policy, and only then."""
     log, key = copied(provider, folder / "to-witness")
-    origin = key.split("+")[0]
-    with others.witness(folder / "witness", origin, key) as (client, witness_key):
+    with others.witness(folder / "witness", "witness.example/other", key) as witness:
+        client, witness_key = witness.client(), witness.key
         first = (log / "checkpoint").read_bytes()
         line = client.submit(first, others.consistency(log))
         report.check("aics-witness cosigns the first checkpoint", line.startswith("\u2014 witness.example/other "), line)

@@ -41,31 +41,64 @@ def aics(command: str, folder: pathlib.Path, key: str, *args: object) -> tuple[b
     return holds(sys.executable, "-m", "aics_tlog", command, "--tiles", folder, "--log-key", key, *args)
 
 
-@contextlib.contextmanager
-def witness(folder: pathlib.Path, origin: str, key: str):
-    """A witness that trusts one log; its client and its key."""
-    program = [sys.executable, "-m", "aics_witness"]
-    config = folder / "witness.json"
-    address = f"127.0.0.1:{free_port()}"
-    folder.mkdir()
+class Witness:
+    """The Python witness, of which each log is told; a folder of its own."""
 
-    def run(*args: str) -> str:
-        done = subprocess.run(
-            [*program, *args, "--config", str(config)], capture_output=True, text=True, timeout=WITHIN_SECONDS, check=True
-        )
+    def __init__(self, folder: pathlib.Path, name: str) -> None:
+        self.slug, self.folder, self.process = name, folder, None
+        self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.address}"
+        folder.mkdir()
+        self.run("init", "--name", name, "--listen", self.address)
+        self.key = next(line.split()[1] for line in self.run("status").splitlines() if line.startswith("vkey"))
+
+    def command(self, *args: str) -> list[str]:
+        """Its command line."""
+        return [sys.executable, "-m", "aics_witness", *args, "--config", str(self.folder / "witness.json")]
+
+    def run(self, *args: str) -> str:
+        """Runs a command of it; what it printed."""
+        done = subprocess.run(self.command(*args), capture_output=True, text=True, timeout=WITHIN_SECONDS, check=True)
         return done.stdout
 
-    run("init", "--name", "witness.example/other", "--listen", address)
-    run("add-log", "--origin", origin, "--vkey", key)
-    vkey = next(line.split()[1] for line in run("status").splitlines() if line.startswith("vkey"))
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([*program, "serve", "--config", str(config)], stdout=log, stderr=log)
+    def trust(self, key: str) -> None:
+        """Tells it of a log, which is named like its key. Before it starts."""
+        self.run("add-log", "--origin", key.split("+")[0], "--vkey", key)
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(self.command("serve"), stdout=log, stderr=log)
+        wait_for(self.url + "/", self.process)
+
+    def stop(self) -> None:
+        """Stops it."""
+        if self.process:
+            process, self.process = self.process, None
+            process.terminate()
+            process.wait(READY_WITHIN_SECONDS)
+
+    def client(self) -> WitnessClient:
+        """Its makers' own client."""
+        return WitnessClient(self.url, self.key)
+
+
+@contextlib.contextmanager
+def witness(folder: pathlib.Path, name: str, *keys: str):
+    """A running witness that trusts the logs of these keys."""
+    made = Witness(folder, name)
+    for key in keys:
+        made.trust(key)
     try:
-        wait_for(f"http://{address}/", process)
-        yield WitnessClient(f"http://{address}", vkey), vkey
+        made.start()
+        yield made
     finally:
-        process.terminate()
-        process.wait(READY_WITHIN_SECONDS)
+        made.stop()
+
+
+def tessera(*args: object) -> tuple[bool, str]:
+    """Tessera's log: whether it did what it was told, and what it said."""
+    return holds(os.environ["TESSERA"], *args)
 
 
 def wait_for(url: str, process: subprocess.Popen) -> None:

@@ -122,8 +122,7 @@ impl Tx {
     pub fn log_append(&mut self, participant: Option<&Slug>, agreement_id: Option<&str>, event: Event) -> Result<EvidenceId, StoreError> {
         let (own, peer, object, kind, at) = (event.own.clone(), event.peer.clone(), event.object.clone(), event.kind, event.at);
         let record = evidence::record(event, self.entropy()).map_err(|e| StoreError::Limit(e.to_string()))?;
-        let seq = self.first(APPEND, vals![record.entry.as_bytes()], |row| row.int(0))?;
-        let seq = seq.ok_or_else(|| StoreError::Database("a leaf got no number".into()))?;
+        let seq = self.log_put(record.entry.as_bytes())?;
         let id = EvidenceId::generate(self.now(), self.entropy());
         let params = vals![
             owner(participant),
@@ -139,8 +138,15 @@ impl Tx {
             record.secret.as_slice()
         ];
         self.execute(KEEP, params)?;
-        self.effects.leaves = true;
         Ok(id)
+    }
+
+    /// Writes a leaf and keeps nothing beside it: who wants to open it must have its document and secret. Its number
+    /// ([`EvidenceRow::seq`]); it is in the tree soon after the commit.
+    pub fn log_put(&mut self, entry: &[u8]) -> Result<i64, StoreError> {
+        let seq = self.first(APPEND, vals![entry], |row| row.int(0))?;
+        self.effects.leaves = true;
+        seq.ok_or_else(|| StoreError::Database("a leaf got no number".into()))
     }
 
     /// By id.
