@@ -58,9 +58,9 @@ def post(prefix: str, data: bytes, method: str = "POST") -> tuple[int, bytes, st
         connection.close()
 
 
-def latest(prefix: str, log: Log) -> str:
+def latest(prefix: str, origin: str) -> str:
     """What the witness serves to monitors; empty when it has nothing."""
-    status, text, _ = get(f"{prefix}/{hashlib.sha256(log.origin.encode()).hexdigest()}/checkpoint")
+    status, text, _ = get(f"{prefix}/{hashlib.sha256(origin.encode()).hexdigest()}/checkpoint")
     return text.decode() if status == 200 else ""
 
 
@@ -90,18 +90,18 @@ def cases(report: Report, prefix: str, witness: str, log: Log, restart=None) -> 
             bad[-1] ^= 1
             line = " ".join(answer.decode().split(" ")[:2]) + " " + base64.b64encode(bad).decode() + "\n"
             report.check(f"{what}: and is refused when it is tampered with", not cosigned(note + line, log, witness))
-        served = latest(prefix, log)
+        served = latest(prefix, log.origin)
         report.check(f"{what}: monitors see it", served.startswith(note.partition("\n\n")[0]) and cosigned(served, log, witness), served)
 
     def refused(what: str, data: bytes, *statuses: int, size: int | None = None) -> None:
-        before = latest(prefix, log)
+        before = latest(prefix, log.origin)
         status, answer, kind = post(prefix, data)
         report.check(f"{what}: refused with {' or '.join(map(str, statuses))}", status in statuses, (status, answer[:200]))
         if size is not None:
             report.equal(f"{what}: tells the size it knows", (answer, kind), (f"{size}\n".encode(), SIZE_TYPE))
-        report.equal(f"{what}: nothing changed", latest(prefix, log), before)
+        report.equal(f"{what}: nothing changed", latest(prefix, log.origin), before)
 
-    report.equal("nothing is served of a log that was never seen", latest(prefix, log), "")
+    report.equal("nothing is served of a log that was never seen", latest(prefix, log.origin), "")
     refused("a proof where there is nothing to prove", body(0, [bytes(32)], log.note(tree, 1)), 422)
     accepted("the first checkpoint", 0, 1)
 
@@ -160,5 +160,5 @@ def cases(report: Report, prefix: str, witness: str, log: Log, restart=None) -> 
         answers = list(pool.map(lambda data: post(prefix, data), bodies))
     won = {aics_tlog.parse_checkpoint(log.note(t, 7).partition("\n\n")[0] + "\n").root for t, a in zip(forks, answers) if a[0] == 200}
     report.equal("of two forks sent at once one is cosigned", (len(won), {a[0] for a in answers} <= {200, 409, 422}), (1, True))
-    served = aics_tlog.parse_checkpoint(latest(prefix, log).partition("\n\n")[0] + "\n")
+    served = aics_tlog.parse_checkpoint(latest(prefix, log.origin).partition("\n\n")[0] + "\n")
     report.equal("and that one is what monitors see", {served.root}, won)

@@ -5,47 +5,18 @@ import json
 import pathlib
 import shutil
 import sys
-import time
 
 from aics_witness.feeder import merge_cosignatures
 
 import others
-from mirror import get, mirror, resources, size_of
-from node import Node, Refused
+import witnesses
+from mirror import get, resources, size_of
+from node import Node
+from parties import copied, deal, filled, settled, verifies
 from report import Report, run_suite
 
-ROWS = 300
-SETTLED_WITHIN_SECONDS = 20
-
-
-def settled(node: Node) -> dict:
-    """The state of a node's log once nothing waits to be taken in."""
-    deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
-    while True:
-        status = node.ask("log", "status")
-        if status["waiting"] == 0 and status["size"] > 0:
-            return status
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"leaves wait: {status}")
-        time.sleep(0.1)
-
-
-def copied(node: Node, folder: pathlib.Path) -> tuple[pathlib.Path, str]:
-    """A copy of a node's log as it is now, and the log's key, which comes from its operator and not from the log."""
-    status = settled(node)
-    mirror(f"{node.public}/log", folder)
-    return folder, status["key"]
-
-
-def deal(folder: pathlib.Path, provider: Node, consumer: Node, product: str) -> str:
-    """Publishes, negotiates, fetches, ends; the agreement."""
-    file = folder / f"{product}.csv"
-    file.write_text("n,square\n" + "".join(f"{n},{n * n}\n" for n in range(ROWS)))
-    provider.ask("product", "add", file, "--kind", "table", "--id", product, "--title", f"Numbers {product}")
-    agreement = consumer.ask("negotiate", provider.address, product, "--wait", "30")["agreementId"]
-    consumer.ask("fetch", agreement, "--out", folder / f"{product}-copy")
-    return agreement
-
+# More than one full tile, so that a second level begins.
+LEAVES = 300
 
 def whole_logs(report: Report, folder: pathlib.Path, provider: Node, consumer: Node) -> None:
     """Both verifiers accept both logs, and that they only grew."""
@@ -159,17 +130,6 @@ def opens(bundle: dict) -> bool:
     return documents and all(leaf[field] == committed(field) for field in ("own", "peer", "object"))
 
 
-def verifies(node: Node, *args: object) -> bool:
-    """Whether `fondaco verify` accepts; a refusal has status 1, and anything else is an error of this suite."""
-    try:
-        node.run("verify", *args)
-    except Refused as refused:
-        if refused.status != 1:
-            raise
-        return False
-    return True
-
-
 def policies(report: Report, folder: pathlib.Path, provider: Node, consumer: Node, bundle: pathlib.Path) -> None:
     """A policy decides whose log is believed."""
     policy = folder / "policy"
@@ -232,8 +192,10 @@ def body(report: Report, folder: pathlib.Path, nodes: list) -> None:
     for node in nodes:
         node.start()
     agreement = deal(folder, provider, consumer, "first")
+    filled(provider, LEAVES)
     groups = [
         (whole_logs, ()), (tampered_logs, ()), (surface, ()), (bundles, (agreement,)), (witnessed, (agreement,)),
+        *((group, (agreement,)) for group in witnesses.GROUPS),
     ]
     for group, more in groups:
         try:
