@@ -28,7 +28,7 @@ class Log:
 
     def tree(self, size: int, forked_at: int | None = None) -> aics_tlog.MerkleTree:
         """The tree of this size; another one from `forked_at` on."""
-        other = size if forked_at is None else forked_at
+        other = size + 1 if forked_at is None else forked_at
         return aics_tlog.MerkleTree(f"{n if n < other else -n}".encode() for n in range(1, size + 1))
 
     def note(self, tree: aics_tlog.MerkleTree, size: int | None = None, origin: str | None = None, key: Ed25519PrivateKey | None = None) -> str:

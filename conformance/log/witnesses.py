@@ -58,7 +58,10 @@ def both_accept(report: Report, what: str, policy: pathlib.Path, checkpoint: pat
     text = checkpoint.read_text()
     head, _, lines = text.partition("\n\n")
     bad = checkpoint.with_suffix(".bad")
-    for n, line in enumerate(lines.splitlines()):
+    names = [k.split("+")[0] for k in (key, *witnesses)]
+    decisive = [line for line in lines.splitlines() if line.split(" ")[1] in names]
+    report.equal(f"{what}: it has a signature of each", sorted(line.split(" ")[1] for line in decisive), sorted(names))
+    for n, line in enumerate(decisive):
         # The last character of the signature that carries six bits.
         end = len(line.rstrip("=")) - 2
         other = line[:end] + ("A" if line[end] != "A" else "B") + line[end + 1:]

@@ -128,10 +128,17 @@ async fn rate(folder: &Path, kept: bool, leaves: u64, url: Option<&String>) -> F
         }));
     }
     let all = before + each * CALLERS * TOGETHER;
-    while integrate(&store).await? < all {}
-    for task in tasks {
-        task.await??;
-    }
+    let written = async {
+        for task in tasks {
+            task.await??;
+        }
+        Ok::<_, Box<dyn Error>>(())
+    };
+    let integrated = async {
+        while integrate(&store).await? < all {}
+        Ok(())
+    };
+    tokio::try_join!(written, integrated)?;
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = (all - before) as f64 / began.elapsed().as_secs_f64();
 

@@ -140,8 +140,8 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     if !theirs.is_empty() {
         let rate = median(&theirs, "leavesPerSecond")?;
         lines.push(plain("Tessera (POSIX): entries, in a signed tree", rate, "/s"));
-        lines.push(Line { what: "time of a leaf alone, of Tessera's", value: rate / alone_rate, unit: "times", below: Some(1.0) });
-        lines.push(plain("time of a leaf with documents, of Tessera's", rate / kept_rate, "times"));
+        lines.push(Line { what: "time of a leaf alone, of Tessera's", value: 100.0 * rate / alone_rate, unit: "%", below: Some(100.0) });
+        lines.push(plain("time of a leaf with documents, of Tessera's", 100.0 * rate / kept_rate, "%"));
     }
     let (bare, with, tree) = (deal.number("bareMicros")?, deal.number("withLeavesMicros")?, deal.number("treeMicros")?);
     lines.extend([
