@@ -75,9 +75,12 @@ fn decide(app: &App, tx: &mut Tx, request: &Request) -> Result<(Result<String, R
     let now = u64::try_from(app.now().as_micros().div_euclid(SECOND)).map_err(Error::internal_failure)?;
     match witness::decide(last.as_ref(), request, Some(&log), now) {
         Err(refusal) => {
-            if refusal.is_suspicious() {
+            if refusal.proves_fork() {
                 tracing::error!(origin = %origin, "log.conflict: a log that this node witnesses signed what contradicts what it signed before: {refusal}");
                 tx.witnessed_conflict(origin, &request.to_string())?;
+            } else if refusal.is_suspicious() {
+                // A checkpoint is public, and anybody can send it with a proof that does not hold: nothing to accuse the log of.
+                tracing::warn!(origin = %origin, "log.witness {refusal}");
             }
             Ok((Err(refusal), 0))
         }

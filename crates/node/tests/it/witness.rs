@@ -156,7 +156,8 @@ async fn what_a_log_may_not_do_is_refused_and_kept() {
     assert_eq!(submit(&node, "x".repeat(1_000_000)).await.0, 413);
     let stranger = SigningKey::from_seed(KeyName::parse("other.example/log").expect("a name"), &[6; 32]).expect("a key");
     assert_eq!(submit(&node, Other { key: stranger }.request(1, 1, 1).to_string()).await.0, 403);
-    assert_eq!(status(&node).await["witnessed"][0]["conflict"], Value::Null);
+    assert_eq!(submit(&node, other.request(1, 9, 3).to_string()).await.0, 422, "no proof");
+    assert_eq!(status(&node).await["witnessed"][0]["conflict"], Value::Null, "anybody can send a checkpoint with a wrong proof");
     // Another root for the tree that was cosigned: the log has forked, and its signature proves it.
     let fork = other.request(1, 1, 2);
     assert_eq!(submit(&node, fork.to_string()).await.0, 422);
