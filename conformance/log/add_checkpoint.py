@@ -5,6 +5,7 @@ import concurrent.futures
 import hashlib
 import http.client
 import urllib.parse
+from collections.abc import Callable
 
 import aics_tlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -73,8 +74,11 @@ def cosigned(note: str, log: Log, witness: str) -> bool:
     return found.ok
 
 
-def cases(report: Report, prefix: str, witness: str, log: Log, restart=None) -> None:
-    """All cases, for a log of which the witness has seen nothing. `witness` is its key, `restart` starts it anew."""
+def cases(report: Report, prefix: str, witness: str, log: Log, restart: Callable[[], None], forked: Callable[[], bool]) -> None:
+    """All cases, for a log of which the witness has seen nothing.
+
+    `witness` is its key, `restart` starts it anew, `forked` is whether it says that the log has forked.
+    """
     tree = log.tree(9)
 
     def proof(old: int, new: int) -> list[bytes]:
@@ -127,7 +131,10 @@ def cases(report: Report, prefix: str, witness: str, log: Log, restart=None) -> 
     accepted("the same checkpoint again", 5, 5)
     refused("a smaller tree", body(3, [], log.note(tree, 3)), 409, size=5)
     refused("a smaller tree that says it knows", body(5, [], log.note(tree, 3)), 400)
+    refused("an honest checkpoint with the proof of a fork", body(5, log.tree(9, 4).consistency_proof(5, 9), log.note(tree, 9)), 422)
+    report.check("nobody can have a log accused by sending its checkpoints with wrong proofs", not forked())
     refused("another tree of the same size", body(5, [], log.note(log.tree(5, 4))), 422)
+    report.check("but two trees of one size are a fork, and shown", forked())
     fork = log.tree(9, 4)
     refused("a fork, by its own proof", body(5, fork.consistency_proof(5, 9), log.note(fork)), 422)
     refused("a fork, by the honest proof", body(5, proof(5, 9), log.note(fork)), 422)
@@ -150,9 +157,8 @@ def cases(report: Report, prefix: str, witness: str, log: Log, restart=None) -> 
     status, _, _ = post(prefix, b"", "GET")
     report.check("add-checkpoint is for POST alone", status in (404, 405), status)
 
-    if restart:
-        restart()
-        refused("after a restart it still knows the size", body(0, [], log.note(tree, 6)), 409, size=5)
+    restart()
+    refused("after a restart it still knows the size", body(0, [], log.note(tree, 6)), 409, size=5)
     # Of trees that exclude each other, sent at once, one is cosigned.
     forks = [log.tree(7, 6) if n % 2 else tree for n in range(AT_ONCE)]
     bodies = [body(5, t.consistency_proof(5, 7), log.note(t, 7)) for t in forks]

@@ -35,7 +35,7 @@ def settled(node: Node) -> dict:
 def cosigned(node: Node) -> dict:
     """The state of a node's log once its witnesses have signed all of it."""
     return status_when(
-        node, lambda status: status["waiting"] == 0 and status["size"] == status["cosignedSize"], COSIGNED_WITHIN_SECONDS
+        node, lambda status: status["waiting"] == 0 and status["size"] == status.get("cosignedSize"), COSIGNED_WITHIN_SECONDS
     )
 
 
@@ -56,16 +56,21 @@ def deal(folder: pathlib.Path, provider: Node, consumer: Node, product: str) -> 
     return agreement
 
 
+def token(node: Node, name: str) -> None:
+    """Makes an API token, which leaves one leaf."""
+    authorization = (node.dir / "admin.token").read_text().strip()
+    request = urllib.request.Request(
+        f"{node.admin}/api/v1/participants/{node.slug}/tokens", json.dumps({"name": name, "scope": "read"}).encode(),
+        {"Authorization": f"Bearer {authorization}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        answer.read()
+
+
 def filled(node: Node, leaves: int) -> None:
-    """Makes tokens until the log has at least so many leaves: one leaf each."""
-    token = (node.dir / "admin.token").read_text().strip()
-    for n in range(leaves - node.ask("log", "status")["size"]):
-        request = urllib.request.Request(
-            f"{node.admin}/api/v1/participants/{node.slug}/tokens", json.dumps({"name": f"filler-{n}", "scope": "read"}).encode(),
-            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            answer.read()
+    """Makes tokens until the log has at least so many leaves."""
+    for n in range(leaves - settled(node)["size"]):
+        token(node, f"filler-{n}")
     status_when(node, lambda status: status["waiting"] == 0 and status["size"] >= leaves, SETTLED_WITHIN_SECONDS)
 
 

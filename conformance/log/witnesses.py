@@ -11,13 +11,14 @@ import add_checkpoint
 import others
 from mirror import get, size_of
 from node import Node
-from parties import cosigned, deal, settled, status_when, verifies
+from parties import COSIGNED_WITHIN_SECONDS, cosigned, deal, filled, settled, status_when, token, verifies
 from report import Report
 
 # Seconds in which Tessera publishes a checkpoint that is cosigned, and after which it is clear that it will not.
 PUBLISHED_WITHIN = 20
 REFUSED_WITHIN = 3
 GROWTH = 300
+TESSERA = "tessera.example/log"
 NOTICED_WITHIN_SECONDS = 60
 
 
@@ -82,7 +83,7 @@ def asked(report: Report, folder: pathlib.Path, provider: Node, consumer: Node, 
         # Its address is no part of what a verifier decides by, and Tessera wants one.
         policy = told(provider, files, f"log {key}\nwitness asked {witness.key} {witness.url}\nquorum asked\n")
         status = cosigned(provider)
-        seen = [(w["key"], w["url"].rstrip("/"), w["size"], w["problem"]) for w in status["witnesses"]]
+        seen = [(w["key"], w["url"].rstrip("/"), w["size"], w.get("problem")) for w in status["witnesses"]]
         report.equal("log status shows the witness and what it signed", seen, [(witness.key, witness.url, status["size"], None)])
         checkpoint = checkpoint_of(provider, files / "checkpoint")
         report.equal("the checkpoint is of the whole log", size_of(checkpoint.read_bytes()), status["size"])
@@ -122,9 +123,9 @@ def away(
     witness.stop()
     deal(files, provider, consumer, "away")
     status = status_when(
-        provider, lambda s: s["waiting"] == 0 and s["size"] > before and s["witnesses"][0]["problem"], NOTICED_WITHIN_SECONDS
+        provider, lambda s: s["waiting"] == 0 and s["size"] > before and s["witnesses"][0].get("problem"), NOTICED_WITHIN_SECONDS
     )
-    report.equal("a witness that is away: the log goes on, and says how far it is cosigned", status["cosignedSize"], before)
+    report.equal("a witness that is away: the log goes on, and says how far it is cosigned", status.get("cosignedSize"), before)
     checkpoint = checkpoint_of(provider, files / "away")
     # Of the tree that the witness has signed, or of the newer one without it: never the one's signature on the other.
     text = checkpoint.read_bytes()
@@ -133,7 +134,7 @@ def away(
     report.check("and is the log's own", *aics_quorum(checkpoint, key))
     witness.start()
     status = cosigned(provider)
-    report.check("the witness is back: it signs what it missed", status["size"] > before and not status["witnesses"][0]["problem"], status)
+    report.check("the witness is back: it signs what it missed", status["size"] > before and not status["witnesses"][0].get("problem"), status)
     both_accept(report, "after that", policy, checkpoint_of(provider, files / "back"), key, witness.key)
 
 
@@ -152,7 +153,7 @@ def mutual(report: Report, folder: pathlib.Path, provider: Node, consumer: Node,
         report.equal("both have signed", {(w["key"], w["size"]) for w in status["witnesses"]}, {(witness.key, status["size"]), (ours, status["size"])})
         both_accept(report, "cosigned by aics-witness and a node", policy, checkpoint_of(provider, files / "checkpoint"), key, witness.key, ours)
         found = [w for w in settled(consumer)["witnessed"] if w["origin"] == status["origin"]]
-        report.equal("the node that signed says so", [(w["size"], w["conflict"]) for w in found], [(status["size"], None)])
+        report.equal("the node that signed says so", [(w["size"], w.get("conflict")) for w in found], [(status["size"], None)])
         deal(files, provider, consumer, "mutual")
         grown = cosigned(provider)
         report.check("the log grew, and both signed", grown["size"] > status["size"], grown)
@@ -165,7 +166,7 @@ def as_witness(report: Report, folder: pathlib.Path, _provider: Node, consumer: 
     prefix, key = f"{consumer.public}/log/witness", settled(consumer)["witnessKey"]
     made = add_checkpoint.Log("cases.example/log")
     tessera = files / "tessera"
-    accepted, tessera_key = others.tessera("key", tessera, "tessera.example/log")
+    accepted, tessera_key = others.tessera("key", tessera, TESSERA)
     if not accepted:
         raise RuntimeError(tessera_key)
     told(consumer, files, f"log {made.vkey}\nlog {tessera_key}\nquorum none\n")
@@ -174,15 +175,11 @@ def as_witness(report: Report, folder: pathlib.Path, _provider: Node, consumer: 
         consumer.stop()
         consumer.start()
 
-    add_checkpoint.cases(report, prefix, key, made, restart)
-    found = [w for w in consumer.ask("log", "status")["witnessed"] if w["origin"] == made.origin]
-    report.check("log status shows that the log forked", len(found) == 1 and found[0]["size"] == 7 and found[0]["conflict"], found)
+    def seen(origin: str) -> dict:
+        return next((w for w in consumer.ask("log", "status")["witnessed"] if w["origin"] == origin), {})
 
-    def size() -> int | None:
-        return next((w["size"] for w in consumer.ask("log", "status")["witnessed"] if w["origin"] == "tessera.example/log"), None)
-
-    def conflict() -> object:
-        return next(w["conflict"] for w in consumer.ask("log", "status")["witnessed"] if w["origin"] == "tessera.example/log")
+    add_checkpoint.cases(report, prefix, key, made, restart, lambda: bool(seen(made.origin).get("conflict")))
+    report.equal("log status shows what was cosigned of it", seen(made.origin).get("size"), 7)
 
     policy = files / "tessera.policy"
     policy.write_text(f"log {tessera_key}\nwitness fondaco {key} {prefix}\nquorum fondaco\n")
@@ -190,14 +187,14 @@ def as_witness(report: Report, folder: pathlib.Path, _provider: Node, consumer: 
     back = files / "back"
     shutil.copytree(tessera, back)
     report.check("and grows", *others.tessera("grow", tessera, policy, GROWTH, PUBLISHED_WITHIN))
-    report.equal("the node has signed all of it", size(), 2 * GROWTH)
+    report.equal("the node has signed all of it", seen(TESSERA).get("size"), 2 * GROWTH)
     published = tessera / "tiles" / "checkpoint"
     both_accept(report, "Tessera's log, cosigned by the node", policy, published, tessera_key, key)
     served = files / "served"
-    served.write_text(add_checkpoint.latest(prefix, "tessera.example/log"))
+    served.write_text(add_checkpoint.latest(prefix, TESSERA))
     both_accept(report, "what the node serves of it", policy, served, tessera_key, key)
     report.equal("that is what Tessera published", served.read_text().partition("\n\n")[0], published.read_text().partition("\n\n")[0])
-    report.equal("no conflict so far", conflict(), None)
+    report.equal("no conflict so far", seen(TESSERA).get("conflict"), None)
 
     # A copy of the log's folder, with its key, is what a backup that was put back is.
     for what, growth, answer in (
@@ -207,14 +204,63 @@ def as_witness(report: Report, folder: pathlib.Path, _provider: Node, consumer: 
     ):
         done, said = others.tessera("grow", back, policy, growth, REFUSED_WITHIN)
         report.check(f"{what}: refused", not done and answer in said, said[-600:])
-        report.equal(f"{what}: the node signed nothing of it", size(), 2 * GROWTH)
-    report.check("log status shows that Tessera's log forked", conflict())
+        report.equal(f"{what}: the node signed nothing of it", seen(TESSERA).get("size"), 2 * GROWTH)
+    report.check("log status shows that Tessera's log forked", seen(TESSERA).get("conflict"))
     report.check("the true log goes on", *others.tessera("grow", tessera, policy, 1, PUBLISHED_WITHIN))
-    report.equal("and is cosigned", size(), 2 * GROWTH + 1)
+    report.equal("and is cosigned", seen(TESSERA).get("size"), 2 * GROWTH + 1)
     told(consumer, files, "quorum none\n")
     status, _, _ = add_checkpoint.post(prefix, add_checkpoint.body(7, [], made.note(made.tree(7))))
     report.equal("a log that it is told of no more: not found", status, 404)
 
 
 
-GROUPS = (asked, mutual, as_witness)
+def restored(report: Report, folder: pathlib.Path, _provider: Node, _consumer: Node, _agreement: str) -> None:
+    """A node that was put back to a backup: it forks nothing, and goes on exactly if its witness has seen no more."""
+    files = folder / "restored"
+    files.mkdir()
+    node = Node(files / "node", "archive", "Archive")
+    node.start()
+    try:
+        key = settled(node)["key"]
+        with others.witness(files / "witness", "witness.example/third", key) as witness:
+            policy = told(node, files, f"log {key}\nwitness third {witness.key} {witness.url}\nquorum third\n")
+            early = cosigned(node)["size"]
+            put_back(node, files / "early")
+            status = status_when(node, lambda s: s["size"] == s.get("cosignedSize") and not s.get("held"), COSIGNED_WITHIN_SECONDS)
+            report.check("restored, and the witness has seen no more: the log goes on", status["size"] >= early, status)
+            filled(node, early + 20)
+            cosigned(node)
+            both_accept(report, "after that", policy, checkpoint_of(node, files / "checkpoint"), key, witness.key)
+
+            backed_up = cosigned(node)["size"]
+            made = files / "late.tar.zst"
+            node.run("backup", "--dir", node.dir, "--out", made)
+            filled(node, backed_up + 20)
+            late = cosigned(node)["size"]
+            put_back(node, files / "late", made)
+            status = status_when(node, lambda s: s["witnesses"][0].get("problem"), NOTICED_WITHIN_SECONDS)
+            report.check("restored, and the witness has seen more: the log is held", status.get("held"), status)
+            try:
+                token(node, "one-more")
+            except OSError as error:
+                report.check("the node itself works", False, error)
+            report.check("resuming by its witnesses is refused", node.refusal("log", "resume").get("status") == 409)
+            report.equal("nothing was signed", (node.ask("log", "status")["size"], size_of(checkpoint_of(node, files / "held").read_bytes())), (backed_up, backed_up))
+            held = json.loads(witness.run("status", "--json"))["logs"][0]
+            report.equal("the witness was shown no fork", (held["size"], held["evidence"]), (late, 0))
+    finally:
+        node.stop()
+
+
+def put_back(node: Node, into: pathlib.Path, backup: pathlib.Path | None = None) -> None:
+    """Stops a node, and starts the restored copy of it in its place: of a backup made before, or of one made now."""
+    if backup is None:
+        backup = into.with_suffix(".tar.zst")
+        node.run("backup", "--dir", node.dir, "--out", backup)
+    node.stop()
+    node.run("restore", backup, "--dir", into)
+    node.dir = into
+    node.start()
+
+
+GROUPS = (asked, mutual, as_witness, restored)
