@@ -89,7 +89,7 @@ impl App {
         if product.kind != ProductKind::Table {
             return Err(Error::not_found("A table under this token"));
         }
-        let key = self.sealer.derive(&format!("table-plan:{slug}:{agreement}"));
+        let key = self.agreement_key("table-plan", slug, agreement);
         TablePlan::new(view, &schema(&product.content)?, key.as_ref()).map_err(|e| {
             // The reason could name what is hidden.
             Error::new(Code::PolicyUnsupported, "The agreed terms do not fit the columns of this version of the table; ask its provider.")
@@ -102,13 +102,17 @@ impl App {
     /// # Errors
     /// [`Code::DataDamaged`] when the file is not the one that was published; when it cannot be read.
     pub async fn governed_file(&self, grant: &Grant, plan: &Arc<TablePlan>, row: &ProductFile) -> Result<Option<GovernedFile>> {
-        let source = self.governed_source(grant, row).await?;
+        let source = self.table_source(&grant.product, row).await?;
         self.governor.file(plan, &source).await.map_err(Error::internal_failure)
     }
 
-    async fn governed_source(&self, grant: &Grant, row: &ProductFile) -> Result<Source> {
-        let path = self.product_file_path(&grant.product, row)?;
-        let Intact { file: open, seal, .. } = serve::open(self, &grant.product, row, &path).await?;
+    /// A file of a table, open and found to be the one that was published.
+    ///
+    /// # Errors
+    /// [`Code::DataDamaged`] when it is not; when it cannot be read.
+    pub async fn table_source(&self, product: &Product, row: &ProductFile) -> Result<Source> {
+        let path = self.product_file_path(product, row)?;
+        let Intact { file: open, seal, .. } = serve::open(self, product, row, &path).await?;
         let (file, keeper) = (table_file(row)?, keeper(row));
         let still_same = move |open: &File| {
             if seal.holds(&open.metadata()?, keeper) { Ok(()) } else { Err(io::Error::other("the file changed while it was read")) }
@@ -129,17 +133,17 @@ impl App {
     /// # Errors
     /// As [`App::governed_file`].
     pub async fn is_rewritten(&self, grant: &Grant, plan: &Arc<TablePlan>, row: &ProductFile) -> Result<bool> {
-        let source = self.governed_source(grant, row).await?;
+        let source = self.table_source(&grant.product, row).await?;
         self.governor.needs_rewriting(plan, &source).await.map_err(Error::internal_failure)
     }
 
     /// The names of the grant's files, where its plan hides something.
     pub fn file_names(&self, grant: &Grant) -> FileNames {
-        FileNames(self.agreement_key("file-names", grant))
+        FileNames(self.agreement_key("file-names", &grant.transfer.participant, &grant.transfer.agreement_id))
     }
 
-    fn agreement_key(&self, purpose: &str, grant: &Grant) -> DerivedKey {
-        self.sealer.derive(&format!("{purpose}:{}:{}", grant.transfer.participant, grant.transfer.agreement_id))
+    fn agreement_key(&self, purpose: &str, slug: &Slug, agreement: &str) -> DerivedKey {
+        self.sealer.derive(&format!("{purpose}:{slug}:{agreement}"))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     governed::schema,
     product_files::table_file,
 };
-use crate::files::{seal::blocking, serve};
+use crate::files::seal::blocking;
 use fondaco_core::{
     Code, Error, Result,
     ids::{OfferId, PublicationId},
@@ -25,7 +25,7 @@ use fondaco_tables::{
     publish::DataFile,
 };
 use serde_json::{Map, Value};
-use std::{path::PathBuf, sync::Arc};
+use std::{fs::File, io, path::PathBuf, sync::Arc};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -58,7 +58,7 @@ pub struct Preview {
 /// A table's files, and what they are read with.
 struct Table {
     content: Value,
-    files: Vec<(PathBuf, DataFile)>,
+    files: Vec<Source>,
     /// It has others than these.
     more: bool,
 }
@@ -66,7 +66,7 @@ struct Table {
 impl Table {
     /// Whether all of it is looked at.
     fn is_all(&self) -> bool {
-        !self.more && self.files.iter().all(|(_, file)| file.rows < PREVIEW_LOOKED_AT_ROWS as u64)
+        !self.more && self.files.iter().all(|file| file.rows < PREVIEW_LOOKED_AT_ROWS as u64)
     }
 }
 
@@ -149,7 +149,9 @@ impl App {
             Some(left_in_place) => PathBuf::from(left_in_place),
             None => dir.join(&row.name),
         };
-        let files = ready.files.iter().take(FILES_LOOKED_AT).map(|row| Ok((place(row), table_file(row)?))).collect::<Result<_>>()?;
+        let first: Vec<(PathBuf, DataFile)> =
+            ready.files.iter().take(FILES_LOOKED_AT).map(|row| Ok((place(row), table_file(row)?))).collect::<Result<_>>()?;
+        let files = blocking(move || first.into_iter().map(staged).collect::<Result<_>>()).await??;
         let table = Table { content: ready.prepared.content.clone(), files, more: ready.files.len() > FILES_LOOKED_AT };
         let mut all = Vec::new();
         for offer in &publication.draft.offers {
@@ -181,9 +183,7 @@ impl App {
         let rows = self.product_files(&product.participant, &product.reference, 0).await?;
         let mut files = Vec::new();
         for row in rows.iter().take(FILES_LOOKED_AT) {
-            let path = self.product_file_path(product, row)?;
-            serve::open(self, product, row, &path).await?;
-            files.push((path, table_file(row)?));
+            files.push(self.table_source(product, row).await?);
         }
         Ok(Table { content: product.content.clone(), files, more: rows.len() > FILES_LOOKED_AT })
     }
@@ -192,30 +192,36 @@ impl App {
         let _permit = AT_ONCE.acquire().await.map_err(Error::internal_failure)?;
         let columns = plan.schema().columns.iter().map(|c| c.name.clone()).collect();
         let (min_group_size, is_all) = (plan.min_group_size(), table.is_all());
-        let rows = blocking(move || rows(&plan, table.files, wanted)).await??;
+        let rows = blocking(move || rows(&plan, &table.files, wanted)).await??;
         let looked_at_beginning = min_group_size.is_none() && rows.len() < wanted && !is_all;
         Ok(Preview { terms: Vec::new(), columns, rows, looked_at_beginning, min_group_size, sample_hashes: false })
     }
 }
 
-fn rows(plan: &TablePlan, files: Vec<(PathBuf, DataFile)>, wanted: usize) -> Result<Vec<Map<String, Value>>> {
+/// A file that is being published: nobody has sealed it yet, but its size was found when it was read.
+fn staged((path, file): (PathBuf, DataFile)) -> Result<Source> {
+    let (size, open) = (file.size_bytes, open(&path).map_err(Error::internal_failure)?);
+    let still_same = move |open: &File| {
+        if open.metadata()?.len() == size { Ok(()) } else { Err(io::Error::other("the file changed since it was read")) }
+    };
+    Ok(Source {
+        name: name(&path),
+        file: Arc::new(open),
+        still_same: Arc::new(still_same),
+        sha256: file.sha256,
+        size,
+        rows: file.rows,
+        stats: file.stats,
+    })
+}
+
+fn rows(plan: &TablePlan, files: &[Source], wanted: usize) -> Result<Vec<Map<String, Value>>> {
     let mut found = Vec::new();
-    for (path, file) in files {
+    for source in files {
         if found.len() >= wanted {
             break;
         }
-        let open = open(&path).map_err(Error::internal_failure)?;
-        let source = Source {
-            name: name(&path),
-            file: Arc::new(open),
-            // Its provider alone sees it, and nothing of it is kept.
-            still_same: Arc::new(|_| Ok(())),
-            sha256: file.sha256,
-            size: file.size_bytes,
-            rows: file.rows,
-            stats: file.stats,
-        };
-        found.extend(first_rows(plan, &source, wanted - found.len()).map_err(|e| match e {
+        found.extend(first_rows(plan, source, wanted - found.len()).map_err(|e| match e {
             TablesError::TooLarge { .. } => Error::new(Code::TooLarge, "The rows are too long for a preview; ask for fewer."),
             e => Error::internal_failure(e),
         })?);

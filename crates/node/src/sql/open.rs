@@ -1,20 +1,12 @@
 //! Access that is open to statements: its table, its reads, what goes out of it.
 
 use super::{to_error, to_refusal};
-use crate::{
-    app::{App, access::Grant, product_files::keeper, weighing::Portion},
-    files::{seal::Intact, serve},
-};
+use crate::app::{App, access::Grant, weighing::Portion};
 use fondaco_core::{Code, Error, Result, participant::Slug};
-use fondaco_store::ProductFile;
 use fondaco_tables::sql::{Access, Accesses, Answer, Limits, Refusal, SourceFile, Table};
-use std::{
-    fs::File,
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 /// What stands for a file in the records of answers.
@@ -74,7 +66,8 @@ impl Opened {
                 return Err(Error::new(Code::QueryLimit, why));
             }
             for row in &rows {
-                files.push(Arc::new(self.source(row).await?));
+                let source = self.app.table_source(product, row).await?;
+                files.push(Arc::new(SourceFile::new(source.file, source.size, source.still_same)));
             }
         }
         self.table_of(files)
@@ -84,18 +77,6 @@ impl Opened {
         let product = &self.grant.product;
         let plan = self.app.table_plan(&self.grant)?;
         Table::new(product.participant.as_str(), product.reference.id.as_str(), &plan, files).map_err(|e| to_error(&e))
-    }
-
-    /// A file of the table, open and found to be the one that was published.
-    async fn source(&self, row: &ProductFile) -> Result<SourceFile> {
-        let (app, product) = (&self.app, &self.grant.product);
-        let path = app.product_file_path(product, row)?;
-        let Intact { file, seal, .. } = serve::open(app, product, row, &path).await?;
-        let keeper = keeper(row);
-        let still_same = move |file: &File| {
-            if seal.holds(&file.metadata()?, keeper) { Ok(()) } else { Err(io::Error::other("the file changed while it was read")) }
-        };
-        Ok(SourceFile::new(file, row.size, Arc::new(still_same)))
     }
 
     /// Runs a statement as one read, up to its first rows. One that is refused before it looked at a row was no read; one

@@ -115,14 +115,19 @@ async fn columns_that_are_hidden_are_nowhere() {
     assert_eq!(usage["rows"], 5, "{usage}");
 }
 
-#[tokio::test]
-async fn rows_and_values_that_are_hidden_are_nowhere() {
-    let pair = TestPair::start().await;
-    let terms = [
+/// Some columns, some rows, and names only as hashes.
+fn staff_terms() -> [Value; 3] {
+    [
         c("fields", "isAnyOf", json!(["id", "site", "badge"])),
         c("rowFilter", "eq", "site = 'Suzhou' AND wage_hidden <> 'x'"),
         c("mask", "eq", "hash(badge)"),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn rows_and_values_that_are_hidden_are_nowhere() {
+    let pair = TestPair::start().await;
+    let terms = staff_terms();
     // The terms name the column; here they are ours to read, so that it is no secret. Its values are.
     let (agreement, access) = deal(&pair, "staff", &terms).await;
     let answer = access.query(&json!({})).await;
@@ -225,11 +230,7 @@ async fn terms_that_cannot_be_kept_are_refused_at_publication() {
 #[tokio::test]
 async fn a_preview_is_what_the_other_side_sees() {
     let pair = TestPair::start().await;
-    let terms = [
-        c("fields", "isAnyOf", json!(["id", "site", "badge"])),
-        c("rowFilter", "eq", "site = 'Suzhou' AND wage_hidden <> 'x'"),
-        c("mask", "eq", "hash(badge)"),
-    ];
+    let terms = staff_terms();
     let (agreement, access) = deal(&pair, "staff", &terms).await;
     let path = format!("/agreements/{agreement}/preview");
     let seen = pair.provider.get(&path).await.must(200);

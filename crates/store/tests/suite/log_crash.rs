@@ -108,13 +108,18 @@ async fn kill_and_check(world: World) {
         said.signed.extend(more.signed);
     }
     let store = world.another().await.expect("opens after the crashes");
+    goes_on(&store, said).await;
+}
+
+/// Takes in what is left, and looks whether all that was said is there.
+async fn goes_on(store: &Store, said: Said) {
     while store
         .tx("integrate", |tx: &mut Tx| tx.log_integrate(|size, root| Ok::<_, StoreError>(format!("{size} {root}"))))
         .await
         .expect("goes on")
         .more
     {}
-    check(&store, said).await;
+    check(store, said).await;
 }
 
 /// Starts the child and kills it when it has said so many lines.
@@ -171,13 +176,7 @@ async fn a_full_disk_loses_no_leaf() {
     let more = store.tx("write", |tx: &mut Tx| tx.log_append(Some(&slug("acme")), None, event(0))).await.expect("goes on");
     let mut said = said;
     said.leaves.push(more.to_string());
-    while store
-        .tx("integrate", |tx: &mut Tx| tx.log_integrate(|size, root| Ok::<_, StoreError>(format!("{size} {root}"))))
-        .await
-        .expect("goes on")
-        .more
-    {}
-    check(&store, said).await;
+    goes_on(&store, said).await;
 }
 
 /// Characters of a piece of evidence's id.

@@ -57,8 +57,8 @@ impl Positioned {
     }
 
     /// A file that was found to have so many bytes.
-    pub(crate) fn of_size(file: File, size: u64) -> Self {
-        Self { file: Arc::new(file), size }
+    pub(crate) fn of_size(file: Arc<File>, size: u64) -> Self {
+        Self { file, size }
     }
 
     /// The file itself.

@@ -53,7 +53,7 @@ impl std::fmt::Debug for SourceFile {
 
 impl SourceFile {
     /// An open file of so many bytes.
-    pub fn new(file: File, size: u64, still_same: StillSame) -> Self {
+    pub fn new(file: Arc<File>, size: u64, still_same: StillSame) -> Self {
         Self { file: Positioned::of_size(file, size), size, still_same, footer: OnceLock::new() }
     }
 
@@ -238,7 +238,7 @@ mod tests {
         let plan = TablePlan::new(&view, schema, &[]).expect("plan");
         let mut file = tempfile::tempfile().expect("file");
         io::Write::write_all(&mut file, bytes).expect("written");
-        let source = SourceFile::new(file, bytes.len() as u64, Arc::new(|_: &File| Ok(())));
+        let source = SourceFile::new(Arc::new(file), bytes.len() as u64, Arc::new(|_: &File| Ok(())));
         let table = Table::new("acme", "t", &plan, vec![Arc::new(source)]).expect("table");
         let engine = Queries::default();
         let answer = engine.run("agr_1", table, "SELECT id FROM t ORDER BY id".into(), Limits::default()).await.expect("runs");

@@ -42,7 +42,7 @@ fn stored() -> (SchemaRef, Vec<Arc<SourceFile>>) {
             let bytes = writer.into_inner().expect("closed");
             let mut file = tempfile::tempfile().expect("file");
             std::io::Write::write_all(&mut file, &bytes).expect("written");
-            Arc::new(SourceFile::new(file, bytes.len() as u64, Arc::new(|_: &File| Ok(()))))
+            Arc::new(SourceFile::new(Arc::new(file), bytes.len() as u64, Arc::new(|_: &File| Ok(()))))
         })
         .collect();
     let view = |f: &Arc<Field>| match f.data_type() {

@@ -39,7 +39,7 @@ const FLUSH_BYTES: u64 = 32 * 1024 * 1024;
 /// Most of a refusal's body that is read.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
-/// Looks whether a file is what it should be, and says what is wrong with it.
+/// Looks whether a file is what it should be, and says what is wrong with it, to follow its name.
 type Check = fn(&Path) -> std::result::Result<(), String>;
 
 /// A file to get.
@@ -311,7 +311,7 @@ impl Sink {
     fn finish(self, part: &Path, path: &Path, expected: Option<&str>, check: Option<Check>) -> io::Result<Result<()>> {
         if let Some(Err(why)) = check.map(|check| check(part)) {
             fs::remove_file(part)?;
-            let words = format!("What the provider sent for {} is not a whole Parquet file: {why}. Fetch again.", path.display());
+            let words = format!("What the provider sent for {} {why}. Fetch again.", path.display());
             return Ok(Err(Failure::new(Code::PeerAnsweredBadly, words)));
         }
         let found = hex::encode(self.hash.finish());

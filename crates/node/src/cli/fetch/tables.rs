@@ -176,7 +176,7 @@ async fn is_the_file(http: &Outbound, url: &Url, item: &Wanted) -> Result<bool> 
 
 /// What is checked of a file whose hash the provider does not tell: a Parquet file ends with what is in it, and where.
 fn check_parquet(path: &Path) -> std::result::Result<(), String> {
-    check_ends(path).map_err(|e| e.to_string())
+    check_ends(path).map_err(|e| format!("is not a whole Parquet file: {e}"))
 }
 
 fn address(text: &str) -> Result<Url> {
