@@ -75,8 +75,7 @@ async fn measure(root: &Path, binary: &Path, cache: &Path, args: &Args) -> Resul
     }
     // A new process: its highest memory is that of delivery.
     provider.stop()?;
-    provider.start()?;
-    pin(&[provider.process()?], SERVER)?;
+    provider.start_on(SERVER)?;
     let bench = Bench { provider, consumer, http, folder: folder.path().to_owned(), python, rounds: args.rounds };
 
     let mut lines = bench.virtual_parquet().await?;
