@@ -199,6 +199,8 @@ pub struct Layout {
     pub now: When,
     /// How many negotiations wait until somebody here decides, for the menu.
     pub waiting: Count,
+    /// Whether the reader is an auditor here: forms that change something are not shown.
+    pub audits: bool,
 }
 
 impl Layout {

@@ -14,6 +14,7 @@ use fondaco_core::{
     Code, Error, Result,
     participant::{Participant, Slug},
 };
+use fondaco_store::Memberships;
 use std::{
     fs::OpenOptions,
     io::Write,
@@ -113,7 +114,7 @@ async fn people(app: &App, options: &InitOptions, config_file: PathBuf) -> Resul
     let first = NewParticipant { slug: options.participant.clone(), name: options.name.clone(), country: options.country.clone() };
     let participant = app.participant_add(first, None).await?;
     let password = random_text::<12>(&*app.entropy);
-    app.user_add(FIRST_LOGIN, "Administrator", &password, true, Vec::new(), None).await?;
+    app.user_add(FIRST_LOGIN, "Administrator", &password, true, Memberships::default(), None).await?;
     let Once::Done((_, token)) = app.token_create("made by init", None, true, None).await? else {
         return Err(Error::internal_failure("a token without a key cannot be a repetition"));
     };

@@ -52,6 +52,6 @@ pub use tx::{
     products::ProductFilter,
     sessions::SessionRow,
     usage::{Taken, Usage, UsageKey, UsagePlace, UsageRecord},
-    users::UserRow,
+    users::{Memberships, UserRow},
 };
 pub use watch::Watch;

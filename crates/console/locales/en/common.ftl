@@ -9,6 +9,7 @@ common-skip = Skip to content
 common-participant = Participant:
 common-signed-in = Signed in as
 common-sign-out = Sign out
+common-audits = You read this participant as an auditor: you see everything, and change nothing.
 common-menu = Main
 common-room-home = Overview
 common-room-publish = Publish

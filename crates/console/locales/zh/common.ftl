@@ -14,6 +14,7 @@ common-skip = 跳到正文
 common-participant = 参与方：
 common-signed-in = 当前用户：
 common-sign-out = 退出登录
+common-audits = 您以审计员身份查看此参与方：可读取全部内容，不可更改。
 common-menu = 主导航
 common-room-home = 概览
 common-room-publish = 发布

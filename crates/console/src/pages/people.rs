@@ -1,9 +1,9 @@
 //! `GET /p/{slug}/people`: one's own password, and for those who run the node everybody who can sign in.
 //!
 //! `POST …/people/password` (`old`, `new`) changes one's own password. For those who run the node: `POST …/people`
-//! (`login`, `name`, `participants`, `access`) adds somebody, `POST …/people/{id}` changes them (the same fields but
-//! `login`), `…/{id}/password` gives them a new password, `…/{id}/remove` removes them. `participants` are slugs apart
-//! by spaces, `access` is `member` or `admin`.
+//! (`login`, `name`, `participants`, `audits`, `access`) adds somebody, `POST …/people/{id}` changes them (the same fields but
+//! `login`), `…/{id}/password` gives them a new password, `…/{id}/remove` removes them. `participants` and
+//! `audits` (whom they only read, as an auditor) are slugs apart by spaces, `access` is `member` or `admin`.
 
 use askama::Template;
 
@@ -23,6 +23,8 @@ pub struct PersonRow {
     pub admin: bool,
     /// The participants they may act for, by slug, apart by spaces.
     pub participants: String,
+    /// The participants they audit, by slug, apart by spaces.
+    pub audits: String,
     /// Whether it is the reader.
     pub me: bool,
     /// When they were added.
@@ -47,6 +49,8 @@ pub struct PersonTyped {
     pub name: String,
     /// The participants they may act for.
     pub participants: String,
+    /// The participants they audit.
+    pub audits: String,
 }
 
 /// The page.
@@ -112,11 +116,12 @@ mod tests {
         page.password_problem = Some(Text::plain(HOSTILE));
         page.problem = Some(Text::plain(HOSTILE));
         page.created = Some(NewPassword { login: HOSTILE.into(), secret: HOSTILE.into() });
-        page.typed = PersonTyped { login: HOSTILE.into(), name: HOSTILE.into(), participants: HOSTILE.into() };
+        page.typed = PersonTyped { login: HOSTILE.into(), name: HOSTILE.into(), participants: HOSTILE.into(), audits: HOSTILE.into() };
         if let Some(person) = page.people.as_mut().and_then(|people| people.first_mut()) {
             person.login = HOSTILE.into();
             person.name = HOSTILE.into();
             person.participants = HOSTILE.into();
+            person.audits = HOSTILE.into();
         }
         render_hostile(&page);
     }

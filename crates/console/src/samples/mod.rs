@@ -46,6 +46,7 @@ pub fn layout(path: &str) -> Layout {
         version: "0.1.0".into(),
         now: when("14:03:27"),
         waiting: Count(1),
+        audits: false,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use fondaco_core::{Error, Result, participant::Slug};
-use fondaco_store::UserRow;
+use fondaco_store::{Memberships, UserRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,18 +20,26 @@ pub struct UserBody {
     admin: bool,
     /// Participants they may act for; an administrator acts for all.
     participants: Vec<String>,
+    /// Participants of which they read everything as an auditor, and change nothing.
+    audits: Vec<String>,
     /// Only in the answer that made them, and only when the node chose it.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
 }
 
-fn body(user: &UserRow, participants: &[Slug]) -> UserBody {
+fn slugs(all: &[String]) -> Result<Vec<Slug>> {
+    all.iter().map(|s| Slug::parse(s)).collect()
+}
+
+fn body(user: &UserRow, of: &Memberships) -> UserBody {
+    let named = |slugs: &[Slug]| slugs.iter().map(ToString::to_string).collect();
     UserBody {
         id: user.id.to_string(),
         login: user.login.clone(),
         name: user.name.clone(),
         admin: user.admin,
-        participants: participants.iter().map(ToString::to_string).collect(),
+        participants: named(&of.acts_for),
+        audits: named(&of.audits),
         password: None,
     }
 }
@@ -56,6 +64,9 @@ pub struct NewUserBody {
     admin: bool,
     #[serde(default)]
     participants: Vec<String>,
+    /// Participants of which they read everything as an auditor, and change nothing.
+    #[serde(default)]
+    audits: Vec<String>,
 }
 
 /// List people.
@@ -63,7 +74,7 @@ pub struct NewUserBody {
 pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Json<UsersBody>> {
     caller.whole_node()?;
     let users = app.users().await?;
-    Ok(Json(UsersBody { users: users.iter().map(|(user, participants)| body(user, participants)).collect() }))
+    Ok(Json(UsersBody { users: users.iter().map(|(user, of)| body(user, of)).collect() }))
 }
 
 /// Add a person.
@@ -77,18 +88,18 @@ pub async fn add(
 ) -> ApiResult<(StatusCode, Json<UserBody>)> {
     caller.whole_node()?;
     let key = key.key(&caller, "users.add", &new)?;
-    let participants = new.participants.iter().map(|s| Slug::parse(s)).collect::<Result<Vec<_>>>()?;
+    let of = Memberships { acts_for: slugs(&new.participants)?, audits: slugs(&new.audits)? };
     let chosen = new.password.is_none().then(|| app.password_chosen());
     let secret = new.password.as_deref().or(chosen.as_deref()).unwrap_or_default();
-    match app.user_add(&new.login, &new.name, secret, new.admin, participants.clone(), key).await? {
-        Once::Done(user) => Ok((StatusCode::CREATED, Json(UserBody { password: chosen, ..body(&user, &participants) }))),
+    match app.user_add(&new.login, &new.name, secret, new.admin, of.clone(), key).await? {
+        Once::Done(user) => Ok((StatusCode::CREATED, Json(UserBody { password: chosen, ..body(&user, &of) }))),
         Once::Before(login) => {
             let found = app
                 .store
                 .read("user.get", move |tx| -> Result<_> {
                     let Some(user) = tx.user_by_login(&login)? else { return Ok(None) };
-                    let participants = tx.memberships(&user.id)?;
-                    Ok(Some(body(&user, &participants)))
+                    let of = tx.memberships(&user.id)?;
+                    Ok(Some(body(&user, &of)))
                 })
                 .await?;
             Ok((StatusCode::CREATED, Json(found.ok_or_else(|| Error::not_found("The person"))?)))
@@ -104,9 +115,12 @@ pub struct UserChangeBody {
     name: Option<String>,
     #[serde(default)]
     admin: Option<bool>,
-    /// All the participants they may act for.
+    /// All the participants they may act for; they audit none of these any more.
     #[serde(default)]
     participants: Option<Vec<String>>,
+    /// All the participants they audit; they act for none of these any more.
+    #[serde(default)]
+    audits: Option<Vec<String>>,
 }
 
 /// Change a person. The last administrator stays one.
@@ -120,9 +134,10 @@ pub async fn change(
 ) -> ApiResult<Json<UserBody>> {
     caller.whole_node()?;
     let user = app.user_by_login(path.get("login")).await?;
-    let participants = change.participants.map(|all| all.iter().map(|s| Slug::parse(s)).collect::<Result<Vec<_>>>()).transpose()?;
-    let (user, participants) = app.user_change(&user.id, UserChange { name: change.name, admin: change.admin, participants }).await?;
-    Ok(Json(body(&user, &participants)))
+    let participants = change.participants.as_deref().map(slugs).transpose()?;
+    let audits = change.audits.as_deref().map(slugs).transpose()?;
+    let (user, of) = app.user_change(&user.id, UserChange { name: change.name, admin: change.admin, participants, audits }).await?;
+    Ok(Json(body(&user, &of)))
 }
 
 /// Remove a person and end their sessions. The last administrator stays.
@@ -157,6 +172,6 @@ pub async fn set_password(
     let user = app.user_by_login(path.get("login")).await?;
     let chosen = new.password.is_none().then(|| app.password_chosen());
     app.user_set_password(&user.id, new.password.as_deref().or(chosen.as_deref()).unwrap_or_default()).await?;
-    let (user, participants) = app.user_change(&user.id, UserChange::default()).await?;
-    Ok(Json(UserBody { password: chosen, ..body(&user, &participants) }))
+    let (user, of) = app.user_change(&user.id, UserChange::default()).await?;
+    Ok(Json(UserBody { password: chosen, ..body(&user, &of) }))
 }

@@ -15,7 +15,7 @@ use fondaco_core::{
     participant::Slug,
     time::Micros,
 };
-use fondaco_store::{ApiTokenRow, LoginAttempt, SessionRow, Tx, UserRow};
+use fondaco_store::{ApiTokenRow, LoginAttempt, Memberships, SessionRow, Tx, UserRow};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -40,10 +40,38 @@ pub struct SignedIn {
 pub struct Person {
     /// Who.
     pub user: UserRow,
-    /// The participants they may act for, all of them for an administrator.
+    /// The participants whose rooms they may enter, all of them for an administrator.
     pub participants: Vec<Slug>,
+    /// Those of them in which they read as an auditor, and change nothing.
+    pub audits: Vec<Slug>,
     /// Their session's CSRF token.
     pub csrf: String,
+}
+
+/// Refuses participants that somebody would both act for and audit: an auditor decides nothing of what they check.
+///
+/// # Errors
+/// [`Code::Invalid`].
+pub fn check(of: &Memberships) -> Result<()> {
+    match of.acts_for.iter().find(|slug| of.audits.contains(slug)) {
+        Some(slug) => Err(Error::invalid(format!("Nobody both acts for a participant and audits it: \"{slug}\"."))),
+        None => Ok(()),
+    }
+}
+
+/// Lets a person act for participants, and audit others.
+///
+/// # Errors
+/// [`Code::NotFound`] for a participant that does not exist.
+pub fn join(tx: &mut Tx, id: &UserId, of: &Memberships) -> Result<()> {
+    let acts_for = of.acts_for.iter().map(|slug| (slug, false));
+    for (slug, auditor) in acts_for.chain(of.audits.iter().map(|slug| (slug, true))) {
+        if tx.participant_get(slug)?.is_none() {
+            return Err(Error::not_found(format!("The participant {slug}")));
+        }
+        tx.membership_set(id, slug, auditor)?;
+    }
+    Ok(())
 }
 
 /// What a program may do.
@@ -71,9 +99,10 @@ impl App {
         name: &str,
         secret: &str,
         admin: bool,
-        participants: Vec<Slug>,
+        of: Memberships,
         key: Option<Key>,
     ) -> Result<Once<UserRow>> {
+        check(&of)?;
         let login = login.trim().to_lowercase();
         if login.is_empty() || login.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(Error::invalid("A login is a name or mail address without spaces."));
@@ -98,14 +127,9 @@ impl App {
                         return Err(Error::new(Code::Conflict, format!("The login \"{}\" exists already.", user.login)));
                     }
                     tx.user_insert(&user)?;
-                    let detail = json!({"login": user.login, "admin": user.admin, "participants": participants});
+                    let detail = json!({"login": user.login, "admin": user.admin, "participants": of.acts_for, "audits": of.audits});
                     app.note_administration(tx, None, "user-added", user.id.as_str(), &detail)?;
-                    for slug in participants {
-                        if tx.participant_get(&slug)?.is_none() {
-                            return Err(Error::not_found(format!("The participant {slug}")));
-                        }
-                        tx.membership_set(&user.id, &slug)?;
-                    }
+                    join(tx, &user.id, &of)?;
                     Ok(user)
                 };
                 once(tx, key.as_ref(), add, |u| u.login.clone())
@@ -171,12 +195,14 @@ impl App {
             .read("session.get", move |tx| -> Result<_> {
                 let Some(row) = tx.session_get(&hash, now)? else { return Ok(None) };
                 let Some(user) = tx.user_get(&row.user)? else { return Ok(None) };
-                let participants = if user.admin {
-                    tx.participant_list(None, PARTICIPANTS_SHOWN)?.into_iter().map(|p| p.slug).collect()
+                let (participants, audits) = if user.admin {
+                    (tx.participant_list(None, PARTICIPANTS_SHOWN)?.into_iter().map(|p| p.slug).collect(), Vec::new())
                 } else {
-                    tx.memberships(&user.id)?
+                    let Memberships { mut acts_for, audits } = tx.memberships(&user.id)?;
+                    acts_for.extend(audits.iter().cloned());
+                    (acts_for, audits)
                 };
-                Ok(Some(Person { user, participants, csrf: row.csrf }))
+                Ok(Some(Person { user, participants, audits, csrf: row.csrf }))
             })
             .await
     }

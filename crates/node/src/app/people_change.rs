@@ -5,7 +5,7 @@
 
 use super::{
     App, bounded,
-    people::{LOGIN_ATTEMPTS_MAX, LOGIN_WINDOW, Person},
+    people::{self, LOGIN_ATTEMPTS_MAX, LOGIN_WINDOW, Person},
 };
 use crate::{
     identity::{password::PASSWORD_MAX_BYTES, session},
@@ -16,7 +16,7 @@ use fondaco_core::{
     ids::UserId,
     participant::{NAME_MAX_CHARS, Slug},
 };
-use fondaco_store::{LoginAttempt, Tx, UserRow};
+use fondaco_store::{LoginAttempt, Memberships, Tx, UserRow};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -32,12 +32,29 @@ pub struct UserChange {
     pub name: Option<String>,
     /// Whether they run the node.
     pub admin: Option<bool>,
-    /// All the participants they may act for.
+    /// All the participants they may act for; they audit none of these any more.
     pub participants: Option<Vec<Slug>>,
+    /// All the participants they audit; they act for none of these any more.
+    pub audits: Option<Vec<Slug>>,
 }
 
-/// Somebody who can sign in, and the participants they may act for.
-pub type Account = (UserRow, Vec<Slug>);
+impl UserChange {
+    /// Somebody's participants after it; `None` when it is not about them. Who is named in one list leaves the other.
+    fn memberships(&self, before: Memberships) -> Option<Memberships> {
+        let without = |all: Vec<Slug>, named: &Option<Vec<Slug>>| -> Vec<Slug> {
+            all.into_iter().filter(|slug| named.as_ref().is_none_or(|named| !named.contains(slug))).collect()
+        };
+        match (self.participants.clone(), self.audits.clone()) {
+            (None, None) => None,
+            (Some(acts_for), Some(audits)) => Some(Memberships { acts_for, audits }),
+            (Some(acts_for), None) => Some(Memberships { audits: without(before.audits, &self.participants), acts_for }),
+            (None, Some(audits)) => Some(Memberships { acts_for: without(before.acts_for, &self.audits), audits }),
+        }
+    }
+}
+
+/// Somebody who can sign in, and their participants.
+pub type Account = (UserRow, Memberships);
 
 /// Refuses what would leave the node without an administrator.
 fn keep_an_admin(tx: &mut Tx, id: &UserId) -> Result<()> {
@@ -50,8 +67,8 @@ fn keep_an_admin(tx: &mut Tx, id: &UserId) -> Result<()> {
 
 fn account(tx: &mut Tx, id: &UserId) -> Result<Account> {
     let user = tx.user_get(id)?.ok_or_else(|| Error::not_found("The person"))?;
-    let participants = tx.memberships(id)?;
-    Ok((user, participants))
+    let memberships = tx.memberships(id)?;
+    Ok((user, memberships))
 }
 
 impl App {
@@ -95,19 +112,17 @@ impl App {
                 if change.admin == Some(false) {
                     keep_an_admin(tx, &id)?;
                 }
-                let (user, _) = account(tx, &id)?;
+                let (user, before) = account(tx, &id)?;
+                let memberships = change.memberships(before);
                 let name = change.name.map_or(user.name, |name| name.trim().to_owned());
                 tx.user_update(&id, &name, change.admin.unwrap_or(user.admin))?;
-                let detail = json!({"login": user.login, "admin": change.admin, "participants": change.participants});
+                let detail =
+                    json!({"login": user.login, "admin": change.admin, "participants": change.participants, "audits": change.audits});
                 app.note_administration(tx, None, "user-changed", id.as_str(), &detail)?;
-                if let Some(participants) = change.participants {
+                if let Some(memberships) = memberships {
+                    people::check(&memberships)?;
                     tx.memberships_clear(&id)?;
-                    for slug in participants {
-                        if tx.participant_get(&slug)?.is_none() {
-                            return Err(Error::not_found(format!("The participant {slug}")));
-                        }
-                        tx.membership_set(&id, &slug)?;
-                    }
+                    people::join(tx, &id, &memberships)?;
                 }
                 account(tx, &id)
             })
@@ -173,5 +188,30 @@ impl App {
                 app.note_administration(tx, None, "password-set", id.as_str(), &json!({}))
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slugs(all: &[&str]) -> Vec<Slug> {
+        all.iter().map(|s| Slug::parse(s).expect("a slug")).collect()
+    }
+
+    #[test]
+    fn who_is_named_in_one_list_leaves_the_other() {
+        let before = || Memberships { acts_for: slugs(&["acme", "beta"]), audits: slugs(&["gamma"]) };
+        let change = |participants: Option<&[&str]>, audits: Option<&[&str]>| {
+            let change = UserChange { participants: participants.map(slugs), audits: audits.map(slugs), ..UserChange::default() };
+            change.memberships(before())
+        };
+        assert_eq!(change(None, None), None);
+        assert_eq!(change(None, Some(&["acme"])), Some(Memberships { acts_for: slugs(&["beta"]), audits: slugs(&["acme"]) }));
+        assert_eq!(change(Some(&["gamma"]), None), Some(Memberships { acts_for: slugs(&["gamma"]), audits: slugs(&[]) }));
+        assert_eq!(change(Some(&[]), None), Some(Memberships { acts_for: slugs(&[]), audits: slugs(&["gamma"]) }));
+        let both = change(Some(&["acme"]), Some(&["acme"])).expect("a change");
+        assert!(people::check(&both).is_err(), "an auditor decides nothing");
+        assert!(people::check(&before()).is_ok());
     }
 }

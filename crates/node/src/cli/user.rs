@@ -20,6 +20,7 @@ pub(super) enum Command {
     /// Add a person; a password is generated and shown once, unless you give one
     #[command(after_long_help = "Examples:
   fondaco --dir mynode user add mei --name \"Mei Lin\" --participant acme
+  fondaco --dir mynode user add hua --name \"Hua Chen\" --auditor acme
   pass show fondaco | fondaco --dir mynode user add mei --participant acme --password-stdin")]
     Add {
         /// What they sign in with
@@ -30,6 +31,9 @@ pub(super) enum Command {
         /// A participant they act for; may be given several times
         #[arg(long = "participant", value_name = "SLUG")]
         participants: Vec<String>,
+        /// A participant of which they read everything as an auditor, and change nothing; may be given several times
+        #[arg(long = "auditor", value_name = "SLUG")]
+        audits: Vec<String>,
         /// May do everything on this node, for every participant
         #[arg(long)]
         admin: bool,
@@ -49,6 +53,9 @@ pub(super) enum Command {
         /// A participant they act for, instead of those before; may be given several times
         #[arg(long = "participant", value_name = "SLUG")]
         participants: Vec<String>,
+        /// A participant that they audit, instead of those before; may be given several times
+        #[arg(long = "auditor", value_name = "SLUG")]
+        audits: Vec<String>,
         /// Whether they may do everything on this node
         #[arg(long, value_name = "YES")]
         admin: Option<bool>,
@@ -80,8 +87,8 @@ pub(super) enum Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
     let node = context.node()?;
     match command {
-        Command::Add { login, name, participants, admin, password_stdin } => {
-            let mut body = json!({"login": login, "admin": admin, "participants": participants});
+        Command::Add { login, name, participants, audits, admin, password_stdin } => {
+            let mut body = json!({"login": login, "admin": admin, "participants": participants, "audits": audits});
             if let Some(name) = name {
                 body["name"] = name.into();
             }
@@ -92,7 +99,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let text = one(&made);
             Ok(Answer::new(made, text))
         }
-        Command::Change { login, name, participants, admin } => {
+        Command::Change { login, name, participants, audits, admin } => {
             let mut body = json!({});
             if let Some(name) = name {
                 body["name"] = name.into();
@@ -102,6 +109,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             }
             if !participants.is_empty() {
                 body["participants"] = participants.into();
+            }
+            if !audits.is_empty() {
+                body["audits"] = audits.into();
             }
             let changed = node.change(&["users", &login], &body).await?;
             let text = one(&changed);
@@ -123,9 +133,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
         }
         Command::List => {
             let found = node.list(&["users"], &[], "users").await?;
-            let mut table = Table::new(&["LOGIN", "NAME", "ADMIN", "PARTICIPANTS"], &[]);
+            let mut table = Table::new(&["LOGIN", "NAME", "ADMIN", "PARTICIPANTS", "AUDITS"], &[]);
             for u in &found.items {
-                table.row([text(u, "login"), text(u, "name"), yes(u), &texts(u, "participants").join(", ")]);
+                table.row([
+                    text(u, "login"),
+                    text(u, "name"),
+                    yes(u),
+                    &texts(u, "participants").join(", "),
+                    &texts(u, "audits").join(", "),
+                ]);
             }
             let text = table.render("Nobody can sign in yet. Add a person with: fondaco user add LOGIN");
             Ok(list_answer("users", found, text))
@@ -145,6 +161,7 @@ fn one(user: &Value) -> String {
         .add("Password", if password.is_empty() { String::new() } else { format!("{password}   (shown only now)") })
         .add("Admin", yes(user))
         .add("Acts for", texts(user, "participants").join(", "))
+        .add("Audits", texts(user, "audits").join(", "))
         .render()
 }
 

@@ -116,7 +116,7 @@ async fn page(app: &App, room: &Room, id: &str) -> Result<AgreementPage> {
         document_json: shape::pretty(&a.agreement.document),
         negotiation_id: Some(a.negotiation_id.to_string()),
         payment: payment(a),
-        access: access(app, room, &view, state).await,
+        access: if room.audits { Access::None } else { access(app, room, &view, state).await },
         // Reads are counted where they happen, at the provider.
         uses: provider.then_some(uses),
         transfers: transfers.iter().map(|t| shape::transfer_row(room, &names, t)).collect(),
@@ -136,11 +136,11 @@ async fn page(app: &App, room: &Room, id: &str) -> Result<AgreementPage> {
             .map(|s| (shape::party(room, &names, &s.signer), agreement_signatures::is_valid(s, &a.agreement)))
             .collect(),
         events,
-        has_preview: provider && *is_table,
-        can_end: !over && terms.notice.is_some() && life.notice.is_none(),
-        can_stop: provider && !over && life.stop.is_none(),
-        can_resume: provider && !over && life.stop.is_some(),
-        can_renew: !provider && life.renewed_by.is_none(),
+        has_preview: !room.audits && provider && *is_table,
+        can_end: !room.audits && !over && terms.notice.is_some() && life.notice.is_none(),
+        can_stop: !room.audits && provider && !over && life.stop.is_none(),
+        can_resume: !room.audits && provider && !over && life.stop.is_some(),
+        can_renew: !room.audits && !provider && life.renewed_by.is_none(),
         layout: room.layout.clone(),
     })
 }

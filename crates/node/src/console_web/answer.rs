@@ -113,6 +113,7 @@ pub fn bare_layout(app: &App, request: &Request) -> Layout {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now: words::when(app.now()),
         waiting: Count(0),
+        audits: false,
     }
 }
 

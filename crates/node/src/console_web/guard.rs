@@ -50,6 +50,8 @@ pub struct SignedIn {
 pub struct Room {
     /// The participant in the address, which the person may act for.
     pub participant: Participant,
+    /// Whether they only read it, as an auditor.
+    pub audits: bool,
     /// What stands around the page.
     pub layout: Layout,
 }
@@ -127,6 +129,16 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
     }
 }
 
+/// Keeps auditors out of what changes something, uses something, or hands out what opens access: a layer of the routes
+/// that are for members.
+pub async fn members_only(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Room>().is_some_and(|room| room.audits) {
+        let words = "You read this participant as an auditor: you see everything, and change nothing. Nothing was done.";
+        return Failure(Error::new(Code::Forbidden, words)).into_response();
+    }
+    next.run(request).await
+}
+
 enum Admitted {
     In { request: Request, signed_in: Box<SignedIn>, notice_shown: bool },
     SignInFirst(String),
@@ -155,7 +167,7 @@ async fn admit(app: &App, mut request: Request) -> Result<Admitted> {
     }
     layout.flash = notice.map(Notice::flash);
     if let Some(participant) = acting.current.clone() {
-        request.extensions_mut().insert(Room { participant, layout: layout.clone() });
+        request.extensions_mut().insert(Room { participant, audits: layout.audits, layout: layout.clone() });
     }
     let signed_in = SignedIn { person, session, acting, layout };
     request.extensions_mut().insert(signed_in.clone());
@@ -304,6 +316,7 @@ fn layout(app: &App, request: &Request, person: &Person, acting: &Acting) -> Lay
         participants,
         csrf: person.csrf.clone(),
         waiting: Count(acting.waiting),
+        audits: acting.current.as_ref().is_some_and(|current| person.audits.contains(&current.slug)),
         ..answer::bare_layout(app, request)
     }
 }

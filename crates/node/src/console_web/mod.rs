@@ -60,20 +60,34 @@ pub struct Route {
     pub method: Method,
     /// The path, with `{…}` for its parameters.
     pub path: &'static str,
+    /// Whether auditors reach it: it changes nothing, uses nothing and hands out nothing that opens access.
+    pub audited: bool,
     handler: MethodRouter<App>,
 }
 
 fn page<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::GET, path, handler: get(handler) }
+    Route { method: Method::GET, path, audited: true, handler: get(handler) }
 }
 
 fn action<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::POST, path, handler: post(handler) }
+    Route { method: Method::POST, path, audited: false, handler: post(handler) }
 }
 
 /// A file sent by a script. Its token is in the header `x-csrf-token`.
 fn upload<H: Handler<T, App>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { method: Method::PUT, path, handler: put(handler) }
+    Route { method: Method::PUT, path, audited: false, handler: put(handler) }
+}
+
+impl Route {
+    /// A page that shows or opens the data itself: for members alone.
+    fn for_members(self) -> Self {
+        Self { audited: false, ..self }
+    }
+
+    /// An action about oneself alone, which auditors have too.
+    fn for_everybody(self) -> Self {
+        Self { audited: true, ..self }
+    }
 }
 
 /// What anybody reaches: the way in, the files of its page and its language.
@@ -90,7 +104,7 @@ pub fn open_routes() -> Vec<Route> {
 pub fn room_routes() -> Vec<Route> {
     vec![
         page("/", home::start),
-        action("/logout", login::sign_out),
+        action("/logout", login::sign_out).for_everybody(),
         page("/p/{slug}", home::overview),
         page("/p/{slug}/waiting", waiting::list),
         page("/p/{slug}/publish", publish::list),
@@ -108,7 +122,7 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/publish/{id}/terms", publish::terms::save_form),
         page("/p/{slug}/publish/{id}/review", publish::review::show),
         action("/p/{slug}/publish/{id}/review", publish::review::publish),
-        page("/p/{slug}/publish/{id}/preview", first_rows::of_publication),
+        page("/p/{slug}/publish/{id}/preview", first_rows::of_publication).for_members(),
         page("/p/{slug}/products", products::list),
         page("/p/{slug}/products/{id}", products::show),
         action("/p/{slug}/products/{id}/withdraw", products::withdraw),
@@ -116,7 +130,7 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/rules", rules::save),
         page("/p/{slug}/offers/{id}/rules", rules::show_offer),
         action("/p/{slug}/offers/{id}/rules", rules::save_offer),
-        page("/p/{slug}/offers/{id}/preview", first_rows::of_offer),
+        page("/p/{slug}/offers/{id}/preview", first_rows::of_offer).for_members(),
         page("/p/{slug}/peers", peers::list),
         action("/p/{slug}/peers", peers::add),
         page("/p/{slug}/peers/{id}", peers::show),
@@ -145,10 +159,10 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/agreements/{id}/renew", agreements::renew),
         action("/p/{slug}/products/{id}/stop", products::stop),
         action("/p/{slug}/products/{id}/resume", products::resume),
-        page("/p/{slug}/agreements/{id}/preview", first_rows::of_agreement),
+        page("/p/{slug}/agreements/{id}/preview", first_rows::of_agreement).for_members(),
         page("/p/{slug}/agreements/{id}/document", agreements::document),
-        page("/p/{slug}/agreements/{id}/profile", agreements::profile),
-        page("/p/{slug}/agreements/{id}/files", agreements::files),
+        page("/p/{slug}/agreements/{id}/profile", agreements::profile).for_members(),
+        page("/p/{slug}/agreements/{id}/files", agreements::files).for_members(),
         page("/p/{slug}/transfers", transfers::list),
         page("/p/{slug}/transfers/{id}", transfers::show),
         action("/p/{slug}/transfers/{id}/start", transfers::start),
@@ -164,7 +178,7 @@ pub fn room_routes() -> Vec<Route> {
         action("/p/{slug}/connections/{id}/remove", connections::remove),
         page("/p/{slug}/people", people::list),
         action("/p/{slug}/people", people::add),
-        action("/p/{slug}/people/password", people::own_password),
+        action("/p/{slug}/people/password", people::own_password).for_everybody(),
         action("/p/{slug}/people/{id}", people::change),
         action("/p/{slug}/people/{id}/password", people::reset),
         action("/p/{slug}/people/{id}/remove", people::remove),
@@ -177,7 +191,10 @@ pub fn room_routes() -> Vec<Route> {
 }
 
 fn router_of(routes: Vec<Route>) -> Router<App> {
-    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+    routes.into_iter().fold(Router::new(), |router, route| {
+        let handler = if route.audited { route.handler } else { route.handler.route_layer(from_fn(guard::members_only)) };
+        router.route(route.path, handler)
+    })
 }
 
 /// All of the console. Its fallback is the page for what does not exist (a problem document below `/api`), so merge it

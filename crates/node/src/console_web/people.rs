@@ -18,6 +18,7 @@ use fondaco_console::{
     pages::{NewPassword, PeoplePage, PersonRow, PersonTyped},
 };
 use fondaco_core::{Code, Error, Result, ids::UserId, participant::Slug};
+use fondaco_store::Memberships;
 
 /// The page.
 pub async fn list(State(app): State<App>, room: Room, signed_in: SignedIn) -> Answer {
@@ -31,11 +32,12 @@ pub async fn add(State(app): State<App>, room: Room, signed_in: SignedIn, form: 
         login: form.get("login").unwrap_or_default().to_owned(),
         name: form.get("name").unwrap_or_default().to_owned(),
         participants: form.get("participants").unwrap_or_default().to_owned(),
+        audits: form.get("audits").unwrap_or_default().to_owned(),
     };
     let secret = app.password_chosen();
     let added = async {
-        let participants = slugs(&typed.participants)?;
-        app.user_add(&typed.login, &typed.name, &secret, is_admin(&form)?, participants, None).await
+        let of = Memberships { acts_for: slugs(&typed.participants)?, audits: slugs(&typed.audits)? };
+        app.user_add(&typed.login, &typed.name, &secret, is_admin(&form)?, of, None).await
     };
     match added.await {
         Ok(added) => {
@@ -60,6 +62,7 @@ pub async fn change(State(app): State<App>, room: Room, signed_in: SignedIn, Pat
             name: Some(form.get("name").unwrap_or_default().to_owned()),
             admin: Some(is_admin(&form)?),
             participants: Some(slugs(form.get("participants").unwrap_or_default())?),
+            audits: Some(slugs(form.get("audits").unwrap_or_default())?),
         };
         app.user_change(&UserId::from_stored(id), change).await
     };
@@ -144,13 +147,15 @@ async fn page(app: &App, room: Room, signed_in: &SignedIn) -> Result<PeoplePage>
     })
 }
 
-fn row((user, participants): &Account, me: &UserId) -> PersonRow {
+fn row((user, of): &Account, me: &UserId) -> PersonRow {
+    let named = |slugs: &[Slug]| slugs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     PersonRow {
         id: user.id.to_string(),
         login: user.login.clone(),
         name: user.name.clone(),
         admin: user.admin,
-        participants: participants.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        participants: named(&of.acts_for),
+        audits: named(&of.audits),
         me: user.id == *me,
         created: words::when(user.created_at),
     }

@@ -14,6 +14,7 @@ use fondaco_node::{
     init::{InitOptions, init},
     node::{self, RunningNode},
 };
+use fondaco_store::Memberships;
 use futures::{Stream, StreamExt as _};
 use reqwest::{Client, Method, StatusCode, header};
 use serde_json::json;
@@ -83,8 +84,14 @@ impl Node {
 
     /// Adds a person who may act for one participant.
     pub async fn add_user(&self, login: &str, password: &str, slug: &str) {
-        let of = vec![Slug::parse(slug).expect("slug")];
+        let of = Memberships { acts_for: vec![Slug::parse(slug).expect("slug")], ..Memberships::default() };
         self.running.app.user_add(login, login, password, false, of, None).await.expect("the user");
+    }
+
+    /// Adds a person who audits one participant.
+    pub async fn add_auditor(&self, login: &str, password: &str, slug: &str) {
+        let of = Memberships { audits: vec![Slug::parse(slug).expect("slug")], ..Memberships::default() };
+        self.running.app.user_add(login, login, password, false, of, None).await.expect("the auditor");
     }
 
     /// A browser in which the administrator is signed in.

@@ -128,3 +128,6 @@ CREATE TABLE evidence_usage (
     volume BIGINT NOT NULL,
     PRIMARY KEY (participant, agreement_id)
 );
+
+-- Auditors: who is a member of a participant to read everything of it, and to change and decide nothing.
+ALTER TABLE membership ADD COLUMN auditor BIGINT NOT NULL DEFAULT 0;

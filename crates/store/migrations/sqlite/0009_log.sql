@@ -128,3 +128,6 @@ CREATE TABLE evidence_usage (
     volume INTEGER NOT NULL,
     PRIMARY KEY (participant, agreement_id)
 ) STRICT;
+
+-- Auditors: who is a member of a participant to read everything of it, and to change and decide nothing.
+ALTER TABLE membership ADD COLUMN auditor INTEGER NOT NULL DEFAULT 0;

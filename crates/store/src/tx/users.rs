@@ -31,6 +31,15 @@ impl std::fmt::Debug for UserRow {
     }
 }
 
+/// The participants of a person; each stands in one of the two lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memberships {
+    /// Those they act for.
+    pub acts_for: Vec<Slug>,
+    /// Those of which they read everything as an auditor, and change nothing.
+    pub audits: Vec<Slug>,
+}
+
 statements! {
     INSERT = Same("INSERT INTO user_account (id, login, name, password_hash, admin, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
     GET = Same("SELECT id, login, name, password_hash, admin, created_at FROM user_account WHERE id = $1");
@@ -41,8 +50,8 @@ statements! {
     DELETE = Same("DELETE FROM user_account WHERE id = $1");
     LOCK_ADMINS = Same("SELECT id FROM user_account WHERE admin = 1 FOR UPDATE");
     LEAVE = Same("DELETE FROM membership WHERE user_id = $1");
-    JOIN = Same("INSERT INTO membership (user_id, participant) VALUES ($1, $2) ON CONFLICT DO NOTHING");
-    MEMBERSHIPS = Same("SELECT participant FROM membership WHERE user_id = $1 ORDER BY participant");
+    JOIN = Same("INSERT INTO membership (user_id, participant, auditor) VALUES ($1, $2, $3) ON CONFLICT (user_id, participant) DO UPDATE SET auditor = excluded.auditor");
+    MEMBERSHIPS = Same("SELECT participant, auditor FROM membership WHERE user_id = $1 ORDER BY participant");
 }
 
 fn read(row: &Row) -> Result<UserRow, StoreError> {
@@ -108,16 +117,21 @@ impl Tx {
         self.execute(LEAVE, vals![user.as_str()]).map(drop)
     }
 
-    /// Lets a person act for a participant.
+    /// Lets a person act for a participant, or only read everything of it as an auditor.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when one of them does not exist.
-    pub fn membership_set(&mut self, user: &UserId, participant: &Slug) -> Result<(), StoreError> {
-        self.execute(JOIN, vals![user.as_str(), participant.as_str()]).map(drop)
+    pub fn membership_set(&mut self, user: &UserId, participant: &Slug, auditor: bool) -> Result<(), StoreError> {
+        self.execute(JOIN, vals![user.as_str(), participant.as_str(), auditor]).map(drop)
     }
 
-    /// Whom a person acts for.
-    pub fn memberships(&mut self, user: &UserId) -> Result<Vec<Slug>, StoreError> {
-        self.list(MEMBERSHIPS, vals![user.as_str()], |row| row.parsed(0, Slug::parse))
+    /// Whom a person acts for, and whom they audit.
+    pub fn memberships(&mut self, user: &UserId) -> Result<Memberships, StoreError> {
+        let rows = self.list(MEMBERSHIPS, vals![user.as_str()], |row| Ok((row.parsed(0, Slug::parse)?, row.flag(1)?)))?;
+        let mut memberships = Memberships::default();
+        for (slug, auditor) in rows {
+            if auditor { memberships.audits.push(slug) } else { memberships.acts_for.push(slug) }
+        }
+        Ok(memberships)
     }
 }

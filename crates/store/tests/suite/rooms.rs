@@ -14,7 +14,7 @@ use fondaco_core::{
     product::{ProductKind, ProductRef, ProductState},
     time::Micros,
 };
-use fondaco_store::{NewJob, PeerDataset, PeerDatasetFilter, PeerRow, ProductSearch, SessionRow, StoreError, Tx, UserRow};
+use fondaco_store::{Memberships, NewJob, PeerDataset, PeerDatasetFilter, PeerRow, ProductSearch, SessionRow, StoreError, Tx, UserRow};
 use serde_json::json;
 
 on_both![
@@ -256,7 +256,7 @@ async fn people_go(world: World) {
             created_at: START,
         };
         tx.user_insert(&row)?;
-        tx.membership_set(&anna, &slug("acme"))?;
+        tx.membership_set(&anna, &slug("acme"), false)?;
         for hash in ["a", "b"] {
             let session = SessionRow {
                 id_hash: hash.into(),
@@ -275,7 +275,7 @@ async fn people_go(world: World) {
         assert_eq!(tx.admins_lock()?, []);
         tx.sessions_end(&anna, None)?;
         assert!(tx.user_delete(&anna)? && !tx.user_delete(&anna)?);
-        assert_eq!(tx.memberships(&anna)?, []);
+        assert_eq!(tx.memberships(&anna)?, Memberships::default());
         Ok(())
     })
     .await;

@@ -15,8 +15,8 @@ use fondaco_core::{
     time::Micros,
 };
 use fondaco_store::{
-    AgreementFilter, ApiTokenRow, KeyRow, NewEvent, PeerRow, ProcessFilter, ProductFilter, SessionRow, SignatureRow, StoreError, Tx,
-    UserRow,
+    AgreementFilter, ApiTokenRow, KeyRow, Memberships, NewEvent, PeerRow, ProcessFilter, ProductFilter, SessionRow, SignatureRow,
+    StoreError, Tx, UserRow,
 };
 use serde_json::json;
 
@@ -103,9 +103,15 @@ async fn people(world: World) {
         assert_eq!(tx.user_by_login("anna")?.map(|u| u.password_hash), Some("new".into()));
         let anna = UserId::from_stored("usr_1");
         for name in ["other", "acme", "acme"] {
-            tx.membership_set(&anna, &slug(name))?;
+            tx.membership_set(&anna, &slug(name), false)?;
         }
-        assert_eq!(tx.memberships(&anna)?, [slug("acme"), slug("other")]);
+        assert_eq!(tx.memberships(&anna)?, Memberships { acts_for: vec![slug("acme"), slug("other")], audits: vec![] });
+        tx.membership_set(&anna, &slug("acme"), true)?;
+        assert_eq!(
+            tx.memberships(&anna)?,
+            Memberships { acts_for: vec![slug("other")], audits: vec![slug("acme")] },
+            "the last word counts"
+        );
         let session = |hash: &str, secs| SessionRow {
             id_hash: hash.into(),
             user: UserId::from_stored("usr_1"),
@@ -124,7 +130,7 @@ async fn people(world: World) {
     })
     .await;
     conflict(&world, |tx| tx.user_insert(&user("usr_3", "anna"))).await;
-    conflict(&world, |tx| tx.membership_set(&UserId::from_stored("usr_1"), &slug("nobody"))).await;
+    conflict(&world, |tx| tx.membership_set(&UserId::from_stored("usr_1"), &slug("nobody"), false)).await;
 }
 
 async fn tokens(world: World) {
