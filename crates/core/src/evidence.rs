@@ -13,6 +13,7 @@
 //!   the same in the logs of both parties; any other document carries a salt of its own as a member, because a short one
 //!   could be guessed from its hash.
 
+pub mod complete;
 mod kind;
 
 pub use kind::Kind;

@@ -26,6 +26,10 @@ const SECRET_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 pub const CATALOG_SERVICE: &str = "CatalogService";
 /// The service whose endpoint is the version document: `…/.well-known/dspace-version`.
 pub const DATA_SERVICE: &str = "DataService";
+/// The service whose endpoint is the transparency log of the participant's node (C2SP tlog-tiles). Ours.
+pub const LOG_SERVICE: &str = "TransparencyLog";
+/// Longest key of a log: its name, which is an address, and some bytes.
+const VKEY_MAX_CHARS: usize = 1_024;
 
 /// A DID document.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,6 +68,8 @@ pub struct Service {
     pub service_type: String,
     /// Its address.
     pub service_endpoint: String,
+    /// Of [`LOG_SERVICE`]: the log's public key, as verifiers take it (C2SP signed-note).
+    pub vkey: Option<String>,
 }
 
 impl DidDocument {
@@ -89,6 +95,8 @@ impl DidDocument {
                     id: out.absolute(&service.id("id")?),
                     service_type: service.text("type", NAME_MAX_CHARS)?,
                     service_endpoint: service.text("serviceEndpoint", URL_MAX_CHARS)?,
+                    // A member of ours: whoever uses another meaning of it is no reason to refuse the document.
+                    vkey: service.get("vkey").and_then(Value::as_str).filter(|key| key.len() <= VKEY_MAX_CHARS).map(str::to_owned),
                 });
             }
         }
@@ -108,8 +116,14 @@ impl DidDocument {
             .iter()
             .map(|m| json!({"id": m.id, "type": m.method_type, "controller": m.controller, "publicKeyJwk": public_part(&m.public_key_jwk)}))
             .collect();
-        let services: Vec<Value> =
-            self.services.iter().map(|s| json!({"id": s.id, "type": s.service_type, "serviceEndpoint": s.service_endpoint})).collect();
+        let service = |s: &Service| {
+            let mut service = json!({"id": s.id, "type": s.service_type, "serviceEndpoint": s.service_endpoint});
+            if let Some(vkey) = &s.vkey {
+                service["vkey"] = vkey.as_str().into();
+            }
+            service
+        };
+        let services: Vec<Value> = self.services.iter().map(service).collect();
         json!({
             "@context": contexts,
             "id": self.id,
@@ -218,11 +232,19 @@ mod tests {
                     id: format!("{did}#catalog"),
                     service_type: CATALOG_SERVICE.to_owned(),
                     service_endpoint: "http://127.0.0.1:7400/p/acme/dsp/2025-1/catalog".to_owned(),
+                    vkey: None,
                 },
                 Service {
                     id: format!("{did}#dsp"),
                     service_type: DATA_SERVICE.to_owned(),
                     service_endpoint: "http://127.0.0.1:7400/.well-known/dspace-version".to_owned(),
+                    vkey: None,
+                },
+                Service {
+                    id: format!("{did}#log"),
+                    service_type: LOG_SERVICE.to_owned(),
+                    service_endpoint: "http://127.0.0.1:7400/log".to_owned(),
+                    vkey: Some("127.0.0.1:7400/log+01020304+AQ".to_owned()),
                 },
             ],
         }
@@ -254,6 +276,12 @@ mod tests {
         assert_eq!(read.verification_methods[0].controller, "did:web:x");
         assert_eq!(read.verification_methods[1].public_key_jwk, Value::Null);
         assert_eq!(read.services.len(), 1);
+        let mut keyed = foreign.clone();
+        for (vkey, read) in [(json!("k"), Some("k".to_owned())), (json!(7), None), (json!("x".repeat(VKEY_MAX_CHARS + 1)), None)] {
+            keyed["service"][2]["vkey"] = vkey;
+            let document = DidDocument::parse(keyed.to_string().as_bytes()).expect("read");
+            assert_eq!(document.services[0].vkey, read);
+        }
     }
 
     #[test]

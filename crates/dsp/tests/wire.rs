@@ -149,6 +149,7 @@ fn the_catalogue_service_of_a_did_document_is_valid() {
         id: "did:web:p.example#catalog".to_owned(),
         service_type: CATALOG_SERVICE.to_owned(),
         service_endpoint: "https://p.example/p/acme/dsp/2025-1/catalog".to_owned(),
+        vkey: None,
     };
     let printed = DidDocument { id: "did:web:p.example".to_owned(), services: vec![service], ..DidDocument::default() }.to_json();
     let mut entry = printed["service"][0].clone();

@@ -45,6 +45,7 @@ pub use tx::{
     login::LoginAttempt,
     negotiations::ProcessFilter,
     peer_datasets::{FacetCount, PeerDataset, PeerDatasetFilter},
+    peer_logs::PeerLogRow,
     peers::PeerRow,
     process_counts::ProcessCounts,
     product_files::ProductFile,

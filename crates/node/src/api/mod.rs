@@ -4,6 +4,7 @@
 //! reading or for writing.
 
 mod agreements;
+mod audit;
 mod auth;
 mod catalog;
 mod connections;
@@ -113,6 +114,9 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(transfers::show))
         .routes(routes!(transfers::act))
         .routes(routes!(evidence::list))
+        .routes(routes!(audit::check))
+        .routes(routes!(audit::trust))
+        .routes(routes!(audit::timeline))
         .routes(routes!(evidence::show))
         .routes(routes!(evidence::bundle))
         .routes(routes!(evidence::list_of_node))

@@ -9,6 +9,7 @@ pub mod agreement_life;
 pub mod agreement_renewal;
 pub mod agreement_signatures;
 pub mod agreements;
+pub mod audit;
 pub mod catalog;
 pub mod catalog_copies;
 pub mod catalog_places;

@@ -6,7 +6,7 @@ use super::{
     context::Context,
     failure::{Failure, Result},
     list_answer,
-    show::{Fields, Table, number, text, when},
+    show::{Fields, Table, clean, list, number, text, when},
 };
 use fondaco_core::{Code, Error, ids::EvidenceId};
 use fondaco_tlog::bundle::Bundle;
@@ -49,6 +49,30 @@ Given an agreement or another object instead of a piece of evidence, the first t
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Show the evidence of both sides of an agreement in time; the other side is asked now, and all of it is checked
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode evidence timeline agr_0190f6c2
+
+Exit status: 0 all holds, 1 something speaks against it, 2 wrong usage.")]
+    Timeline {
+        /// The agreement
+        id: String,
+    },
+    /// Check that every agreement and transfer has its leaves, and that the numbers add up
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode evidence check
+
+Exit status: 0 nothing is missing, 1 something is, 2 wrong usage.")]
+    Check,
+    /// Rely on another key of a peer's log than the one that was seen first
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode evidence trust did:web:peer.example:p:acme peer.example/log+4b6e3b6a+AQ")]
+    Trust {
+        /// The peer, by its DID
+        peer: String,
+        /// The key, as its owner told you by other means
+        key: String,
+    },
 }
 
 /// Runs the command.
@@ -90,7 +114,65 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let json = json!({"id": id, "file": path, "leafIndex": proven.index, "size": proven.checkpoint.size, "origin": proven.checkpoint.origin});
             Ok(Answer::new(json, shown))
         }
+        Command::Timeline { id } => Ok(timeline(context.participant().await?.get(&["agreements", &id, "timeline"], &[]).await?)),
+        Command::Check => Ok(checked(context.participant().await?.get(&["evidence", "check"], &[]).await?)),
+        Command::Trust { peer, key } => {
+            let kept = context.participant().await?.replace(&["evidence", "peer-log"], &json!({"peer": peer, "key": key})).await?;
+            let shown = Fields::default().add("Peer", text(&kept, "peer")).add("Log key", text(&kept, "key")).render();
+            Ok(Answer::new(kept, shown))
+        }
     }
+}
+
+/// Both sides beside each other, and what is wrong above all.
+fn timeline(found: Value) -> Answer {
+    let same = match found.get("sameAgreement").and_then(Value::as_bool) {
+        Some(true) => "both logs hold the same agreement",
+        Some(false) => "NOT the same in both logs",
+        None => "cannot be compared",
+    };
+    let shown = Fields::default()
+        .add("Agreement", text(&found, "agreementId"))
+        .add("Other side", text(&found, "peer"))
+        .add("Documents", same)
+        .add("Its log key", text(&found, "peerKey"))
+        .add("Known since", when(text(&found, "peerKeySince")))
+        .add_lines("Wrong", list(&found, "findings").iter().map(|f| text(f, "text")))
+        .render();
+    let mut table = Table::new(&["AT", "OURS", "THEIRS", "ABOUT", "LEAF", "OUTCOME"], &[]);
+    for leaf in list(&found, "leaves") {
+        let (kind, ours) = (text(leaf, "kind"), text(leaf, "side") == "ours");
+        let place = number(leaf, "leafIndex").map(|n| n.to_string()).unwrap_or_default();
+        let (own, other) = if ours { (kind, "") } else { ("", kind) };
+        table.row([&when(text(leaf, "at")), own, other, text(leaf, "object"), &place, text(leaf, "outcome")]);
+    }
+    let shown = format!("{shown}\n{}", table.render("Neither side shows any evidence."));
+    let faulty = found.get("faulty") == Some(&Value::Bool(true));
+    Answer {
+        unmet: faulty.then(|| "The evidence of this agreement does not hold, or is not whole.".to_owned()),
+        ..Answer::new(found, shown)
+    }
+}
+
+fn checked(found: Value) -> Answer {
+    let count = |key: &str| number(&found, key).unwrap_or_default().to_string();
+    let mut shown = Fields::default()
+        .add("Log since", when(text(&found, "since")))
+        .add("Agreements", count("agreements"))
+        .add("Older", if count("older") == "0" { String::new() } else { format!("{} made before the log, not in it", count("older")) })
+        .add("Leaves", count("leaves"))
+        .add("Erased", count("erased"))
+        .add("Waiting", count("waiting"))
+        .render();
+    let findings = list(&found, "findings");
+    for finding in findings {
+        shown += &format!("\n{}: {}\n  {}\n", clean(text(finding, "agreementId")), clean(text(finding, "text")), text(finding, "advice"));
+    }
+    if found.get("more") == Some(&Value::Bool(true)) {
+        shown += "\nThere are more findings than are told.\n";
+    }
+    let unmet = (!findings.is_empty()).then(|| "The evidence is not complete.".to_owned());
+    Answer { unmet, ..Answer::new(found, shown) }
 }
 
 /// The evidence that an id means.
@@ -128,4 +210,36 @@ fn one(e: &Value) -> String {
         .add("Document", erased)
         .add_lines("Document", document.lines())
         .render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_speaks_against_the_evidence_fails_the_command() {
+        let leaf = |side: &str, at: &str| json!({"side": side, "kind": "agreement", "at": at, "outcome": "verified", "leafIndex": 3});
+        let leaves = json!([leaf("ours", "2026-11-22T10:00:00Z"), leaf("theirs", "2026-11-22T10:00:01Z")]);
+        let good =
+            json!({"agreementId": "agr_1", "peer": "did:web:b", "sameAgreement": true, "leaves": leaves, "findings": [], "faulty": false});
+        let answer = timeline(good.clone());
+        assert!(answer.unmet.is_none() && answer.text.contains("both logs hold the same agreement"), "{}", answer.text);
+        let mut bad = good;
+        bad["sameAgreement"] = json!(false);
+        bad["findings"] = json!([{"name": "different", "text": "The two sides differ."}]);
+        bad["faulty"] = json!(true);
+        let answer = timeline(bad);
+        assert!(answer.unmet.is_some() && answer.text.contains("The two sides differ.") && answer.text.contains("NOT the same"));
+    }
+
+    #[test]
+    fn what_is_missing_fails_the_command_and_says_what_to_do() {
+        let whole = json!({"agreements": 2, "older": 1, "leaves": 4, "erased": 0, "waiting": 0, "findings": [], "more": false});
+        let answer = checked(whole.clone());
+        assert!(answer.unmet.is_none() && answer.text.contains("1 made before the log"), "{}", answer.text);
+        let mut missing = whole;
+        missing["findings"] = json!([{"agreementId": "agr_1", "name": "no-leaf", "text": "No leaf.", "advice": "Look at a backup."}]);
+        let answer = checked(missing);
+        assert!(answer.unmet.is_some() && answer.text.contains("agr_1: No leaf.") && answer.text.contains("Look at a backup."));
+    }
 }

@@ -8,13 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fondaco_core::Result;
-use fondaco_dsp::did::{CATALOG_SERVICE, DATA_SERVICE, DidDocument, Service, VerificationMethod};
+use fondaco_dsp::did::{CATALOG_SERVICE, DATA_SERVICE, DidDocument, LOG_SERVICE, Service, VerificationMethod};
 
 /// The document.
 pub async fn document(State(app): State<App>, Path(slug): Path<String>) -> Result<Response, ApiError> {
     let participant = app.participant(&slug).await?;
     let owner = participant.slug.clone();
-    let keys = app.store.read("key.active", move |tx| -> Result<_> { Ok(tx.keys_active(&owner)?) }).await?;
+    let (keys, log) = app.store.read("key.active", move |tx| -> Result<_> { Ok((tx.keys_active(&owner)?, tx.log_key()?)) }).await?;
     let id = participant.did.to_string();
     let methods: Vec<VerificationMethod> = keys
         .iter()
@@ -31,17 +31,18 @@ pub async fn document(State(app): State<App>, Path(slug): Path<String>) -> Resul
         id: format!("{id}#{name}"),
         service_type: kind.into(),
         service_endpoint: endpoint,
+        vkey: None,
     };
-    let document = DidDocument {
-        services: vec![
-            service("catalog", CATALOG_SERVICE, format!("{base}/dsp/{}/catalog", fondaco_dsp::VERSION)),
-            service("data", DATA_SERVICE, format!("{base}/.well-known/dspace-version")),
-        ],
-        id,
-        verification_methods: methods,
-        authentication: references.clone(),
-        assertion_method: references,
-    };
+    let mut services = vec![
+        service("catalog", CATALOG_SERVICE, format!("{base}/dsp/{}/catalog", fondaco_dsp::VERSION)),
+        service("data", DATA_SERVICE, format!("{base}/.well-known/dspace-version")),
+    ];
+    if let Some(key) = log {
+        let endpoint = format!("{}/log", app.config.public.url.as_str().trim_end_matches('/'));
+        services.push(Service { vkey: Some(key.vkey), ..service("log", LOG_SERVICE, endpoint) });
+    }
+    let document =
+        DidDocument { services, id, verification_methods: methods, authentication: references.clone(), assertion_method: references };
     let body = document.to_json().to_string();
     Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/did+json"))], body).into_response())
 }

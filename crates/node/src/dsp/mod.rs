@@ -7,6 +7,7 @@
 mod agreements;
 mod catalog;
 mod did;
+mod evidence;
 mod negotiations;
 mod refusal;
 mod transfers;
@@ -58,6 +59,7 @@ pub fn router() -> Router<App> {
         .layer(DefaultBodyLimit::max(Limits::MESSAGE.bytes));
     Router::new()
         .route("/did.json", get(did::document))
+        .route("/evidence/{agreement}", get(evidence::of_agreement))
         .route("/.well-known/dspace-version", get(version::of_participant))
         .nest("/dsp/2025-1", protocol)
 }

@@ -32,7 +32,7 @@ impl Family {
             Self::Negotiation
         } else if path.contains("/dsp/2025-1/transfers/") {
             Self::Transfer
-        } else if path.contains("/dsp/2025-1/agreements/") {
+        } else if path.contains("/dsp/2025-1/agreements/") || path.contains("/evidence/") {
             Self::Agreement
         } else {
             Self::Catalog

@@ -9,7 +9,7 @@ use fondaco_core::{
     participant::Did,
 };
 use fondaco_dsp::{
-    did::{DidDocument, VerificationMethod},
+    did::{DidDocument, LOG_SERVICE, VerificationMethod},
     limits::Limits,
 };
 
@@ -38,6 +38,8 @@ pub struct Service {
     pub types: Vec<String>,
     /// Its address, as written; to be checked before it is called.
     pub endpoint: String,
+    /// The key that it names, of a log.
+    pub vkey: Option<String>,
 }
 
 /// What a DID document says.
@@ -74,8 +76,11 @@ impl KeySet {
                 assertion: document.assertion_method.contains(&method.id),
             });
         }
-        let services =
-            document.services.into_iter().map(|s| Service { types: vec![s.service_type], endpoint: s.service_endpoint }).collect();
+        let services = document
+            .services
+            .into_iter()
+            .map(|s| Service { types: vec![s.service_type], endpoint: s.service_endpoint, vkey: s.vkey })
+            .collect();
         Ok(Self { did: did.clone(), methods, services })
     }
 
@@ -89,11 +94,19 @@ impl KeySet {
         self.services.iter().find(|s| s.types.iter().any(|t| t == service_type)).map(|s| s.endpoint.as_str())
     }
 
+    /// The key of the transparency log of its node, if it names one.
+    pub fn log_key(&self) -> Option<&str> {
+        self.services.iter().find(|s| s.types.iter().any(|t| t == LOG_SERVICE)).and_then(|s| s.vkey.as_deref())
+    }
+
     /// About how many bytes this takes in memory, for the cache's bound.
     pub fn weight(&self) -> usize {
         let methods: usize = self.methods.iter().map(|m| m.id.len() + m.jwk.x.len() + m.jwk.y.len() + 200).sum();
-        let services: usize =
-            self.services.iter().map(|s| s.endpoint.len() + s.types.iter().map(|t| t.len() + 24).sum::<usize>() + 48).sum();
+        let services: usize = self
+            .services
+            .iter()
+            .map(|s| s.endpoint.len() + s.vkey.as_ref().map_or(0, String::len) + s.types.iter().map(|t| t.len() + 24).sum::<usize>() + 48)
+            .sum();
         256 + methods + services
     }
 }
@@ -138,7 +151,7 @@ mod tests {
             "authentication": ["#one", key("#four")],
             "assertionMethod": ["did:web:a.example:p:acme#two", "did:web:b.example#one"],
             "service": [
-                {"id": "#c", "type": "CatalogService", "serviceEndpoint": "https://a.example/catalog"},
+                {"id": "#c", "type": "CatalogService", "serviceEndpoint": "https://a.example/catalog", "vkey": "of no log"},
                 {"id": "#d", "type": "DataService", "serviceEndpoint": {"uri": "https://a.example/"}},
             ],
         })
@@ -163,6 +176,11 @@ mod tests {
         assert_eq!(set.services.len(), 1);
         assert_eq!(set.endpoint("CatalogService"), Some("https://a.example/catalog"));
         assert_eq!(set.endpoint("DataService"), None);
+        assert_eq!(set.log_key(), None);
+        let mut with_log = document();
+        with_log["service"][1] =
+            json!({"id": "#l", "type": "TransparencyLog", "serviceEndpoint": "https://a.example/log", "vkey": "a key"});
+        assert_eq!(parse(&with_log).expect("document").log_key(), Some("a key"));
     }
 
     #[test]

@@ -131,3 +131,13 @@ CREATE TABLE evidence_usage (
 
 -- Auditors: who is a member of a participant to read everything of it, and to change and decide nothing.
 ALTER TABLE membership ADD COLUMN auditor BIGINT NOT NULL DEFAULT 0;
+
+-- The key of the log of each peer that was asked for evidence: the first that was seen stays until somebody here takes
+-- another.
+CREATE TABLE peer_log (
+    participant TEXT COLLATE "C" NOT NULL REFERENCES participant (slug),
+    peer_did TEXT COLLATE "C" NOT NULL,
+    vkey TEXT COLLATE "C" NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (participant, peer_did)
+);

@@ -24,6 +24,7 @@ pub mod offers;
 pub mod participants;
 pub mod peer_datasets;
 pub mod peer_deals;
+pub mod peer_logs;
 pub mod peers;
 #[cfg(test)]
 mod plans;
@@ -210,6 +211,7 @@ const STATEMENTS: &[&[(&str, Sql)]] = &[
     participants::ALL,
     peer_datasets::ALL,
     peer_deals::ALL,
+    peer_logs::ALL,
     peers::ALL,
     process_counts::ALL,
     health::ALL,

@@ -22,6 +22,7 @@ on_both![
     copies_are_searched,
     old_copies_are_found,
     people_go,
+    keys_of_peers_logs_stay,
     trials_of_connections_are_kept,
     what_waits_is_found,
     health_is_told
@@ -276,6 +277,23 @@ async fn people_go(world: World) {
         tx.sessions_end(&anna, None)?;
         assert!(tx.user_delete(&anna)? && !tx.user_delete(&anna)?);
         assert_eq!(tx.memberships(&anna)?, Memberships::default());
+        Ok(())
+    })
+    .await;
+}
+
+async fn keys_of_peers_logs_stay(world: World) {
+    within(&world, |tx| {
+        let (acme, other) = (slug("acme"), slug("other"));
+        let peer = did("beta");
+        assert_eq!(tx.peer_log(&acme, &peer)?, None);
+        assert_eq!(tx.peer_log_keep(&acme, &peer, "first")?.vkey, "first");
+        assert_eq!(tx.peer_log_keep(&acme, &peer, "second")?.vkey, "first", "the first that was seen");
+        assert_eq!(tx.peer_log(&other, &peer)?, None, "each participant has its own");
+        tx.peer_log_take(&acme, &peer, "second")?;
+        tx.peer_log_take(&other, &peer, "third")?;
+        assert_eq!(tx.peer_log(&acme, &peer)?.map(|row| row.vkey), Some("second".into()));
+        assert_eq!(tx.peer_log_keep(&other, &peer, "first")?.vkey, "third");
         Ok(())
     })
     .await;
