@@ -56,6 +56,7 @@ areas! {
     "detail",
     "error",
     "event",
+    "evidence",
     "first-rows",
     "home",
     "kind",

@@ -89,6 +89,24 @@ states! {
 }
 
 states! {
+    /// What a leaf of evidence came to.
+    LeafState {
+        /// It is in the log.
+        Logged = "LEAF_LOGGED", "good";
+        /// It is in the log, and was checked to be about this agreement.
+        Verified = "LEAF_VERIFIED", "good";
+        /// It is in the log. What it is about stays with its owner.
+        Closed = "LEAF_CLOSED", "calm";
+        /// It is in the log. What it is about was erased.
+        Erased = "LEAF_ERASED", "calm";
+        /// It is not in the log yet.
+        Waiting = "LEAF_WAITING", "wait";
+        /// It does not hold.
+        Refused = "LEAF_REFUSED", "bad";
+    }
+}
+
+states! {
     /// State of a transfer process.
     TransferState {
         /// The consumer has asked for access.

@@ -67,3 +67,4 @@ agreement-paid-meta = Recorded { $when }, reference { $reference }
 agreement-paid-record = Record the payment
 agreement-reference = Reference
 agreement-reference-hint = What you find the money by: a bank’s or an invoice’s number.
+agreement-evidence = What the log holds of this agreement

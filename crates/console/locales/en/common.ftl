@@ -18,6 +18,7 @@ common-room-peers = Peers
 common-room-negotiations = Negotiations
 common-room-agreements = Agreements
 common-room-transfers = Transfers
+common-room-evidence = Evidence
 common-room-connections = Connections
 common-room-tokens = API tokens
 common-room-node = Node

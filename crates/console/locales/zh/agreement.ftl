@@ -67,3 +67,4 @@ agreement-paid-meta = 登记于 { $when }，凭证号 { $reference }
 agreement-paid-record = 登记收款
 agreement-reference = 凭证号
 agreement-reference-hint = 便于查找该笔款项的编号，例如银行流水号或发票号。
+agreement-evidence = 日志中有关本合约的记录

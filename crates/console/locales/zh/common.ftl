@@ -23,6 +23,7 @@ common-room-peers = 对等方
 common-room-negotiations = 协商
 common-room-agreements = 合约
 common-room-transfers = 传输
+common-room-evidence = 存证
 common-room-connections = 连接
 common-room-tokens = API 令牌
 common-room-node = 节点

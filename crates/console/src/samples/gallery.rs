@@ -1,9 +1,9 @@
 //! Every page in its states, rendered with its sample values.
 
 use crate::pages::{
-    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, FirstRowsPage, HomePage, LoginPage,
+    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, EvidenceCheckPage, EvidencePage, EvidencePiecePage, FirstRowsPage, HomePage, LoginPage,
     LoginProblem, NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
-    PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, RulesPage, TokensPage, TransferPage,
+    PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, RulesPage, TimelinePage, TokensPage, TransferPage,
     TransfersPage, WaitingPage,
 };
 use crate::view::Span;
@@ -70,6 +70,17 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("transfers", TransfersPage::sample())?;
     gallery.add("transfers-empty", TransfersPage { transfers: Vec::new(), ..TransfersPage::sample() })?;
     gallery.add("transfer", TransferPage::sample())?;
+    gallery.add("evidence", EvidencePage::sample())?;
+    gallery.add("evidence-agreement", EvidencePage { agreement: Some("agr_1".into()), rows: Vec::new(), ..EvidencePage::sample() })?;
+    gallery.add("evidence-piece", EvidencePiecePage::sample())?;
+    gallery.add("evidence-piece-erased", EvidencePiecePage { document_json: None, place: None, ..EvidencePiecePage::sample() })?;
+    gallery.add("evidence-check", EvidenceCheckPage::sample())?;
+    gallery.add("evidence-check-faulty", EvidenceCheckPage::sample_faulty())?;
+    gallery.add("timeline", TimelinePage::sample())?;
+    gallery.add("timeline-faulty", TimelinePage::sample_faulty())?;
+    let mut audited = AgreementPage::sample();
+    audited.layout.audits = true;
+    gallery.add("agreement-audited", audited)?;
     gallery.add("people", PeoplePage::sample())?;
     let problem =
         Some(Text::say("error-problem").with("title", Text::of("error", "FDC-1002")).with("message", "The old password is wrong."));

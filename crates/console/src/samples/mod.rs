@@ -3,6 +3,7 @@
 
 mod catalog;
 mod deals;
+mod evidence;
 mod first_rows;
 mod gallery;
 mod publish;
