@@ -49,6 +49,11 @@ async fn every_page_opens_once_signed_in() {
             "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" | "/p/{slug}/agreements/{id}/document" => {
                 (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
             }
+            "/p/{slug}/agreements/{id}/timeline" => (filled(route.path, "consumer", &deal.agreement), StatusCode::OK),
+            // A piece of evidence is looked at in the test of its own.
+            "/p/{slug}/evidence/{id}" | "/p/{slug}/evidence/{id}/bundle" => {
+                (filled(route.path, "consumer", "evi_x"), StatusCode::NOT_FOUND)
+            }
             // The deal is about a table.
             "/p/{slug}/agreements/{id}/files" => (filled(route.path, "consumer", &deal.agreement), StatusCode::CONFLICT),
             "/p/{slug}/transfers/{id}" => (filled(route.path, "consumer", &deal.transfer), StatusCode::OK),
@@ -378,6 +383,51 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
     let both: Vec<(&str, &str)> = both.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let answer = admin.post("/p/provider/people", &both).await;
     assert!(answer.status() == StatusCode::BAD_REQUEST && answer.text().contains("Nobody both acts"), "{}", answer.text());
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_is_shown_downloaded_and_compared_with_the_other_sides() {
+    let deal = Deal::make().await;
+    let browser = deal.consumer.signed_in().await;
+    let agreement = browser.page(&format!("/p/consumer/agreements/{}", deal.agreement)).await;
+    let list = format!("/p/consumer/evidence?agreement={}", deal.agreement);
+    assert!(agreement.contains(&format!("href=\"{list}\"")), "{agreement}");
+    assert!(browser.page(&format!("/p/consumer/transfers/{}", deal.transfer)).await.contains(&format!("href=\"{list}\"")));
+    let page = browser.page(&list).await;
+    assert!(page.contains("An agreement came into force") && page.contains("Access was opened"), "{page}");
+    assert!(!page.contains("A key was made"), "of this agreement alone");
+    assert!(browser.page("/p/consumer/evidence").await.contains("A key was made"));
+    // The first that happened stands last.
+    let place = page.rfind("href=\"/p/consumer/evidence/evi_").expect("evidence") + "href=\"".len();
+    let piece = &page[place..place + page[place..].find('"').expect("the end of the attribute")];
+    // It is taken into the log at once when its bundle is asked for.
+    let bundle = browser.get(&format!("{piece}/bundle")).await;
+    assert_eq!((bundle.status(), bundle.header("content-type")), (StatusCode::OK, "application/json".into()));
+    let file = bundle.header("content-disposition");
+    assert!(file.starts_with("attachment; filename=\"evidence-evi_") && file.ends_with(".json\""), "{file}");
+    let read = fondaco_tlog::bundle::Bundle::parse(bundle.text().as_bytes()).expect("a bundle");
+    let proven = read.verify(None).expect("it holds");
+    assert_eq!(read.opening.expect("opened").object, deal.agreement);
+    let shown = browser.page(piece).await;
+    assert!(shown.contains("fondaco verify evidence-evi_") && shown.contains(&format!("leaf {}", proven.index)), "{shown}");
+    assert!(shown.contains("&#34;@type&#34;: &#34;Agreement&#34;"), "the document: {shown}");
+    assert!(shown.contains(&format!("href=\"/p/consumer/agreements/{}\"", deal.agreement)), "{shown}");
+
+    let both = browser.page(&format!("/p/consumer/agreements/{}/timeline", deal.agreement)).await;
+    assert!(both.contains("byte for byte") && !both.contains("role=\"alert\""), "{both}");
+    let whole = browser.page("/p/consumer/evidence/check").await;
+    assert!(whole.contains("Nothing is missing") && !whole.contains("role=\"alert\""), "{whole}");
+    for path in ["/p/consumer/evidence/evi_x", "/p/consumer/agreements/agr_x/timeline"] {
+        assert_eq!(browser.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(browser.get("/p/consumer/evidence?after=x").await.status(), StatusCode::BAD_REQUEST);
+    let stranger = deal.provider.signed_in().await;
+    assert_eq!(stranger.get(&piece.replace("consumer", "provider")).await.status(), StatusCode::NOT_FOUND, "not yours");
+    deal.provider.add_auditor("hua", "correct horse battery", "provider").await;
+    let hua = deal.provider.sign_in("hua", "correct horse battery").await;
+    let theirs = hua.page(&format!("/p/provider/agreements/{}/timeline", deal.agreement)).await;
+    assert!(theirs.contains("byte for byte"), "an auditor needs nobody's help: {theirs}");
     deal.stop().await;
 }
 

@@ -118,7 +118,9 @@ impl EvidenceCheckPage {
     /// Something is.
     pub fn sample_faulty() -> Self {
         let fault = |agreement: &str, what, advice| EvidenceFault { agreement: agreement.into(), what, advice };
-        let missing = Text::say("evidence-fault-no-transfer-leaf").with("transfer", TRANSFER).with("kind", Text::of("evidence-kind", "transfer-ended"));
+        let missing = Text::say("evidence-fault-no-transfer-leaf")
+            .with("transfer", TRANSFER)
+            .with("kind", Text::of("evidence-kind", "transfer-ended"));
         Self {
             faults: vec![
                 fault("agr_1", Text::say("evidence-fault-no-leaf"), Text::say("evidence-advice-missing")),

@@ -1,10 +1,10 @@
 //! Every page in its states, rendered with its sample values.
 
 use crate::pages::{
-    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, EvidenceCheckPage, EvidencePage, EvidencePiecePage, FirstRowsPage, HomePage, LoginPage,
-    LoginProblem, NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
-    PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, RulesPage, TimelinePage, TokensPage, TransferPage,
-    TransfersPage, WaitingPage,
+    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, EvidenceCheckPage, EvidencePage,
+    EvidencePiecePage, FirstRowsPage, HomePage, LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage, NotFoundPage,
+    PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage, PublicationsPage, PublishDescribePage, PublishReviewPage,
+    PublishSourcePage, PublishTermsPage, RulesPage, TimelinePage, TokensPage, TransferPage, TransfersPage, WaitingPage,
 };
 use crate::view::Span;
 use crate::{Locale, Page, Text};

@@ -12,6 +12,7 @@ mod compare;
 mod connections;
 mod cookies;
 mod events;
+mod evidence;
 mod file_form;
 mod first_rows;
 mod flash;
@@ -163,6 +164,11 @@ pub fn room_routes() -> Vec<Route> {
         page("/p/{slug}/agreements/{id}/document", agreements::document),
         page("/p/{slug}/agreements/{id}/profile", agreements::profile).for_members(),
         page("/p/{slug}/agreements/{id}/files", agreements::files).for_members(),
+        page("/p/{slug}/agreements/{id}/timeline", evidence::timeline),
+        page("/p/{slug}/evidence", evidence::list),
+        page("/p/{slug}/evidence/check", evidence::check),
+        page("/p/{slug}/evidence/{id}", evidence::show),
+        page("/p/{slug}/evidence/{id}/bundle", evidence::bundle),
         page("/p/{slug}/transfers", transfers::list),
         page("/p/{slug}/transfers/{id}", transfers::show),
         action("/p/{slug}/transfers/{id}/start", transfers::start),
