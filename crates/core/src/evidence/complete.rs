@@ -175,7 +175,8 @@ pub fn completeness(since: Timestamp, stored: &Stored, seen: &[Seen]) -> Complet
     let find = |kind: Kind, object: &str| seen.iter().find(|leaf| leaf.kind == kind && leaf.object == object);
     let made = find(Kind::Agreement, &stored.id);
     let older = made.is_none() && stored.made_at < since;
-    if older && seen.is_empty() {
+    let ended_since = stored.ended_at.is_some_and(|at| at >= since);
+    if older && seen.is_empty() && !ended_since {
         return Completeness::Older;
     }
     let mut faults = Vec::new();
@@ -184,7 +185,7 @@ pub fn completeness(since: Timestamp, stored: &Stored, seen: &[Seen]) -> Complet
         Some(leaf) if leaf.document.as_ref().is_some_and(|document| *document != stored.document) => faults.push(Fault::OtherDocument),
         None | Some(_) => {}
     }
-    if stored.ended_at.is_some_and(|at| at >= since) && find(Kind::AgreementEnded, &stored.id).is_none() {
+    if ended_since && find(Kind::AgreementEnded, &stored.id).is_none() {
         faults.push(Fault::NoEnd);
     }
     for transfer in stored.transfers.iter().filter(|t| t.created_at >= since) {
@@ -287,6 +288,7 @@ mod tests {
         assert_eq!(faults(&ended_before, &[]), ["older"]);
         let goes_on = Stored { ended_at: Some(at(3_000)), ..old };
         let end = leaf(Kind::AgreementEnded, "agr_1");
+        assert_eq!(faults(&goes_on, &[]), ["no-end"]);
         assert!(faults(&goes_on, &[end]).is_empty(), "its end is in the log, its beginning cannot be");
         let refused = leaf(Kind::Refusal, "agr_1");
         assert_eq!(faults(&goes_on, &[refused]), ["no-end"], "it ended after the log began");

@@ -9,12 +9,14 @@ use axum::{
 };
 use fondaco_core::Result;
 use fondaco_dsp::did::{CATALOG_SERVICE, DATA_SERVICE, DidDocument, LOG_SERVICE, Service, VerificationMethod};
+use fondaco_store::LogKeyUse;
 
 /// The document.
 pub async fn document(State(app): State<App>, Path(slug): Path<String>) -> Result<Response, ApiError> {
     let participant = app.participant(&slug).await?;
     let owner = participant.slug.clone();
-    let (keys, log) = app.store.read("key.active", move |tx| -> Result<_> { Ok((tx.keys_active(&owner)?, tx.log_key()?)) }).await?;
+    let (keys, log) =
+        app.store.read("key.active", move |tx| -> Result<_> { Ok((tx.keys_active(&owner)?, tx.log_key(LogKeyUse::Log)?)) }).await?;
     let id = participant.did.to_string();
     let methods: Vec<VerificationMethod> = keys
         .iter()

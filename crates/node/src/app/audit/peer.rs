@@ -71,15 +71,18 @@ impl App {
             found.findings.push(Finding::NoLog);
             return Ok(found);
         };
-        if let Some(announced) = announced.filter(|key| *key != kept.vkey) {
-            found.findings.push(Finding::KeyChanged { kept: kept.vkey.clone(), announced });
-        }
+        found.findings.extend(changed(&kept.vkey, announced.as_deref()));
         let key: VerifierKey = kept.vkey.parse().map_err(Error::internal_failure)?;
         found.key = Some(kept);
         let expected = Expected { key: &key, own: peer, peer: own, agreement };
         match tokio::time::timeout(PATIENCE, self.bundles_of_peer(us, own, peer, agreement)).await {
             Ok(Ok((texts, complete))) => {
                 let (leaves, findings) = checked(&texts, expected);
+                if !findings.is_empty() && found.findings.is_empty() {
+                    // The document may be an older one than the bundles are: perhaps the key was changed since.
+                    let newer = self.resolver.refresh(peer).await.ok();
+                    found.findings.extend(changed(&expected.key.to_string(), newer.as_ref().and_then(|document| document.log_key())));
+                }
                 found.leaves = leaves;
                 found.findings.extend(findings);
                 if !complete {
@@ -161,6 +164,12 @@ impl App {
     }
 }
 
+/// That the peer names another key than the one that is relied on.
+fn changed(kept: &str, announced: Option<&str>) -> Option<Finding> {
+    let announced = announced.filter(|key| *key != kept)?;
+    Some(Finding::KeyChanged { kept: kept.to_owned(), announced: announced.to_owned() })
+}
+
 /// Checks what was given: each by itself, and all of them together.
 fn checked(texts: &[String], expected: Expected<'_>) -> (Vec<TimelineLeaf>, Vec<Finding>) {
     let (mut leaves, mut findings, mut refused) = (Vec::new(), Vec::new(), 0);
@@ -200,5 +209,29 @@ fn shown(held: Held) -> TimelineLeaf {
         object: held.object,
         document: held.document,
         evidence: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_key_is_a_change() {
+        assert_eq!(changed("a", Some("a")), None);
+        assert_eq!(changed("a", None), None, "that none is named any more does not make the kept one wrong");
+        assert_eq!(changed("a", Some("b")), Some(Finding::KeyChanged { kept: "a".into(), announced: "b".into() }));
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_told_a_few_times_and_shown_never() {
+        let (own, peer) = (Did::parse("did:web:b").expect("a DID"), Did::parse("did:web:a").expect("a DID"));
+        let key = fondaco_tlog::note::SigningKey::from_seed(fondaco_tlog::note::KeyName::parse("b.example/log").expect("a name"), &[1; 32]);
+        let key = key.expect("a key");
+        let texts = vec!["{}".to_owned(); REFUSED_TOLD + 5];
+        let (leaves, findings) = checked(&texts, Expected { key: key.verifier(), own: &own, peer: &peer, agreement: "agr_1" });
+        assert!(leaves.is_empty());
+        assert_eq!(findings.len(), REFUSED_TOLD);
+        assert!(findings.iter().all(|f| f.name() == "does-not-hold"));
     }
 }

@@ -16,7 +16,7 @@ use fondaco_core::{
     participant::{Did, Participant},
     time::Timestamp,
 };
-use fondaco_store::EvidenceRow;
+use fondaco_store::{EvidenceRow, LogKeyUse};
 use fondaco_tlog::note::VerifierKey;
 
 /// Rows read at once.
@@ -243,8 +243,10 @@ impl App {
     /// [`Code::NotFound`]. What the other side does is part of the answer.
     pub async fn timeline(&self, us: &Participant, agreement: &str) -> Result<Timeline> {
         let (slug, id) = (us.slug.clone(), agreement.to_owned());
-        let (row, key) =
-            self.store.read("evidence.agreement", move |tx| -> Result<_> { Ok((tx.agreement_get(&slug, &id)?, tx.log_key()?)) }).await?;
+        let (row, key) = self
+            .store
+            .read("evidence.agreement", move |tx| -> Result<_> { Ok((tx.agreement_get(&slug, &id)?, tx.log_key(LogKeyUse::Log)?)) })
+            .await?;
         let row = row.ok_or_else(|| Error::not_found(format!("The agreement {agreement:.80}")))?;
         let (own, peer) = (own_of(&row).clone(), peer_of(&row).clone());
         let (ours, complete) = match key {
