@@ -54,6 +54,18 @@ node-check-backup-ok = The last one was made { $ago }.
 node-check-backup-old = The last one was made { $ago }: everything since would be lost with the disk.
 node-check-backup-none = No backup was ever made here.
 node-check-backup-mend = Run <code>fondaco backup --dir DIR --out FILE</code>, best every night and to another machine.
+node-check-log = Log
+node-check-log-ok = { $leaves } leaves, cosigned by { $n ->
+    [one] one witness
+   *[other] { $n } witnesses
+}.
+node-check-log-alone = { $leaves } leaves. Nobody else cosigns it: others must believe this node that it shows one history.
+node-check-log-held = Nothing is signed. Deals go on, and their evidence waits.
+node-check-log-held-mend = Run <code>fondaco log status --dir DIR</code>, then <code>fondaco log resume --dir DIR</code>.
+node-check-log-forked = This log, which we witness, signed two histories. The second was refused.
+node-check-log-forked-mend = Tell those who trust it: <code>fondaco log status --dir DIR --json</code> has the proof, signed by the log itself.
+node-check-log-witness = It was asked to cosign and did not.
+node-check-log-witness-mend = The node asks again by itself; ask the witness’s people if it stays so.
 node-check-feeds = Product that follows its source
 node-check-feeds-ok = { $n ->
     [0] No product follows a source.

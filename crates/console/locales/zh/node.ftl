@@ -51,6 +51,15 @@ node-check-backup-ok = 最近一次备份于{ $ago }。
 node-check-backup-old = 最近一次备份于{ $ago }：此后的内容会随磁盘损坏而丢失。
 node-check-backup-none = 此节点从未备份。
 node-check-backup-mend = 请运行 <code>fondaco backup --dir DIR --out FILE</code>，最好每晚一次并存到另一台机器。
+node-check-log = 日志
+node-check-log-ok = 共 { $leaves } 条，由 { $n } 个见证方联署。
+node-check-log-alone = 共 { $leaves } 条。没有其他方联署：他人只能相信本节点只出示同一份历史。
+node-check-log-held = 暂停签名。交易照常进行，其证据正在等待。
+node-check-log-held-mend = 运行 <code>fondaco log status --dir DIR</code>，然后运行 <code>fondaco log resume --dir DIR</code>。
+node-check-log-forked = 由我方见证的这份日志签署了两份不同的历史。第二份已被拒绝。
+node-check-log-forked-mend = 请告知信任它的各方：<code>fondaco log status --dir DIR --json</code> 中有该日志自己签名的证明。
+node-check-log-witness = 已请求联署，但未获联署。
+node-check-log-witness-mend = 节点会自动再次请求；若持续如此，请联系见证方人员。
 node-check-feeds = 跟随来源的产品
 node-check-feeds-ok = { $n ->
     [0] 没有产品跟随来源。

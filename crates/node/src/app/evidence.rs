@@ -8,7 +8,7 @@ mod refusals;
 mod show;
 mod usage;
 
-pub use log::LogStatus;
+pub use log::{LogStatus, WitnessStatus, WitnessedStatus};
 pub use refusals::Refusals;
 pub use show::EvidenceAsked;
 

@@ -1,7 +1,7 @@
 //! Whether the node is well: what the console's page and `fondaco doctor` look at, and from where on something is worth
 //! a word.
 
-use super::App;
+use super::{App, evidence::LogStatus};
 use fondaco_core::{
     Error, Result,
     connection::Connection,
@@ -67,6 +67,8 @@ pub struct Health {
     pub peers: Vec<PeerRow>,
     /// All connections.
     pub connections: Vec<Connection>,
+    /// The node's log.
+    pub log: LogStatus,
 }
 
 impl App {
@@ -75,7 +77,7 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn health(&self, slug: &Slug) -> Result<Health> {
-        let disk = self.disk().await;
+        let (disk, log) = (self.disk().await, self.log_status().await?);
         let slug = slug.clone();
         self.store
             .read("view.health", move |tx| -> Result<_> {
@@ -98,6 +100,7 @@ impl App {
                     feeds_failing: tx.feeds_failing(&slug, NAMED_MAX + 1)?,
                     peers: tx.peer_list(&slug)?,
                     connections: tx.connection_list(&slug)?,
+                    log,
                 })
             })
             .await

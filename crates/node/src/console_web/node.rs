@@ -9,6 +9,7 @@ use super::{
 use crate::{
     app::{
         App,
+        evidence::LogStatus,
         health::{ATTEMPTS_WORTH_A_WORD, Grade, Health, NAMED_MAX, WAITING_TOO_LONG, grade_backup, grade_free},
     },
     jobs,
@@ -33,6 +34,7 @@ pub async fn show(State(app): State<App>, room: Room, signed_in: SignedIn) -> An
     ];
     checks.extend(disk_check(&health));
     checks.push(backup_check(&health, now));
+    checks.extend(log_checks(&health.log));
     checks.extend(feed_checks(&health, &room.base()));
     checks.extend(peer_checks(&health, &room.base()));
     checks.extend(connection_checks(&health, &room.base(), now));
@@ -140,6 +142,32 @@ fn named(mut problems: Vec<Check>, well: impl FnOnce() -> Check) -> Vec<Check> {
     problems
 }
 
+fn log_checks(log: &LogStatus) -> Vec<Check> {
+    let told = |verdict, found: &'static str, mend: &'static str| Check {
+        mend: Some(Text::say(mend)),
+        ..check("node-check-log", verdict, Text::say(found))
+    };
+    let held = log
+        .held
+        .as_deref()
+        .map(|why| Check { said: Some(Text::detail(why)), ..told(Verdict::Bad, "node-check-log-held", "node-check-log-held-mend") });
+    let forked = log
+        .witnessed
+        .iter()
+        .filter(|w| w.conflict.is_some())
+        .map(|w| Check { about: Some(w.origin.clone()), ..told(Verdict::Bad, "node-check-log-forked", "node-check-log-forked-mend") });
+    let silent = log.witnesses.iter().filter_map(|w| {
+        let problem = w.problem.as_deref()?;
+        let of = told(Verdict::Look, "node-check-log-witness", "node-check-log-witness-mend");
+        Some(Check { about: Some(w.name.clone()), said: Some(Text::detail(problem)), ..of })
+    });
+    named(held.into_iter().chain(forked).chain(silent).collect(), || {
+        let found = if log.witnesses.is_empty() { "node-check-log-alone" } else { "node-check-log-ok" };
+        let found = Text::say(found).with("leaves", Count(log.size)).with("n", log.witnesses.len());
+        check("node-check-log", Verdict::Well, found)
+    })
+}
+
 fn feed_checks(health: &Health, base: &str) -> Vec<Check> {
     let problem = |feed: &fondaco_core::feed::Feed| Check {
         about: Some(feed.product.to_string()),
@@ -214,6 +242,7 @@ fn failing(job: &FailingJob, room: &Room, admin: bool) -> pages::FailingJob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::evidence::{WitnessStatus, WitnessedStatus};
     use fondaco_core::{
         participant::{Did, Slug},
         time::Micros,
@@ -234,6 +263,7 @@ mod tests {
             feeds_failing: Vec::new(),
             peers: Vec::new(),
             connections: Vec::new(),
+            log: LogStatus::default(),
         }
     }
 
@@ -274,6 +304,28 @@ mod tests {
             [0, 100 << 20, 100 << 30].map(|free| disk_check(&disk(free)).map(|c| c.verdict)),
             [Some(Verdict::Bad), Some(Verdict::Look), Some(Verdict::Well)]
         );
+    }
+
+    #[test]
+    fn a_log_that_is_held_or_forked_is_told_first() {
+        assert_eq!(log_checks(&LogStatus::default())[0].verdict, Verdict::Well);
+        let witness =
+            |problem: Option<&str>| WitnessStatus { name: "zone".into(), problem: problem.map(str::to_owned), ..WitnessStatus::default() };
+        let witnessed = |origin: &str, conflict: Option<&str>| WitnessedStatus {
+            origin: origin.into(),
+            conflict: conflict.map(str::to_owned),
+            ..WitnessedStatus::default()
+        };
+        let log = LogStatus {
+            held: Some("it was restored".into()),
+            witnesses: vec![witness(None), witness(Some("it is away"))],
+            witnessed: vec![witnessed("good.example/log", None), witnessed("bad.example/log", Some("a request"))],
+            ..LogStatus::default()
+        };
+        let checks = log_checks(&log);
+        assert_eq!(checks.iter().map(|c| c.verdict).collect::<Vec<_>>(), [Verdict::Bad, Verdict::Bad, Verdict::Look]);
+        assert_eq!(checks[1].about.as_deref(), Some("bad.example/log"));
+        assert!(checks.iter().all(|c| c.mend.is_some()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// The state of the log.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogStatus {
     /// Its name.
@@ -49,7 +49,7 @@ pub struct LogStatus {
 }
 
 /// A witness of this node's log.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WitnessStatus {
     /// Its name in the policy.
@@ -82,7 +82,7 @@ impl WitnessStatus {
 }
 
 /// A log that this node cosigned.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WitnessedStatus {
     /// Its name.
