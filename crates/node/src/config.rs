@@ -12,6 +12,9 @@ use url::Url;
 
 /// The configuration file inside the data folder.
 pub const FILE_NAME: &str = "fondaco.toml";
+/// For how many days lines of requests are kept unless it is said otherwise: half a year, within which most incidents are
+/// found.
+const REQUESTS_DAYS: u32 = 180;
 /// What environment variables start with.
 const ENV_PREFIX: &str = "FONDACO_";
 
@@ -119,11 +122,13 @@ pub struct Log {
     pub format: LogFormat,
     /// A `tracing` filter: `info`, `fondaco_node=debug,info`…
     pub level: String,
+    /// For how many days the lines of requests (`DIR/requests`) are kept; 0: none are written, and those there are go.
+    pub requests_days: u32,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".into() }
+        Self { format: LogFormat::Text, level: "info".into(), requests_days: REQUESTS_DAYS }
     }
 }
 
@@ -304,6 +309,11 @@ impl Config {
         self.dir.join("cache").join("governed")
     }
 
+    /// Where the lines of requests are kept. Not backed up.
+    pub fn requests_dir(&self) -> PathBuf {
+        self.dir.join(crate::http::request_log::FOLDER)
+    }
+
     /// The public base of a participant, without a trailing slash.
     pub fn participant_base(&self, slug: &fondaco_core::participant::Slug) -> String {
         format!("{}/p/{slug}", self.public.url.as_str().trim_end_matches('/'))
@@ -387,6 +397,14 @@ mod tests {
         .expect("config");
         assert!(c.network.allow_private && !c.is_loopback());
         assert_eq!(c.public.listen.port(), 80);
+    }
+
+    #[test]
+    fn the_request_log_is_kept_for_half_a_year_unless_it_is_said_otherwise() {
+        let ok = "[public]\nurl = \"http://127.0.0.1:9000\"\n";
+        assert_eq!(load(ok, &[]).expect("config").log.requests_days, 180);
+        assert_eq!(load(&format!("{ok}[log]\nrequests_days = 0\n"), &[]).expect("config").log.requests_days, 0);
+        assert!(load(&format!("{ok}[log]\nrequests_days = -1\n"), &[]).is_err());
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub mod weighing;
 use crate::{
     config::Config,
     files::seal::Verdicts,
+    http::request_log::RequestLog,
     identity::{AccessTokens, Authenticator, DidResolver, SigningKey, password::Passwords, session::SessionCookie},
     net::Outbound,
     secrets::Sealer,
@@ -125,6 +126,8 @@ pub struct Inner {
     pub governor: fondaco_tables::governed::Governor,
     /// Queries that are answered later.
     pub polled: crate::share::PolledQueries,
+    /// Lines of the request log on their way to the disk.
+    pub requests: Arc<RequestLog>,
     /// Publications being prepared by this process.
     pub runs: publish::Runs,
     /// How many sources are read at once.

@@ -27,6 +27,7 @@ mod participant;
 mod product;
 mod query;
 mod reference;
+mod requests;
 mod restore;
 mod search;
 mod serve;
@@ -119,6 +120,7 @@ enum Command {
     Evidence(evidence::Command),
     #[command(subcommand)]
     Log(log::Command),
+    Requests(requests::Args),
     Fetch(fetch::Args),
     Query(query::Args),
     #[command(subcommand)]
@@ -214,6 +216,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Transfer(command) => transfer::run(context, command).await,
         Command::Evidence(command) => evidence::run(context, command).await,
         Command::Log(command) => log::run(context, command).await,
+        Command::Requests(args) => requests::run(context, &args),
         Command::Fetch(args) => fetch::run(context, args).await,
         Command::Query(args) => query::run(context, args).await,
         Command::Participant(command) => participant::run(context, command).await,
@@ -308,6 +311,8 @@ mod tests {
             "fondaco --dir d log check",
             "fondaco --dir d log export --out d",
             "fondaco --dir d log resume --without-witnesses",
+            "fondaco --dir d requests --since 2026-11-22 --status 5xx --last 10",
+            "fondaco --dir d requests --id 0190f6c2",
             "fondaco --dir d fetch agr_1 --profile p.share",
             "fondaco --dir d fetch agr_1 --out data",
             "fondaco --dir d query agr_1 SELECT --out a.csv",
@@ -331,6 +336,8 @@ mod tests {
             "fondaco fetch agr_1",
             "fondaco log resume",
             "fondaco log export",
+            "fondaco requests --since yesterday",
+            "fondaco requests --status odd",
             "fondaco evidence list --node --agreement agr_1",
             "fondaco agreement stop agr_1",
             "fondaco agreement list --state odd",

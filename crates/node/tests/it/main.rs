@@ -14,6 +14,7 @@ mod oauth;
 mod peer_faults;
 mod prices;
 mod publications;
+mod requests;
 mod rules;
 mod share;
 mod sql;
