@@ -39,6 +39,17 @@ pub struct Config {
     pub sources: Sources,
     /// How tables are delivered.
     pub tables: Tables,
+    /// How long documents of evidence are kept.
+    pub evidence: Evidence,
+}
+
+/// How long documents of evidence are kept. Their leaves stay in the log for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evidence {
+    /// For how many days after the end of the agreement that they are about, and at least after they were written; for ever
+    /// where it is not said.
+    pub documents_days: Option<u32>,
 }
 
 /// How tables are delivered.
@@ -190,6 +201,8 @@ struct File {
     sources: Sources,
     #[serde(default)]
     tables: Tables,
+    #[serde(default)]
+    evidence: Evidence,
 }
 
 #[derive(Deserialize)]
@@ -263,6 +276,12 @@ impl Config {
                 "identity.peers is for the authenticators \"static\" and \"edc-mock\": with \"did\" a peer's DID document says where it is.",
             ));
         }
+        if file.evidence.documents_days == Some(0) {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                "evidence.documents_days is at least 1: an agreement's last day can be proved on that day. Leave it out to keep all.",
+            ));
+        }
         Ok(Self {
             dir: dir.to_owned(),
             public,
@@ -273,6 +292,7 @@ impl Config {
             identity: file.identity,
             sources: file.sources,
             tables: file.tables,
+            evidence: file.evidence,
         })
     }
 
@@ -405,6 +425,14 @@ mod tests {
         assert_eq!(load(ok, &[]).expect("config").log.requests_days, 180);
         assert_eq!(load(&format!("{ok}[log]\nrequests_days = 0\n"), &[]).expect("config").log.requests_days, 0);
         assert!(load(&format!("{ok}[log]\nrequests_days = -1\n"), &[]).is_err());
+    }
+
+    #[test]
+    fn documents_of_evidence_are_kept_unless_it_is_said_otherwise() {
+        let days = |text: &str| load(&format!("[public]\nurl = \"http://127.0.0.1:9000\"\n{text}"), &[]).map(|c| c.evidence.documents_days);
+        assert_eq!(days("").expect("config"), None);
+        assert_eq!(days("[evidence]\ndocuments_days = 365\n").expect("config"), Some(365));
+        assert_eq!(days("[evidence]\ndocuments_days = 0\n").expect_err("refused").code(), Code::ConfigInvalid);
     }
 
     #[test]

@@ -115,6 +115,8 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(evidence::list))
         .routes(routes!(evidence::show))
         .routes(routes!(evidence::bundle))
+        .routes(routes!(evidence::erase))
+        .routes(routes!(evidence::erase_of_node))
         .routes(routes!(evidence::list_of_node))
         .routes(routes!(evidence::bundle_of_node))
         .routes(routes!(log::show))

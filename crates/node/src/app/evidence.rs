@@ -3,6 +3,7 @@
 //! Each is written in the transaction of what it witnesses. What others can cause without limit is summed first: refusals
 //! of an hour under one rule are one leaf, and so is the usage of a day.
 
+mod erase;
 mod log;
 mod refusals;
 mod show;

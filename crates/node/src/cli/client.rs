@@ -191,6 +191,12 @@ impl AdminClient {
         self.json(response).await.map(drop)
     }
 
+    /// Removes a thing of which something stays; its answer is what stayed.
+    pub(super) async fn erase(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value> {
+        let response = self.send(Method::DELETE, path, query, None, None).await?;
+        self.json(response).await
+    }
+
     /// Creates something, once: the call carries an idempotency key and is repeated once with the same key when
     /// the connection breaks before the answer has come.
     pub(super) async fn create(&self, path: &[&str], body: &Value) -> Result<Value> {
@@ -389,6 +395,10 @@ impl ParticipantClient {
     /// See [`AdminClient::remove`].
     pub(super) async fn remove(&self, path: &[&str]) -> Result<()> {
         self.node.remove(&self.path(path)).await
+    }
+    /// See [`AdminClient::erase`].
+    pub(super) async fn erase(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value> {
+        self.node.erase(&self.path(path), query).await
     }
     /// See [`AdminClient::create`].
     pub(super) async fn create(&self, path: &[&str], body: &Value) -> Result<Value> {

@@ -49,6 +49,22 @@ Given an agreement or another object instead of a piece of evidence, the first t
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Erase the document of a piece of evidence, and what opens its leaf
+    ///
+    /// The leaf stays in the log: it still proves that something of its kind happened then. That it was erased, by whom and
+    /// why, is another leaf. What an agreement in force is about is not erased.
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode evidence erase evi_0190f6c2 --reason \"Asked for by the person it names\"")]
+    Erase {
+        /// The id of the evidence
+        id: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Of the node itself
+        #[arg(long)]
+        node: bool,
+    },
 }
 
 /// Runs the command.
@@ -89,6 +105,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
                 .render();
             let json = json!({"id": id, "file": path, "leafIndex": proven.index, "size": proven.checkpoint.size, "origin": proven.checkpoint.origin});
             Ok(Answer::new(json, shown))
+        }
+        Command::Erase { id, reason, node } => {
+            let asked = [("reason", reason.as_str())];
+            let erased = if node {
+                context.node()?.erase(&["evidence", &id, "document"], &asked).await?
+            } else {
+                context.participant().await?.erase(&["evidence", &id, "document"], &asked).await?
+            };
+            Ok(Answer::new(erased, format!("The document of {id} is erased. Its leaf stays, and that it was erased is another.\n")))
         }
     }
 }

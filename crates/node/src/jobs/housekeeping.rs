@@ -49,6 +49,7 @@ async fn once(app: &App, usage: Option<UsagePlace>) -> Result<Option<UsagePlace>
     app.catalogs_renew(CATALOGS_PER_ROUND).await?;
     app.refusals_settle().await?;
     app.usage_settle().await?;
+    app.evidence_expire().await?;
     app.requests_sweep().await;
     let now = app.now();
     let before = move |life: Micros| now.plus(Micros(-life.0));

@@ -5,6 +5,7 @@ mod api;
 mod deal;
 mod dsp_scenarios;
 mod dsp_surface;
+mod erasing;
 mod feeds;
 mod files;
 mod governed;

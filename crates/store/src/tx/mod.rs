@@ -9,6 +9,7 @@ pub mod api_tokens;
 pub mod connections;
 pub mod events;
 pub mod evidence;
+pub mod evidence_keep;
 pub mod evidence_sums;
 pub mod feeds;
 pub mod health;
@@ -196,6 +197,7 @@ const STATEMENTS: &[&[(&str, Sql)]] = &[
     connections::ALL,
     events::ALL,
     evidence::ALL,
+    evidence_keep::ALL,
     evidence_sums::ALL,
     feeds::ALL,
     idempotency::ALL,
