@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod feed;
 pub mod ids;
 pub mod life;
+pub mod lineage;
 pub mod listing;
 pub mod negotiation;
 pub mod participant;

@@ -10,6 +10,7 @@ mod connections;
 mod datasets;
 mod evidence;
 mod feeds;
+mod lineage;
 mod log;
 mod negotiations;
 mod node;
@@ -119,6 +120,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(evidence::erase_of_node))
         .routes(routes!(evidence::list_of_node))
         .routes(routes!(evidence::bundle_of_node))
+        .routes(routes!(lineage::show))
         .routes(routes!(log::show))
         .routes(routes!(log::check))
         .routes(routes!(log::policy))

@@ -23,6 +23,7 @@ pub mod gate;
 pub mod governed;
 pub mod health;
 pub mod idempotency;
+pub mod lineage;
 pub mod negotiation_steps;
 pub mod negotiations;
 pub mod participants;

@@ -18,6 +18,7 @@ mod failure;
 mod feed;
 mod fetch;
 mod init;
+mod lineage;
 mod log;
 #[cfg(test)]
 mod named_commands;
@@ -120,6 +121,7 @@ enum Command {
     Evidence(evidence::Command),
     #[command(subcommand)]
     Log(log::Command),
+    Lineage(lineage::Args),
     Requests(requests::Args),
     Fetch(fetch::Args),
     Query(query::Args),
@@ -216,6 +218,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Transfer(command) => transfer::run(context, command).await,
         Command::Evidence(command) => evidence::run(context, command).await,
         Command::Log(command) => log::run(context, command).await,
+        Command::Lineage(args) => lineage::run(context, args).await,
         Command::Requests(args) => requests::run(context, &args),
         Command::Fetch(args) => fetch::run(context, args).await,
         Command::Query(args) => query::run(context, args).await,
@@ -315,6 +318,8 @@ mod tests {
             "fondaco --dir d log resume --without-witnesses",
             "fondaco --dir d requests --since 2026-11-22 --status 5xx --last 10",
             "fondaco --dir d requests --id 0190f6c2",
+            "fondaco --dir d lineage report:2",
+            "fondaco --dir d lineage agr_1 --format prov --out f",
             "fondaco --dir d fetch agr_1 --profile p.share",
             "fondaco --dir d fetch agr_1 --out data",
             "fondaco --dir d query agr_1 SELECT --out a.csv",
@@ -341,6 +346,7 @@ mod tests {
             "fondaco log export",
             "fondaco requests --since yesterday",
             "fondaco requests --status odd",
+            "fondaco lineage agr_1 --format rdf",
             "fondaco evidence list --node --agreement agr_1",
             "fondaco agreement stop agr_1",
             "fondaco agreement list --state odd",

@@ -60,9 +60,9 @@ async fn a_document_goes_when_its_agreement_is_over_and_its_leaf_stays() {
 async fn evidence_of_the_node_itself_is_erased_by_its_operator_alone() {
     let node = TestNode::start("acme").await;
     let admin = async |method: Method, path: &str, token: &str, body: Option<&Value>| node.admin(method, path, Some(token), body).await;
-    let body = json!({"name": "bound", "scope": "write", "participant": "acme"});
-    let bound = admin(Method::POST, "/api/v1/tokens", &node.token, Some(&body)).await.must(201);
-    let bound = bound["secret"].as_str().or(bound["token"].as_str()).expect("the token").to_owned();
+    let body = json!({"name": "bound", "scope": "write"});
+    let bound = admin(Method::POST, &node.api_path("/tokens"), &node.token, Some(&body)).await.must(201);
+    let bound = bound["token"].as_str().expect("the token").to_owned();
     let listed = admin(Method::GET, "/api/v1/evidence", &node.token, None).await.must(200);
     let id = listed["evidence"][0]["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/v1/evidence/{id}");

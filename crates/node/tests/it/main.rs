@@ -10,6 +10,7 @@ mod feeds;
 mod files;
 mod governed;
 mod identity;
+mod lineage;
 mod log;
 mod oauth;
 mod peer_faults;

@@ -40,11 +40,9 @@ async fn every_request_has_a_line_that_says_who_and_never_with_what() {
     assert_eq!(of["person"], json!({"address": "127.0.0.1"}));
     assert!(of["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{of}");
 
-    let tokens = provider.admin(Method::GET, "/api/v1/tokens", Some(&provider.token), None).await.must(200);
-    let ids: Vec<&Value> = tokens["tokens"].as_array().expect("a list").iter().map(|token| &token["id"]).collect();
     let of = line(provider, "program").await;
     assert_eq!((&of["listener"], &of["route"]), (&json!("admin"), &json!("/api/v1/participants/{slug}/products")));
-    assert!(ids.contains(&&of["person"]["token"]), "{of}");
+    assert!(of["person"]["token"].as_str().is_some_and(|id| id.starts_with("tok_")), "{of}");
 
     let of = line(provider, "impostor").await;
     assert_eq!((of["status"].as_u64(), &of["code"]), (Some(401), &json!("FDC-1002")), "{of}");
