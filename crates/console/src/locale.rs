@@ -60,6 +60,7 @@ areas! {
     "home",
     "kind",
     "label",
+    "lineage",
     "login",
     "money",
     "negotiation",

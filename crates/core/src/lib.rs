@@ -24,6 +24,7 @@ pub mod policy;
 pub mod price;
 pub mod product;
 pub mod publication;
+pub mod report;
 pub mod time;
 pub mod transfer;
 

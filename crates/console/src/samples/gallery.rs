@@ -1,10 +1,10 @@
 //! Every page in its states, rendered with its sample values.
 
 use crate::pages::{
-    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, FirstRowsPage, HomePage, LoginPage,
-    LoginProblem, NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage,
-    PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, RulesPage, TokensPage, TransferPage,
-    TransfersPage, WaitingPage,
+    AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, FirstRowsPage, HomePage, LineagePage,
+    LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage, NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage,
+    ProductsPage, PublicationsPage, PublishDescribePage, PublishReviewPage, PublishSourcePage, PublishTermsPage, RulesPage, TokensPage,
+    TransferPage, TransfersPage, WaitingPage,
 };
 use crate::view::Span;
 use crate::{Locale, Page, Text};
@@ -65,6 +65,8 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("first-rows-offer", FirstRowsPage::sample_offer())?;
     let nothing = Some(Text::say("first-rows-none"));
     gallery.add("first-rows-nothing", FirstRowsPage { alternatives: Vec::new(), nothing, ..FirstRowsPage::sample() })?;
+    gallery.add("lineage", LineagePage::sample())?;
+    gallery.add("lineage-cut", LineagePage { cut: true, ..LineagePage::sample() })?;
     gallery.add("rules", RulesPage::sample())?;
     gallery.add("rules-offer", RulesPage::sample_offer())?;
     gallery.add("transfers", TransfersPage::sample())?;

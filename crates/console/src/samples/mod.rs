@@ -5,6 +5,7 @@ mod catalog;
 mod deals;
 mod first_rows;
 mod gallery;
+mod lineage;
 mod publish;
 mod rooms;
 mod rules;

@@ -19,6 +19,7 @@ mod guard;
 mod headers;
 mod home;
 pub(crate) mod language;
+mod lineage;
 mod listing;
 mod login;
 mod negotiations;
@@ -149,6 +150,7 @@ pub fn room_routes() -> Vec<Route> {
         page("/p/{slug}/agreements/{id}/document", agreements::document),
         page("/p/{slug}/agreements/{id}/profile", agreements::profile),
         page("/p/{slug}/agreements/{id}/files", agreements::files),
+        page("/p/{slug}/lineage/{id}", lineage::show),
         page("/p/{slug}/transfers", transfers::list),
         page("/p/{slug}/transfers/{id}", transfers::show),
         action("/p/{slug}/transfers/{id}/start", transfers::start),

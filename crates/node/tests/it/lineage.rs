@@ -73,7 +73,7 @@ async fn a_product_leads_back_to_the_other_partys_product() {
     // Under which agreement something was received is nobody's business.
     let catalog = pair.provider.post("/catalog", &json!({"peer": consumer.did})).await.text();
     assert!(catalog.contains("report") && !catalog.contains(&agreement) && !catalog.contains("derivedFrom"), "{catalog}");
-    let answer =
-        pair.provider.post("/products", &json!({"id": "x", "title": "X", "kind": "table", "paths": [path], "derivedFrom": [agreement]}));
-    assert_eq!(answer.await.refused(400), "FDC-1001", "a provider receives nothing under it");
+    let body = json!({"id": "x", "title": "X", "kind": "table", "paths": [path], "derivedFrom": [agreement]});
+    let answer = pair.provider.post("/products", &body).await;
+    assert_eq!(answer.refused(400), "FDC-1001", "a provider receives nothing under it");
 }

@@ -10,6 +10,7 @@ pub mod connections;
 pub mod events;
 pub mod evidence;
 pub mod evidence_keep;
+pub mod evidence_period;
 pub mod evidence_sums;
 pub mod feeds;
 pub mod health;
@@ -198,6 +199,7 @@ const STATEMENTS: &[&[(&str, Sql)]] = &[
     events::ALL,
     evidence::ALL,
     evidence_keep::ALL,
+    evidence_period::ALL,
     evidence_sums::ALL,
     feeds::ALL,
     idempotency::ALL,

@@ -8,7 +8,7 @@ use crate::{
 use fondaco_core::{
     evidence::{Event, Kind, Leaf, Opening},
     ids::EvidenceId,
-    time::Timestamp,
+    time::{Clock as _, Micros, Timestamp},
 };
 use fondaco_store::{AgreementRow, Erased, EvidenceFilter, Integrated, LogKeyUse, RefusalSum, Store, StoreError, Tx, Usage};
 use fondaco_tlog::{
@@ -29,6 +29,7 @@ on_both!(
     a_new_key_signs_the_present_tree,
     erased_evidence_keeps_its_leaf,
     old_documents_go_when_their_agreement_is_over,
+    evidence_is_found_by_when_it_was_written,
     refusals_of_an_hour_are_one_sum,
     usage_that_did_not_change_is_not_said_again,
 );
@@ -357,6 +358,37 @@ async fn old_documents_go_when_their_agreement_is_over(world: World) {
     assert_eq!(kept().await, [false, true, false, true, false]);
     integrate(store).await;
     assert_eq!(check_all(store).await.len(), 5, "all leaves are there");
+}
+
+async fn evidence_is_found_by_when_it_was_written(world: World) {
+    let store = &world.store;
+    let before = append(store, 0, 3).await;
+    world.clock.advance(Micros::from_secs(60));
+    let from = world.clock.now();
+    let within = append(store, 3, 5).await;
+    world.clock.advance(Micros::from_secs(60));
+    let to = world.clock.now();
+    append(store, 8, 2).await;
+    let read = async |from: Timestamp, to: Timestamp, after: Option<EvidenceId>, limit: u32| {
+        let read = move |tx: &mut Tx| tx.evidence_within(&slug("acme"), from, to, after.as_ref(), limit);
+        store.read("within", read).await.expect("read").into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    let mut sorted = within.clone();
+    sorted.sort();
+    assert_eq!(read(from, to, None, 100).await, sorted);
+    let first = read(from, to, None, 2).await;
+    assert_eq!(read(from, to, Some(first[1].clone()), 100).await, sorted[2..], "page by page");
+    assert_eq!(read(to, to.plus(Micros::from_secs(1)), None, 100).await.len(), 2);
+    assert!(read(to.plus(Micros::from_secs(1)), to.plus(Micros::from_secs(2)), None, 100).await.is_empty());
+    let last = move |tx: &mut Tx| {
+        Ok::<_, StoreError>((
+            tx.evidence_last(&slug("acme"), "agr_1", Kind::Usage, from)?,
+            tx.evidence_last(&slug("acme"), "agr_1", Kind::Refusal, from)?,
+        ))
+    };
+    let (usage, refusal) = store.read("last", last).await.expect("read");
+    assert_eq!(usage.map(|row| row.id), before.last().cloned());
+    assert_eq!(refusal, None);
 }
 
 async fn refusals_of_an_hour_are_one_sum(world: World) {
