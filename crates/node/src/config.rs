@@ -1,7 +1,7 @@
 //! Configuration: `DIR/fondaco.toml`, every key also as an environment variable (`network.allow_private` is
 //! `FONDACO_NETWORK__ALLOW_PRIVATE`). Unknown keys are errors: a misspelt safety setting must not be ignored.
 
-use fondaco_core::{Code, Error, Result};
+use fondaco_core::{Code, Error, Result, report::Every};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -41,6 +41,16 @@ pub struct Config {
     pub tables: Tables,
     /// How long documents of evidence are kept.
     pub evidence: Evidence,
+    /// Which reports are written.
+    pub reports: Reports,
+}
+
+/// Which reports are written below `DIR/reports`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reports {
+    /// After each `day`, `week` or `month`; none where it is not said.
+    pub every: Option<Every>,
 }
 
 /// How long documents of evidence are kept. Their leaves stay in the log for good.
@@ -203,6 +213,8 @@ struct File {
     tables: Tables,
     #[serde(default)]
     evidence: Evidence,
+    #[serde(default)]
+    reports: Reports,
 }
 
 #[derive(Deserialize)]
@@ -293,6 +305,7 @@ impl Config {
             sources: file.sources,
             tables: file.tables,
             evidence: file.evidence,
+            reports: file.reports,
         })
     }
 
@@ -425,6 +438,14 @@ mod tests {
         assert_eq!(load(ok, &[]).expect("config").log.requests_days, 180);
         assert_eq!(load(&format!("{ok}[log]\nrequests_days = 0\n"), &[]).expect("config").log.requests_days, 0);
         assert!(load(&format!("{ok}[log]\nrequests_days = -1\n"), &[]).is_err());
+    }
+
+    #[test]
+    fn reports_are_written_by_day_week_or_month_or_not_at_all() {
+        let every = |text: &str| load(&format!("[public]\nurl = \"http://127.0.0.1:9000\"\n{text}"), &[]).map(|c| c.reports.every);
+        assert_eq!(every("").expect("config"), None);
+        assert_eq!(every("[reports]\nevery = \"week\"\n").expect("config"), Some(Every::Week));
+        assert!(every("[reports]\nevery = \"hour\"\n").is_err());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod participants;
 mod probes;
 mod products;
 mod publications;
+mod report;
 mod tokens;
 mod transfers;
 pub mod types;
@@ -121,6 +122,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(evidence::list_of_node))
         .routes(routes!(evidence::bundle_of_node))
         .routes(routes!(lineage::show))
+        .routes(routes!(report::show))
         .routes(routes!(log::show))
         .routes(routes!(log::check))
         .routes(routes!(log::policy))

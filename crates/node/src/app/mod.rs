@@ -38,6 +38,7 @@ pub mod product_stops;
 pub mod products;
 pub mod publish;
 pub mod received;
+pub mod report;
 pub mod terms_versions;
 pub mod transfers;
 pub mod views;

@@ -28,6 +28,7 @@ mod participant;
 mod product;
 mod query;
 mod reference;
+mod report;
 mod requests;
 mod restore;
 mod search;
@@ -122,6 +123,7 @@ enum Command {
     #[command(subcommand)]
     Log(log::Command),
     Lineage(lineage::Args),
+    Report(report::Args),
     Requests(requests::Args),
     Fetch(fetch::Args),
     Query(query::Args),
@@ -219,6 +221,7 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Evidence(command) => evidence::run(context, command).await,
         Command::Log(command) => log::run(context, command).await,
         Command::Lineage(args) => lineage::run(context, args).await,
+        Command::Report(args) => report::run(context, args).await,
         Command::Requests(args) => requests::run(context, &args),
         Command::Fetch(args) => fetch::run(context, args).await,
         Command::Query(args) => query::run(context, args).await,
@@ -319,6 +322,7 @@ mod tests {
             "fondaco --dir d requests --since 2026-11-22 --status 5xx --last 10",
             "fondaco --dir d requests --id 0190f6c2",
             "fondaco --dir d lineage report:2",
+            "fondaco --dir d report --from 2026-10-01 --to 2026-11-01 --format csv --out f",
             "fondaco --dir d lineage agr_1 --format prov --out f",
             "fondaco --dir d fetch agr_1 --profile p.share",
             "fondaco --dir d fetch agr_1 --out data",
@@ -347,6 +351,7 @@ mod tests {
             "fondaco requests --since yesterday",
             "fondaco requests --status odd",
             "fondaco lineage agr_1 --format rdf",
+            "fondaco report --from 2026-10-01 --out f",
             "fondaco evidence list --node --agreement agr_1",
             "fondaco agreement stop agr_1",
             "fondaco agreement list --state odd",

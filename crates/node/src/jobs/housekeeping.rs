@@ -49,6 +49,10 @@ async fn once(app: &App, usage: Option<UsagePlace>) -> Result<Option<UsagePlace>
     app.catalogs_renew(CATALOGS_PER_ROUND).await?;
     app.refusals_settle().await?;
     app.usage_settle().await?;
+    if let Some(every) = app.config.reports.every {
+        // Before documents go: a report says more with them.
+        app.reports_write(every, app.now()).await?;
+    }
     app.evidence_expire().await?;
     app.requests_sweep().await;
     let now = app.now();

@@ -16,6 +16,7 @@ mod oauth;
 mod peer_faults;
 mod prices;
 mod publications;
+mod reports;
 mod requests;
 mod rules;
 mod share;
