@@ -3,8 +3,6 @@
 
 use askama::Template;
 
-use crate::text::filters;
-
 /// A column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportColumn {
