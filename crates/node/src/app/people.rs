@@ -160,6 +160,7 @@ impl App {
                 Ok(())
             })
             .await?;
+        request_log::note_account(user.id.as_str());
         Ok(SignedIn { user, session: begun.id.to_string() })
     }
 

@@ -508,6 +508,7 @@ fn one(product: &Value) -> String {
         .add("Title", text(product, "title"))
         .add("About", text(product, "description"))
         .add("Keywords", texts(product, "keywords").join(", "))
+        .add("Made from", texts(product, "derivedFrom").join(", "))
         .add("Rows", count(number(content, "rows")))
         .add("Size", bytes(number(content, "sizeBytes")))
         .add("Published", when(text(product, "createdAt")))
