@@ -128,7 +128,7 @@ async fn rate(folder: &Path, kept: bool, leaves: u64, url: Option<&String>) -> F
         }));
     }
     let all = before + each * CALLERS * TOGETHER;
-    let written = async {
+    let writing = async {
         for task in tasks {
             task.await??;
         }
@@ -138,7 +138,7 @@ async fn rate(folder: &Path, kept: bool, leaves: u64, url: Option<&String>) -> F
         while integrate(&store).await? < all {}
         Ok(())
     };
-    tokio::try_join!(written, integrated)?;
+    tokio::try_join!(writing, integrated)?;
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = (all - before) as f64 / began.elapsed().as_secs_f64();
 
