@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The suites, in the order they run: each is a folder of `conformance/` with a program `run`.
-const SUITES: [&str; 9] = ["tables", "delta-sharing", "governed", "sources", "log", "console", "operators", "dsp-tck", "edc"];
+const SUITES: [&str; 10] = ["tables", "delta-sharing", "governed", "sources", "log", "lineage", "console", "operators", "dsp-tck", "edc"];
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -61,6 +61,7 @@ areas! {
     "home",
     "kind",
     "label",
+    "lineage",
     "login",
     "money",
     "negotiation",

@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod feed;
 pub mod ids;
 pub mod life;
+pub mod lineage;
 pub mod listing;
 pub mod negotiation;
 pub mod participant;
@@ -23,6 +24,7 @@ pub mod policy;
 pub mod price;
 pub mod product;
 pub mod publication;
+pub mod report;
 pub mod time;
 pub mod transfer;
 

@@ -259,6 +259,10 @@ pub struct Product {
     /// What else a reader of the catalogue wants to know.
     #[serde(flatten)]
     pub listing: Listing,
+    /// What its publisher says it was made from: agreements under which it was received, and other product versions of the
+    /// publisher. Of no concern to readers of the catalogue.
+    #[serde(default, rename = "derivedFrom", skip_serializing_if = "Vec::is_empty")]
+    pub derived_from: Vec<String>,
     /// Whether the profile (nulls, min, max, distinct) may be shown in the catalogue.
     #[serde(default)]
     pub publish_profile: bool,

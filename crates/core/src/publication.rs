@@ -6,6 +6,7 @@
 use crate::{
     error::{Code, Error, Result},
     ids::PublicationId,
+    lineage,
     listing::Described,
     participant::Slug,
     policy::Period,
@@ -162,6 +163,9 @@ pub struct Draft {
     /// How it is renewed, if it is.
     #[serde(default)]
     pub renewal: Option<Renewal>,
+    /// What it was made from: ids of agreements under which it was received, and of other product versions of ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived_from: Vec<String>,
 }
 
 impl Draft {
@@ -180,6 +184,7 @@ impl Draft {
             offers: Vec::new(),
             personal_data_accepted: false,
             renewal: None,
+            derived_from: Vec::new(),
         }
     }
 
@@ -190,6 +195,7 @@ impl Draft {
     pub fn check(&self) -> Result<ProductId> {
         let id = ProductId::parse(&self.product)?;
         self.described().check()?;
+        lineage::check_inputs(&self.derived_from)?;
         let source = self.source.as_ref().ok_or_else(|| Error::invalid("Choose where the product's content comes from."))?;
         source.check(self.kind)?;
         if self.renewal.is_some() && matches!(source, Source::Upload) {

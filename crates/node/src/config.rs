@@ -1,7 +1,7 @@
 //! Configuration: `DIR/fondaco.toml`, every key also as an environment variable (`network.allow_private` is
 //! `FONDACO_NETWORK__ALLOW_PRIVATE`). Unknown keys are errors: a misspelt safety setting must not be ignored.
 
-use fondaco_core::{Code, Error, Result};
+use fondaco_core::{Code, Error, Result, report::Every};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,6 +12,9 @@ use url::Url;
 
 /// The configuration file inside the data folder.
 pub const FILE_NAME: &str = "fondaco.toml";
+/// For how many days lines of requests are kept unless it is said otherwise: half a year, within which most incidents are
+/// found.
+const REQUESTS_DAYS: u32 = 180;
 /// What environment variables start with.
 const ENV_PREFIX: &str = "FONDACO_";
 
@@ -36,6 +39,27 @@ pub struct Config {
     pub sources: Sources,
     /// How tables are delivered.
     pub tables: Tables,
+    /// How long documents of evidence are kept.
+    pub evidence: Evidence,
+    /// Which reports are written.
+    pub reports: Reports,
+}
+
+/// Which reports are written below `DIR/reports`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reports {
+    /// After each `day`, `week` or `month`; none where it is not said.
+    pub every: Option<Every>,
+}
+
+/// How long documents of evidence are kept. Their leaves stay in the log for good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Evidence {
+    /// For how many days after the end of the agreement that they are about, and at least after they were written; for ever
+    /// where it is not said.
+    pub documents_days: Option<u32>,
 }
 
 /// How tables are delivered.
@@ -119,11 +143,13 @@ pub struct Log {
     pub format: LogFormat,
     /// A `tracing` filter: `info`, `fondaco_node=debug,info`…
     pub level: String,
+    /// For how many days the lines of requests (`DIR/requests`) are kept; 0: none are written, and those there are go.
+    pub requests_days: u32,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, level: "info".into() }
+        Self { format: LogFormat::Text, level: "info".into(), requests_days: REQUESTS_DAYS }
     }
 }
 
@@ -185,6 +211,10 @@ struct File {
     sources: Sources,
     #[serde(default)]
     tables: Tables,
+    #[serde(default)]
+    evidence: Evidence,
+    #[serde(default)]
+    reports: Reports,
 }
 
 #[derive(Deserialize)]
@@ -258,6 +288,12 @@ impl Config {
                 "identity.peers is for the authenticators \"static\" and \"edc-mock\": with \"did\" a peer's DID document says where it is.",
             ));
         }
+        if file.evidence.documents_days == Some(0) {
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                "evidence.documents_days is at least 1: an agreement's last day can be proved on that day. Leave it out to keep all.",
+            ));
+        }
         Ok(Self {
             dir: dir.to_owned(),
             public,
@@ -268,6 +304,8 @@ impl Config {
             identity: file.identity,
             sources: file.sources,
             tables: file.tables,
+            evidence: file.evidence,
+            reports: file.reports,
         })
     }
 
@@ -302,6 +340,11 @@ impl Config {
     /// Where files of tables are kept as agreements show them. Not backed up; safe to delete.
     pub fn governed_dir(&self) -> PathBuf {
         self.dir.join("cache").join("governed")
+    }
+
+    /// Where the lines of requests are kept. Not backed up.
+    pub fn requests_dir(&self) -> PathBuf {
+        self.dir.join(crate::http::request_log::FOLDER)
     }
 
     /// The public base of a participant, without a trailing slash.
@@ -387,6 +430,30 @@ mod tests {
         .expect("config");
         assert!(c.network.allow_private && !c.is_loopback());
         assert_eq!(c.public.listen.port(), 80);
+    }
+
+    #[test]
+    fn the_request_log_is_kept_for_half_a_year_unless_it_is_said_otherwise() {
+        let ok = "[public]\nurl = \"http://127.0.0.1:9000\"\n";
+        assert_eq!(load(ok, &[]).expect("config").log.requests_days, 180);
+        assert_eq!(load(&format!("{ok}[log]\nrequests_days = 0\n"), &[]).expect("config").log.requests_days, 0);
+        assert!(load(&format!("{ok}[log]\nrequests_days = -1\n"), &[]).is_err());
+    }
+
+    #[test]
+    fn reports_are_written_by_day_week_or_month_or_not_at_all() {
+        let every = |text: &str| load(&format!("[public]\nurl = \"http://127.0.0.1:9000\"\n{text}"), &[]).map(|c| c.reports.every);
+        assert_eq!(every("").expect("config"), None);
+        assert_eq!(every("[reports]\nevery = \"week\"\n").expect("config"), Some(Every::Week));
+        assert!(every("[reports]\nevery = \"hour\"\n").is_err());
+    }
+
+    #[test]
+    fn documents_of_evidence_are_kept_unless_it_is_said_otherwise() {
+        let days = |text: &str| load(&format!("[public]\nurl = \"http://127.0.0.1:9000\"\n{text}"), &[]).map(|c| c.evidence.documents_days);
+        assert_eq!(days("").expect("config"), None);
+        assert_eq!(days("[evidence]\ndocuments_days = 365\n").expect("config"), Some(365));
+        assert_eq!(days("[evidence]\ndocuments_days = 0\n").expect_err("refused").code(), Code::ConfigInvalid);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     api, app, console_web, dsp, files,
-    http::{error_page, problem::ApiError, request_id, serve::serve},
+    http::{error_page, problem::ApiError, request_id, request_log, serve::serve},
     identity::{AccessTokens, Authenticator, DidResolver, authenticator::StaticHeaders, password::Passwords, session::SessionCookie},
     jobs, log, net,
     secrets::{OsEntropy, Sealer},
@@ -69,6 +69,8 @@ pub struct RunningNode {
     dir: PathBuf,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    answered: CancellationToken,
+    request_log: Option<JoinHandle<()>>,
     _lock: File,
 }
 
@@ -107,6 +109,10 @@ impl Node {
             tracing::warn!(cause = e.internal().unwrap_or_default(), "publish.leftover {e}");
         }
         let feed = app.store.job_feed().await?;
+        let answered = CancellationToken::new();
+        // Before the listeners, and stopped after them: no request goes without its line.
+        let lines = if app.config.log.requests_days > 0 { app.requests.open() } else { None };
+        let request_log = lines.map(|lines| tokio::spawn(request_log::run(app.clone(), lines, answered.clone())));
         let stop = app.stopping.clone();
         let (public_addr, admin_addr) = (local(&public)?, local(&admin)?);
         let tasks = vec![
@@ -121,7 +127,7 @@ impl Node {
         let info = RunInfo { pid: std::process::id(), public: format!("http://{public_addr}"), admin: format!("http://{admin_addr}") };
         write_run_file(&dir, &info)?;
         tracing::info!(public = %public_addr, admin = %admin_addr, url = %app.config.public.url, "node.ready");
-        Ok(RunningNode { app, public_addr, admin_addr, dir, stop, tasks, _lock: lock })
+        Ok(RunningNode { app, public_addr, admin_addr, dir, stop, tasks, answered, request_log, _lock: lock })
     }
 }
 
@@ -136,6 +142,12 @@ impl RunningNode {
             if tokio::time::timeout(DRAIN, task).await.is_err() {
                 tracing::warn!("node.drain_timeout: requests or jobs were still in flight after {} s", DRAIN.as_secs());
             }
+        }
+        self.answered.cancel();
+        if let Some(request_log) = self.request_log
+            && tokio::time::timeout(DRAIN, request_log).await.is_err()
+        {
+            tracing::warn!("node.drain_timeout: the last lines of the request log could not be written");
         }
         let _ = std::fs::remove_file(self.dir.join(RUN_FILE));
         tracing::info!("node.stopped");
@@ -269,6 +281,7 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         log_signed: tokio::sync::Notify::new(),
         refusals: app::evidence::Refusals::default(),
         verdicts: files::seal::Verdicts::default(),
+        requests: Arc::default(),
         runs: app::publish::Runs::default(),
         preparations: tokio::sync::Semaphore::new(PREPARATIONS_MAX),
         stop_reading: std::sync::Arc::default(),

@@ -57,6 +57,7 @@ async fn every_page_opens_once_signed_in() {
             // The deal is about a table.
             "/p/{slug}/agreements/{id}/files" => (filled(route.path, "consumer", &deal.agreement), StatusCode::CONFLICT),
             "/p/{slug}/transfers/{id}" => (filled(route.path, "consumer", &deal.transfer), StatusCode::OK),
+            "/p/{slug}/lineage/{id}" => (filled(route.path, "consumer", &deal.agreement), StatusCode::OK),
             // Looked at with a publication of their own in `console_publishing`.
             other if other.starts_with("/p/{slug}/publish/{id}") || other == "/p/{slug}/connections/{id}" => {
                 (filled(other, "consumer", "pub_x"), StatusCode::NOT_FOUND)
@@ -90,6 +91,10 @@ async fn every_page_opens_once_signed_in() {
     let product = provider.page("/p/provider/products/wind").await;
     let preview = provider.page(&format!("/p/provider/agreements/{}/preview", deal.agreement)).await;
     assert!(preview.contains("<th scope=\"col\"><bdi>wind_m_s</bdi></th>") && preview.contains("<td><bdi>3.5</bdi></td>"), "{preview}");
+    let origin = provider.page("/p/provider/lineage/wind").await;
+    assert!(origin.contains("<svg class=\"lineage\"") && origin.contains("Wind at the coast"), "{origin}");
+    let file = provider.get("/p/provider/lineage/wind?format=prov").await;
+    assert_eq!(file.header("content-disposition"), "attachment; filename=\"wind.prov.json\"");
     let offered = path_in(&product, "/p/provider/offers/").to_owned();
     assert!(offered.ends_with("/preview"), "{offered}");
     assert!(provider.page(&offered).await.contains("<bdi>wind_m_s</bdi>"));

@@ -36,6 +36,7 @@ pub use tx::{
     api_tokens::ApiTokenRow,
     events::{Event, NewEvent},
     evidence::{EvidenceFilter, EvidenceRow},
+    evidence_keep::Erased,
     evidence_sums::RefusalSum,
     idempotency::Idempotency,
     jobs::{Job, JobStats, NewJob},

@@ -184,6 +184,14 @@ impl ProductPage {
         Count(self.files.len().saturating_sub(MAX_FILES_SHOWN) as u64)
     }
 
+    /// The id of this version in addresses: the first one's is the product's.
+    fn dataset(&self) -> String {
+        match self.version.as_deref() {
+            None | Some("1") => self.id.clone(),
+            Some(version) => format!("{}:{version}", self.id),
+        }
+    }
+
     /// How many columns there are.
     fn column_count(&self) -> Count {
         Count(self.columns.len() as u64)

@@ -2,8 +2,8 @@
 
 use crate::pages::{
     AgreementPage, AgreementsPage, CatalogPage, ConnectionPage, ConnectionsPage, ErrorPage, EvidenceCheckPage, EvidencePage,
-    EvidencePiecePage, FirstRowsPage, HomePage, LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage, NotFoundPage,
-    PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage, PublicationsPage, PublishDescribePage, PublishReviewPage,
+    EvidencePiecePage, FirstRowsPage, HomePage, LineagePage, LoginPage, LoginProblem, NegotiationPage, NegotiationsPage, NodePage,
+    NotFoundPage, PeerPage, PeersPage, PeoplePage, ProductPage, ProductsPage, PublicationsPage, PublishDescribePage, PublishReviewPage,
     PublishSourcePage, PublishTermsPage, RulesPage, TimelinePage, TokensPage, TransferPage, TransfersPage, WaitingPage,
 };
 use crate::view::Span;
@@ -65,6 +65,8 @@ pub fn gallery(locale: Locale) -> Result<Vec<(&'static str, String)>, askama::Er
     gallery.add("first-rows-offer", FirstRowsPage::sample_offer())?;
     let nothing = Some(Text::say("first-rows-none"));
     gallery.add("first-rows-nothing", FirstRowsPage { alternatives: Vec::new(), nothing, ..FirstRowsPage::sample() })?;
+    gallery.add("lineage", LineagePage::sample())?;
+    gallery.add("lineage-cut", LineagePage { cut: true, ..LineagePage::sample() })?;
     gallery.add("rules", RulesPage::sample())?;
     gallery.add("rules-offer", RulesPage::sample_offer())?;
     gallery.add("transfers", TransfersPage::sample())?;

@@ -6,6 +6,7 @@ mod deals;
 mod evidence;
 mod first_rows;
 mod gallery;
+mod lineage;
 mod publish;
 mod rooms;
 mod rules;

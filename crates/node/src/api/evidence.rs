@@ -116,6 +116,43 @@ pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> Api
     Ok(Json(EvidenceBody { document, ..EvidenceBody::from(&row) }))
 }
 
+/// Why a document is erased.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+pub struct EraseQuery {
+    /// The reason, for the leaf that says so.
+    pub reason: String,
+}
+
+/// Erase the document of a piece of evidence. Its leaf stays, and that it was erased is another.
+#[utoipa::path(delete, path = "/api/v1/participants/{slug}/evidence/{id}/document", tag = "evidence",
+    params(("slug" = String, Path), ("id" = String, Path), EraseQuery),
+    responses((status = 200, body = EvidenceBody), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn erase(
+    State(app): State<App>,
+    acting: Acting,
+    path: Segments,
+    Query(query): Query<EraseQuery>,
+) -> ApiResult<Json<EvidenceBody>> {
+    let (slug, id) = (&acting.participant.slug, EvidenceId::from_stored(path.get("id")));
+    let row = app.by(acting.caller.decider()).evidence_erase(Some(slug), &id, &query.reason).await?;
+    Ok(Json((&row).into()))
+}
+
+/// Erase the document of a piece of evidence of the node itself.
+#[utoipa::path(delete, path = "/api/v1/evidence/{id}/document", tag = "evidence", params(("id" = String, Path), EraseQuery),
+    responses((status = 200, body = EvidenceBody), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub async fn erase_of_node(
+    State(app): State<App>,
+    caller: Caller,
+    path: Segments,
+    Query(query): Query<EraseQuery>,
+) -> ApiResult<Json<EvidenceBody>> {
+    caller.whole_node()?;
+    let row = app.by(caller.decider()).evidence_erase(None, &EvidenceId::from_stored(path.get("id")), &query.reason).await?;
+    Ok(Json((&row).into()))
+}
+
 /// Get the bundle that proves a piece of evidence offline: the leaf, what opens it, the receipt, and the keys.
 #[utoipa::path(get, path = "/api/v1/participants/{slug}/evidence/{id}/bundle", tag = "evidence",
     params(("slug" = String, Path), ("id" = String, Path)),

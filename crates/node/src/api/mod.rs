@@ -11,6 +11,7 @@ mod connections;
 mod datasets;
 mod evidence;
 mod feeds;
+mod lineage;
 mod log;
 mod negotiations;
 mod node;
@@ -18,6 +19,7 @@ mod participants;
 mod probes;
 mod products;
 mod publications;
+mod report;
 mod tokens;
 mod transfers;
 pub mod types;
@@ -119,8 +121,12 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(audit::timeline))
         .routes(routes!(evidence::show))
         .routes(routes!(evidence::bundle))
+        .routes(routes!(evidence::erase))
+        .routes(routes!(evidence::erase_of_node))
         .routes(routes!(evidence::list_of_node))
         .routes(routes!(evidence::bundle_of_node))
+        .routes(routes!(lineage::show))
+        .routes(routes!(report::show))
         .routes(routes!(log::show))
         .routes(routes!(log::check))
         .routes(routes!(log::policy))

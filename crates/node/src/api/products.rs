@@ -86,6 +86,10 @@ pub struct PublishBody {
     /// How often the source is looked at for a new version, as an ISO 8601 duration.
     #[serde(default)]
     renew_every: Option<String>,
+    /// What it was made from: ids of agreements under which it was received, and of other product versions of this
+    /// participant. Told to nobody but in its lineage.
+    #[serde(default)]
+    derived_from: Vec<String>,
     /// That columns which seem to hold personal data may be published.
     #[serde(default)]
     personal_data_accepted: bool,
@@ -131,6 +135,7 @@ impl PublishBody {
             offers: self.offers,
             personal_data_accepted: self.personal_data_accepted,
             renewal,
+            derived_from: self.derived_from,
         })
     }
 }

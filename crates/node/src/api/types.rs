@@ -88,6 +88,9 @@ pub struct ProductBody {
     /// What could be better about the listing, and why it matters.
     remarks: Vec<super::publications::RemarkBody>,
     publish_profile: bool,
+    /// What it was made from: agreements and product versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    derived_from: Vec<String>,
     created_at: String,
     /// For a table: `schema`, `rows`, `sizeBytes`, `fileCount`, the first `files`, `profile`, and for CSV `inferred`.
     content: Value,
@@ -151,6 +154,7 @@ impl From<&Listing> for ProductBody {
             title: p.title.clone(),
             description: p.description.clone(),
             keywords: p.keywords.clone(),
+            derived_from: p.derived_from.clone(),
             listing: p.listing.clone(),
             remarks: described.remarks().into_iter().map(Into::into).collect(),
             publish_profile: p.publish_profile,

@@ -5,6 +5,7 @@ use super::{
     gate::Watch,
     idempotency::{Key, once},
 };
+use crate::http::request_log;
 use fondaco_core::{
     Code, Error, Result,
     ids::TransferId,
@@ -213,11 +214,11 @@ impl App {
                     .ok_or_else(|| ended("The transfer does not exist any more."))?;
                 let row = tx.agreement_get(&slug, &t.agreement_id)?.ok_or_else(|| ended("The agreement does not exist any more."))?;
                 if let Err(e) = agreement_life::in_force(tx, &row, now)? {
-                    return Ok(Err((t.agreement_id, e)));
+                    return Ok(Err((t, e)));
                 }
                 if !t.state.is_open() {
                     let e = ended(&format!("Access is closed: the transfer is {}.", t.state.name()));
-                    return Ok(Err((t.agreement_id, e)));
+                    return Ok(Err((t, e)));
                 }
                 let reference = ProductRef::parse_dataset_id(&t.dataset);
                 let product = match reference {
@@ -233,11 +234,13 @@ impl App {
             .await?;
         let (transfer, agreement, product, latest, used) = match found {
             Ok(found) => found,
-            Err((agreement, e)) => {
-                self.note_refused(&of, &agreement, e.code().as_str()).await?;
+            Err((t, e)) => {
+                request_log::note_peer(t.peer.did.as_str());
+                self.note_refused(&of, &t.agreement_id, e.code().as_str()).await?;
                 return Err(e);
             }
         };
+        request_log::note_peer(transfer.peer.did.as_str());
         let agreed = product.reference.clone();
         let Shown { product, permit } = match shown_to(&agreement, product, latest, used, now, for_what) {
             Ok(shown) => shown,

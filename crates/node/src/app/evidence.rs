@@ -3,6 +3,7 @@
 //! Each is written in the transaction of what it witnesses. What others can cause without limit is summed first: refusals
 //! of an hour under one rule are one leaf, and so is the usage of a day.
 
+mod erase;
 mod log;
 mod refusals;
 mod show;
@@ -63,7 +64,10 @@ impl App {
     pub fn note_published(&self, tx: &mut Tx, product: &Product, offers: &[Offer]) -> Result<()> {
         let (own, id) = (self.own_did(&product.participant)?, product.reference.dataset_id());
         let content = fondaco_core::canonical::digest(&product.content);
-        let document = json!({"product": id, "title": product.title, "productKind": product.kind, "contentSha256": content});
+        let mut document = json!({"product": id, "title": product.title, "productKind": product.kind, "contentSha256": content});
+        if !product.derived_from.is_empty() {
+            document["derivedFrom"] = json!(product.derived_from);
+        }
         let at = product.created_at;
         let fact = Fact { kind: Kind::ProductPublished, at, peer: None, object: &id, agreement: None, document };
         append(tx, &product.participant, &own, fact)?;

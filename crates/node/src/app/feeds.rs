@@ -210,6 +210,7 @@ fn draft_again(feed: &Feed, latest: &Listing, delta_version: Option<u64>) -> Dra
         publish_profile: p.publish_profile,
         source: Some(feed.source.clone()),
         read,
+        derived_from: p.derived_from.clone(),
         ..Draft::new(p.kind)
     }
 }

@@ -276,6 +276,7 @@ mod tests {
             description: String::new(),
             keywords: Vec::new(),
             listing: Listing::default(),
+            derived_from: Vec::new(),
             publish_profile: true,
             content: json!({"rows": 9, "sizeBytes": 77, "schema": {"columns": [column("name", "string"), column("wage", "long")]},
                 "profile": [profile("name"), profile("wage")]}),

@@ -24,6 +24,7 @@ pub mod gate;
 pub mod governed;
 pub mod health;
 pub mod idempotency;
+pub mod lineage;
 pub mod negotiation_steps;
 pub mod negotiations;
 pub mod participants;
@@ -38,6 +39,7 @@ pub mod product_stops;
 pub mod products;
 pub mod publish;
 pub mod received;
+pub mod report;
 pub mod terms_versions;
 pub mod transfers;
 pub mod views;
@@ -47,6 +49,7 @@ pub mod weighing;
 use crate::{
     config::Config,
     files::seal::Verdicts,
+    http::request_log::RequestLog,
     identity::{AccessTokens, Authenticator, DidResolver, SigningKey, password::Passwords, session::SessionCookie},
     net::Outbound,
     secrets::Sealer,
@@ -126,6 +129,8 @@ pub struct Inner {
     pub governor: fondaco_tables::governed::Governor,
     /// Queries that are answered later.
     pub polled: crate::share::PolledQueries,
+    /// Lines of the request log on their way to the disk.
+    pub requests: Arc<RequestLog>,
     /// Publications being prepared by this process.
     pub runs: publish::Runs,
     /// How many sources are read at once.

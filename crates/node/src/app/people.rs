@@ -4,10 +4,13 @@ use super::{
     App, bounded,
     idempotency::{Key, Once, once},
 };
-use crate::identity::{
-    api_token,
-    password::PASSWORD_MAX_BYTES,
-    session::{self, SESSION_LIFE},
+use crate::{
+    http::request_log,
+    identity::{
+        api_token,
+        password::PASSWORD_MAX_BYTES,
+        session::{self, SESSION_LIFE},
+    },
 };
 use fondaco_core::{
     Code, Error, Result,
@@ -181,6 +184,7 @@ impl App {
                 Ok(())
             })
             .await?;
+        request_log::note_account(user.id.as_str());
         Ok(SignedIn { user, session: begun.id.to_string() })
     }
 
@@ -191,7 +195,8 @@ impl App {
     pub async fn person(&self, session: &str) -> Result<Option<Person>> {
         let Some(hash) = session::hash(session) else { return Ok(None) };
         let now = self.now();
-        self.store
+        let person = self
+            .store
             .read("session.get", move |tx| -> Result<_> {
                 let Some(row) = tx.session_get(&hash, now)? else { return Ok(None) };
                 let Some(user) = tx.user_get(&row.user)? else { return Ok(None) };
@@ -204,7 +209,11 @@ impl App {
                 };
                 Ok(Some(Person { user, participants, audits, csrf: row.csrf }))
             })
-            .await
+            .await?;
+        if let Some(person) = &person {
+            request_log::note_account(person.user.id.as_str());
+        }
+        Ok(person)
     }
 
     /// Ends a session.
@@ -293,6 +302,7 @@ impl App {
             .await?
             .filter(|row| row.revoked_at.is_none())
             .ok_or_else(wrong)?;
+        request_log::note_token(row.id.as_str());
         // The last use is a hint for people; once a minute is fine enough and keeps reads from writing.
         if row.last_used_at.is_none_or(|at| now.since(at) > Micros::from_secs(60)) {
             let id = row.id.clone();

@@ -116,6 +116,12 @@ impl AdminClient {
         self.json(response).await
     }
 
+    /// Reads a file: whatever its form.
+    pub(super) async fn read(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Vec<u8>> {
+        let response = self.send(Method::GET, path, query, None, None).await?;
+        self.bytes(response).await
+    }
+
     /// Reads bytes from the public listener, as anybody may.
     pub(super) async fn public(&self, path: &str) -> Result<Vec<u8>> {
         let info = run_info(&self.dir)?.ok_or_else(|| Failure::new(Code::Unavailable, "The node does not say where it listens."))?;
@@ -189,6 +195,12 @@ impl AdminClient {
             return Ok(());
         }
         self.json(response).await.map(drop)
+    }
+
+    /// Removes a thing of which something stays; its answer is what stayed.
+    pub(super) async fn erase(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value> {
+        let response = self.send(Method::DELETE, path, query, None, None).await?;
+        self.json(response).await
     }
 
     /// Creates something, once: the call carries an idempotency key and is repeated once with the same key when
@@ -389,6 +401,14 @@ impl ParticipantClient {
     /// See [`AdminClient::remove`].
     pub(super) async fn remove(&self, path: &[&str]) -> Result<()> {
         self.node.remove(&self.path(path)).await
+    }
+    /// See [`AdminClient::read`].
+    pub(super) async fn read(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Vec<u8>> {
+        self.node.read(&self.path(path), query).await
+    }
+    /// See [`AdminClient::erase`].
+    pub(super) async fn erase(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value> {
+        self.node.erase(&self.path(path), query).await
     }
     /// See [`AdminClient::create`].
     pub(super) async fn create(&self, path: &[&str], body: &Value) -> Result<Value> {

@@ -49,7 +49,7 @@ pub(super) struct Args {
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     // Several nodes at once would drown the text in their logs; who wants them asks for them.
     let level = std::env::var(LEVEL_VARIABLE).unwrap_or_else(|_| "off".into());
-    telemetry::start(&Log { format: LogFormat::Text, level })?;
+    telemetry::start(&Log { format: LogFormat::Text, level, ..Log::default() })?;
     let options = DemoOptions {
         // A folder named in the environment is that of a node, for all other commands.
         dir: context.dir.clone().filter(|_| !context.dir_from_environment),

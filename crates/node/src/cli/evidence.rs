@@ -73,6 +73,22 @@ Exit status: 0 nothing is missing, 1 something is, 2 wrong usage.")]
         /// The key, as its owner told you by other means
         key: String,
     },
+    /// Erase the document of a piece of evidence, and what opens its leaf
+    ///
+    /// The leaf stays in the log: it still proves that something of its kind happened then. That it was erased, by whom and
+    /// why, is another leaf. What an agreement in force is about is not erased.
+    #[command(after_long_help = "Example:
+  fondaco --dir mynode evidence erase evi_0190f6c2 --reason \"Asked for by the person it names\"")]
+    Erase {
+        /// The id of the evidence
+        id: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Of the node itself
+        #[arg(long)]
+        node: bool,
+    },
 }
 
 /// Runs the command.
@@ -120,6 +136,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let kept = context.participant().await?.replace(&["evidence", "peer-log"], &json!({"peer": peer, "key": key})).await?;
             let shown = Fields::default().add("Peer", text(&kept, "peer")).add("Log key", text(&kept, "key")).render();
             Ok(Answer::new(kept, shown))
+        }
+        Command::Erase { id, reason, node } => {
+            let asked = [("reason", reason.as_str())];
+            let erased = if node {
+                context.node()?.erase(&["evidence", &id, "document"], &asked).await?
+            } else {
+                context.participant().await?.erase(&["evidence", &id, "document"], &asked).await?
+            };
+            Ok(Answer::new(erased, format!("The document of {id} is erased. Its leaf stays, and that it was erased is another.\n")))
         }
     }
 }

@@ -18,6 +18,7 @@ mod failure;
 mod feed;
 mod fetch;
 mod init;
+mod lineage;
 mod log;
 #[cfg(test)]
 mod named_commands;
@@ -27,6 +28,8 @@ mod participant;
 mod product;
 mod query;
 mod reference;
+mod report;
+mod requests;
 mod restore;
 mod search;
 mod serve;
@@ -119,6 +122,9 @@ enum Command {
     Evidence(evidence::Command),
     #[command(subcommand)]
     Log(log::Command),
+    Lineage(lineage::Args),
+    Report(report::Args),
+    Requests(requests::Args),
     Fetch(fetch::Args),
     Query(query::Args),
     #[command(subcommand)]
@@ -214,6 +220,9 @@ async fn run(command: Command, context: &Context) -> Result<Answer> {
         Command::Transfer(command) => transfer::run(context, command).await,
         Command::Evidence(command) => evidence::run(context, command).await,
         Command::Log(command) => log::run(context, command).await,
+        Command::Lineage(args) => lineage::run(context, args).await,
+        Command::Report(args) => report::run(context, args).await,
+        Command::Requests(args) => requests::run(context, &args),
         Command::Fetch(args) => fetch::run(context, args).await,
         Command::Query(args) => query::run(context, args).await,
         Command::Participant(command) => participant::run(context, command).await,
@@ -308,9 +317,16 @@ mod tests {
             "fondaco --dir d evidence timeline agr_1",
             "fondaco --dir d evidence check",
             "fondaco --dir d evidence trust did:web:x key",
+            "fondaco --dir d evidence erase evi_1 --reason asked",
+            "fondaco --dir d evidence erase evi_1 --node --reason asked",
             "fondaco --dir d log check",
             "fondaco --dir d log export --out d",
             "fondaco --dir d log resume --without-witnesses",
+            "fondaco --dir d requests --since 2026-11-22 --status 5xx --last 10",
+            "fondaco --dir d requests --id 0190f6c2",
+            "fondaco --dir d lineage report:2",
+            "fondaco --dir d report --from 2026-10-01 --to 2026-11-01 --format csv --out f",
+            "fondaco --dir d lineage agr_1 --format prov --out f",
             "fondaco --dir d fetch agr_1 --profile p.share",
             "fondaco --dir d fetch agr_1 --out data",
             "fondaco --dir d query agr_1 SELECT --out a.csv",
@@ -333,7 +349,12 @@ mod tests {
             "fondaco verify",
             "fondaco fetch agr_1",
             "fondaco log resume",
+            "fondaco evidence erase evi_1",
             "fondaco log export",
+            "fondaco requests --since yesterday",
+            "fondaco requests --status odd",
+            "fondaco lineage agr_1 --format rdf",
+            "fondaco report --from 2026-10-01 --out f",
             "fondaco evidence list --node --agreement agr_1",
             "fondaco agreement stop agr_1",
             "fondaco agreement list --state odd",

@@ -147,6 +147,9 @@ pub(super) struct AddArgs {
     /// Look at the source this often and publish what is new as the next version: PT10M, PT1H, P1D
     #[arg(long, value_name = "DURATION")]
     renew_every: Option<String>,
+    /// It was made from what came under this agreement, or from this product of ours (repeatable); see `fondaco lineage`
+    #[arg(long, value_name = "ID")]
+    derived_from: Vec<String>,
     /// Publish although columns seem to hold personal data
     #[arg(long)]
     accept_personal_data: bool,
@@ -331,6 +334,9 @@ fn add_body(args: &AddArgs, stdin: &mut dyn Read) -> Result<Value> {
     if let Some(every) = &args.renew_every {
         body["renewEvery"] = every.as_str().into();
     }
+    if !args.derived_from.is_empty() {
+        body["derivedFrom"] = args.derived_from.clone().into();
+    }
     if args.accept_personal_data {
         body["personalDataAccepted"] = true.into();
     }
@@ -502,6 +508,7 @@ fn one(product: &Value) -> String {
         .add("Title", text(product, "title"))
         .add("About", text(product, "description"))
         .add("Keywords", texts(product, "keywords").join(", "))
+        .add("Made from", texts(product, "derivedFrom").join(", "))
         .add("Rows", count(number(content, "rows")))
         .add("Size", bytes(number(content, "sizeBytes")))
         .add("Published", when(text(product, "createdAt")))
@@ -571,6 +578,7 @@ mod tests {
             delta_version: None,
             sheet: None,
             renew_every: None,
+            derived_from: vec![],
             accept_personal_data: false,
             license: None,
             contact: None,

@@ -206,7 +206,7 @@ pub async fn profile(State(app): State<App>, room: Room, Path((_, id)): Path<(St
 }
 
 /// JSON to be saved under a name that is safe.
-fn download(name: &str, body: String) -> Answer {
+pub fn download(name: &str, body: String) -> Answer {
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).map_err(Error::internal_failure)?;
     let kind = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
@@ -343,7 +343,7 @@ fn file_name(dataset: &str) -> String {
 }
 
 /// Of an id what is safe in the name of a file everywhere.
-fn safe_name(id: &str) -> String {
+pub fn safe_name(id: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
     let name: String = id.chars().take(FILE_NAME_MAX_CHARS).map(safe).collect();
     name.trim_matches('-').to_owned()

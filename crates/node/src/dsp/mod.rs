@@ -15,6 +15,7 @@ mod version;
 
 use crate::{
     app::{App, received::Envelope},
+    http::request_log,
     identity::Caller,
 };
 use axum::{
@@ -124,6 +125,7 @@ impl FromRequestParts<App> for Call {
             Some(value) => Some(value.to_str().map_err(|_| refuse(Error::invalid("The Authorization header is not text.")))?),
         };
         let caller = app.authenticator.authenticate(header, &participant.did, app.now()).await.map_err(refuse)?;
+        request_log::note_peer(caller.did.as_str());
         Ok(Self { participant, caller })
     }
 }

@@ -1,17 +1,20 @@
 //! Every request has an id: the caller's `x-request-id` if it is sane, a fresh one otherwise. It is answered in the
 //! same header, written into problem documents, and on every log line of the request.
 
-use super::problem::{Cause, MEDIA_TYPE, Problem, REQUEST_ID};
+use super::{
+    problem::{Cause, MEDIA_TYPE, Problem, REQUEST_ID},
+    request_log::Pending,
+};
 use crate::app::App;
 use axum::{
     body::{Body, to_bytes},
-    extract::{MatchedPath, Request},
+    extract::{ConnectInfo, MatchedPath, Request},
     http::{HeaderValue, header},
     middleware::Next,
     response::Response,
 };
 use fondaco_core::Code;
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 use tracing::Instrument;
 
 /// Longest id taken over from a caller.
@@ -37,7 +40,9 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |m| m.as_str().to_owned());
     let span = tracing::info_span!("request", id, %method, route, surface);
     let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|from| from.0.ip());
+    let mut pending = Pending::new(&app, &id, surface, method.as_str(), &route, address);
+    let mut response = pending.answer(next.run(request).instrument(span.clone())).await;
     let elapsed = started.elapsed();
     let status = response.status();
     let labels = [
@@ -65,7 +70,9 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    with_id(response, id).await
+    pending.answered(status.as_u16(), response.extensions().get::<Cause>().map(|cause| cause.0.code().as_str()));
+    let (parts, body) = with_id(response, id).await.into_parts();
+    Response::from_parts(parts, pending.carried_by(body))
 }
 
 /// Whether somebody else failed.

@@ -85,7 +85,7 @@ statements! {
     ERASE = Same("UPDATE evidence SET document = NULL, secret = NULL WHERE participant = $1 AND id = $2");
 }
 
-fn read(row: &Row) -> Result<EvidenceRow, StoreError> {
+pub(super) fn read(row: &Row) -> Result<EvidenceRow, StoreError> {
     let secret = match &row.0.get(10) {
         Some(Value::Null) => None,
         _ => Some(row.blob(10)?.try_into().map_err(|_| StoreError::Corrupt("the secret of a leaf".into()))?),

@@ -9,6 +9,8 @@ pub mod api_tokens;
 pub mod connections;
 pub mod events;
 pub mod evidence;
+pub mod evidence_keep;
+pub mod evidence_period;
 pub mod evidence_sums;
 pub mod feeds;
 pub mod health;
@@ -197,6 +199,8 @@ const STATEMENTS: &[&[(&str, Sql)]] = &[
     connections::ALL,
     events::ALL,
     evidence::ALL,
+    evidence_keep::ALL,
+    evidence_period::ALL,
     evidence_sums::ALL,
     feeds::ALL,
     idempotency::ALL,

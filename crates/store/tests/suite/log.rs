@@ -1,12 +1,16 @@
 //! The log: each leaf that was committed is in the tree once, and a tree that was signed is never signed differently.
 
-use crate::{on_both, samples::slug, world::World};
+use crate::{
+    on_both,
+    samples::{agreement, slug},
+    world::World,
+};
 use fondaco_core::{
     evidence::{Event, Kind, Leaf, Opening},
     ids::EvidenceId,
-    time::Timestamp,
+    time::{Clock as _, Micros, Timestamp},
 };
-use fondaco_store::{EvidenceFilter, Integrated, LogKeyUse, RefusalSum, Store, StoreError, Tx, Usage};
+use fondaco_store::{AgreementRow, Erased, EvidenceFilter, Integrated, LogKeyUse, RefusalSum, Store, StoreError, Tx, Usage};
 use fondaco_tlog::{
     Edge, Hash, entries, leaf_hash,
     tile::{EntriesAddress, TileAddress, written},
@@ -24,6 +28,8 @@ on_both!(
     several_processes_make_one_tree,
     a_new_key_signs_the_present_tree,
     erased_evidence_keeps_its_leaf,
+    old_documents_go_when_their_agreement_is_over,
+    evidence_is_found_by_when_it_was_written,
     refusals_of_an_hour_are_one_sum,
     usage_that_did_not_change_is_not_said_again,
 );
@@ -308,6 +314,81 @@ async fn erased_evidence_keeps_its_leaf(world: World) {
     let row = store.read("row", move |tx: &mut Tx| tx.evidence_get(Some(&slug("acme")), &id)).await.expect("read").expect("there");
     assert_eq!((row.document, row.secret, row.leaf_index), (None, None, Some(0)));
     assert_eq!(check_all(store).await.len(), 1);
+}
+
+async fn old_documents_go_when_their_agreement_is_over(world: World) {
+    let store = &world.store;
+    let day = |n: i64| Timestamp::from_micros(1_790_000_000_000_000 + n * 86_400_000_000);
+    let at = move |n: i64, agreement: &'static str| {
+        move |tx: &mut Tx| tx.log_append(Some(&slug("acme")), Some(agreement), Event { at: day(n), ..event(n.unsigned_abs()) })
+    };
+    // One is over since day 10, one is in force, one is not known (any more).
+    store
+        .tx("agreements", move |tx: &mut Tx| {
+            tx.agreement_insert(&AgreementRow { ended_at: Some(day(10)), ..agreement("agr_over") })?;
+            tx.agreement_insert(&agreement("agr_on")).map(drop)
+        })
+        .await
+        .expect("agreements");
+    let mut ids = Vec::new();
+    for (n, of) in [(1, "agr_over"), (1, "agr_on"), (2, "agr_over"), (1, "agr_lost"), (12, "agr_over")] {
+        ids.push(store.tx("append", at(n, of)).await.expect("written"));
+    }
+    let pass = async |before: i64, after: u64, rows: u64| {
+        store.tx("erase", move |tx: &mut Tx| tx.evidence_erase_old(day(before), after, rows)).await.expect("erased")
+    };
+    let kept = async || {
+        let ids = ids.clone();
+        let read = move |tx: &mut Tx| {
+            let row = |id: &EvidenceId| {
+                Ok(tx.evidence_get(Some(&slug("acme")), id)?.is_some_and(|row| row.document.is_some() && row.secret.is_some()))
+            };
+            ids.iter().map(row).collect::<Result<Vec<_>, StoreError>>()
+        };
+        store.read("kept", read).await.expect("read")
+    };
+    let first = store.read("first", |tx: &mut Tx| tx.evidence_after(0, 1)).await.expect("read")[0].seq;
+    assert_eq!(pass(9, 0, 1_000).await, Erased { documents: 0, up_to: None }, "old, but of an agreement that was not over then");
+    assert_eq!(pass(11, first - 1, 2).await, Erased { documents: 1, up_to: Some(first + 1) }, "a pass goes in parts");
+    assert_eq!(kept().await, [false, true, true, true, true]);
+    assert_eq!(pass(11, first + 1, 2).await, Erased { documents: 1, up_to: Some(first + 3) });
+    assert_eq!(pass(11, first + 3, 2).await, Erased { documents: 0, up_to: None });
+    assert_eq!(kept().await, [false, true, false, true, true]);
+    assert_eq!(pass(13, 0, 1_000).await.documents, 1, "the rest when it is old as well");
+    assert_eq!(kept().await, [false, true, false, true, false]);
+    integrate(store).await;
+    assert_eq!(check_all(store).await.len(), 5, "all leaves are there");
+}
+
+async fn evidence_is_found_by_when_it_was_written(world: World) {
+    let store = &world.store;
+    let before = append(store, 0, 3).await;
+    world.clock.advance(Micros::from_secs(60));
+    let from = world.clock.now();
+    let within = append(store, 3, 5).await;
+    world.clock.advance(Micros::from_secs(60));
+    let to = world.clock.now();
+    append(store, 8, 2).await;
+    let read = async |from: Timestamp, to: Timestamp, after: Option<EvidenceId>, limit: u32| {
+        let read = move |tx: &mut Tx| tx.evidence_within(&slug("acme"), from, to, after.as_ref(), limit);
+        store.read("within", read).await.expect("read").into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    let mut sorted = within.clone();
+    sorted.sort();
+    assert_eq!(read(from, to, None, 100).await, sorted);
+    let first = read(from, to, None, 2).await;
+    assert_eq!(read(from, to, Some(first[1].clone()), 100).await, sorted[2..], "page by page");
+    assert_eq!(read(to, to.plus(Micros::from_secs(1)), None, 100).await.len(), 2);
+    assert!(read(to.plus(Micros::from_secs(1)), to.plus(Micros::from_secs(2)), None, 100).await.is_empty());
+    let last = move |tx: &mut Tx| {
+        Ok::<_, StoreError>((
+            tx.evidence_last(&slug("acme"), "agr_1", Kind::Usage, from)?,
+            tx.evidence_last(&slug("acme"), "agr_1", Kind::Refusal, from)?,
+        ))
+    };
+    let (usage, refusal) = store.read("last", last).await.expect("read");
+    assert_eq!(usage.map(|row| row.id), before.last().cloned());
+    assert_eq!(refusal, None);
 }
 
 async fn refusals_of_an_hour_are_one_sum(world: World) {

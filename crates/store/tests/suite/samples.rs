@@ -49,6 +49,7 @@ pub(crate) fn product(id: &str, version: u32) -> Product {
         description: "Departures, 100% of them".into(),
         keywords: vec!["air_traffic".into(), "Suzhou".into()],
         listing: Listing::default(),
+        derived_from: vec!["agr_1".into()],
         publish_profile: true,
         content: json!({"rows": 336_776, "columns": [{"name": "year", "type": "long"}]}),
         created_at: START,

@@ -139,6 +139,7 @@ impl Party {
                     description: String::new(),
                     keywords: Vec::new(),
                     listing: Listing::default(),
+                    derived_from: Vec::new(),
                     publish_profile: false,
                     content: json!({}),
                     created_at: now,

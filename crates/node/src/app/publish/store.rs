@@ -5,6 +5,7 @@ use crate::{
     app::{
         governed,
         idempotency::{Key, Once, once},
+        lineage,
         product_files::FILES_AT_ONCE,
         products::{FOLDER, Listing},
     },
@@ -96,6 +97,7 @@ impl App {
             description: draft.description.trim().to_owned(),
             keywords: draft.keywords.clone(),
             listing: draft.listing.clone(),
+            derived_from: draft.derived_from.clone(),
             publish_profile: draft.publish_profile,
             content,
             created_at: now,
@@ -135,6 +137,7 @@ impl App {
                             return Err(Error::new(Code::Conflict, "The feed was changed or ended while its source was read."));
                         }
                     }
+                    lineage::check_sources(tx, &product)?;
                     tx.product_insert(&product)?;
                     tx.product_files_insert(&product.participant, &product.reference, &files)?;
                     let mut made = Vec::with_capacity(offers.len());

@@ -1,0 +1,340 @@
+//! Reports over a period: put together from a participant's evidence, asked for or written by schedule.
+
+pub mod csv;
+pub mod files;
+pub mod html;
+
+use super::{App, cause::Cause};
+use fondaco_core::{
+    Result,
+    evidence::Kind,
+    ids::EvidenceId,
+    negotiation::Role,
+    participant::{Participant, Slug},
+    report::{Administered, LINES_MAX, LogState, Made, Refused, Report, Step, Used, check_period},
+    time::Timestamp,
+};
+use fondaco_store::{EvidenceRow, Tx, Usage};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Evidence read in one transaction: readers do not hold up writers, but old pages of the database are kept for them.
+const AT_ONCE: u32 = 500;
+
+/// A report in the making.
+struct Gathering {
+    report: Report,
+    /// What was used up to the last leaf that says so, by agreement.
+    used: BTreeMap<String, (String, Option<Usage>)>,
+    /// By agreement and rule.
+    refused: BTreeMap<(String, String), Refused>,
+}
+
+impl App {
+    /// The report of a participant about what was logged from a time on and before another.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::Invalid`] for a period that is empty or too long.
+    pub async fn report(&self, participant: &Participant, from: Timestamp, to: Timestamp) -> Result<Report> {
+        check_period(from, to)?;
+        let status = self.log_status().await?;
+        let log = LogState {
+            origin: status.origin,
+            size: status.size,
+            root: status.root,
+            signed_at: status.signed_at,
+            first_leaf: None,
+            last_leaf: None,
+        };
+        let report = Report {
+            participant: participant.slug.to_string(),
+            did: participant.did.to_string(),
+            name: participant.name.clone(),
+            from,
+            to,
+            made_at: self.now(),
+            log,
+            leaves: 0,
+            erased: 0,
+            agreements: Vec::new(),
+            changes: Vec::new(),
+            transfers: Vec::new(),
+            usage: Vec::new(),
+            refusals: Vec::new(),
+            administration: Vec::new(),
+            cut: false,
+        };
+        let mut gathering = Gathering { report, used: BTreeMap::new(), refused: BTreeMap::new() };
+        let mut after: Option<EvidenceId> = None;
+        loop {
+            let (slug, last) = (participant.slug.clone(), after.clone());
+            let page = self
+                .store
+                .read("report.evidence", move |tx| -> Result<_> { Ok(tx.evidence_within(&slug, from, to, last.as_ref(), AT_ONCE)?) })
+                .await?;
+            for row in &page {
+                gathering.add(row);
+            }
+            match page.last() {
+                Some(last) if page.len() == AT_ONCE as usize => after = Some(last.id.clone()),
+                _ => break,
+            }
+        }
+        let before = self.used_before(&participant.slug, gathering.used.keys().cloned().collect(), from).await?;
+        Ok(gathering.finished(&before))
+    }
+
+    /// What was used of agreements up to a time, by what the log says.
+    async fn used_before(&self, slug: &Slug, agreements: Vec<String>, before: Timestamp) -> Result<BTreeMap<String, Usage>> {
+        let mut found = BTreeMap::new();
+        for some in agreements.chunks(AT_ONCE as usize) {
+            let (slug, some) = (slug.clone(), some.to_vec());
+            let part = self
+                .store
+                .read("report.usage_before", move |tx: &mut Tx| -> Result<_> {
+                    let mut part = Vec::new();
+                    for agreement in some {
+                        let row = tx.evidence_last(&slug, &agreement, Kind::Usage, before)?;
+                        part.extend(row.and_then(|row| usage_of(&document(&row)?)).map(|usage| (agreement, usage)));
+                    }
+                    Ok(part)
+                })
+                .await?;
+            found.extend(part);
+        }
+        Ok(found)
+    }
+}
+
+/// The document of evidence, unless it was erased.
+fn document(row: &EvidenceRow) -> Option<Value> {
+    row.document.as_deref().and_then(|text| serde_json::from_str(text).ok())
+}
+
+fn text(document: &Value, member: &str) -> String {
+    document.get(member).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn usage_of(document: &Value) -> Option<Usage> {
+    let number = |member: &str| document.get(member).and_then(Value::as_u64);
+    Some(Usage { reads: number("reads")?, requests: number("requests")?, rows: number("rows")?, volume: number("bytes")? })
+}
+
+/// Adds a line, as long as there is room.
+fn push<T>(lines: &mut Vec<T>, cut: &mut bool, line: T) {
+    if lines.len() < LINES_MAX {
+        lines.push(line);
+    } else {
+        *cut = true;
+    }
+}
+
+impl Gathering {
+    fn add(&mut self, row: &EvidenceRow) {
+        let found = document(row);
+        let report = &mut self.report;
+        report.leaves += 1;
+        report.erased += u64::from(found.is_none());
+        // By when they were written, leaves are in the tree in nearly this order; two of one moment may be the other way.
+        report.log.first_leaf = [report.log.first_leaf, row.leaf_index].into_iter().flatten().min();
+        report.log.last_leaf = report.log.last_leaf.max(row.leaf_index);
+        let document = found.unwrap_or_default();
+        let agreement = row.agreement_id.clone().unwrap_or_default();
+        let peer = row.peer.clone().unwrap_or_default();
+        match row.kind {
+            Kind::Agreement => {
+                let made = Made { at: row.at, agreement, peer, product: text(&document, "target") };
+                push(&mut report.agreements, &mut report.cut, made);
+            }
+            Kind::AgreementEnded | Kind::Decision => {
+                let what = text(&document, "what");
+                let what = if what.is_empty() { row.kind.as_str().to_owned() } else { what };
+                let (by, reason) = (by(&document), text(&document, "reason"));
+                push(
+                    &mut report.changes,
+                    &mut report.cut,
+                    Step { at: row.at, agreement, peer, object: row.object.clone(), what, by, reason },
+                );
+            }
+            Kind::TransferStarted | Kind::TransferSuspended | Kind::TransferEnded => {
+                let reasons = document.get("reasons").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+                let reason = reasons.collect::<Vec<_>>().join(" ");
+                let what = row.kind.as_str().to_owned();
+                let step = Step { at: row.at, agreement, peer, object: row.object.clone(), what, by: by(&document), reason };
+                push(&mut report.transfers, &mut report.cut, step);
+            }
+            Kind::Usage => {
+                let known = self.used.len() < LINES_MAX || self.used.contains_key(&agreement);
+                if known {
+                    self.used.insert(agreement, (peer, usage_of(&document)));
+                } else {
+                    report.cut = true;
+                }
+            }
+            Kind::Refusal => self.refuse(row.at, agreement, peer, &document),
+            Kind::Administration => {
+                let by = serde_json::from_value::<Cause>(document.get("cause").cloned().unwrap_or_default());
+                let by = by.map(|cause| cause.words()).unwrap_or_default();
+                let line = Administered { at: row.at, action: text(&document, "action"), object: row.object.clone(), by };
+                push(&mut report.administration, &mut report.cut, line);
+            }
+            Kind::ProductPublished | Kind::ProductWithdrawn | Kind::OfferMade | Kind::KeyChange => {}
+        }
+    }
+
+    fn refuse(&mut self, at: Timestamp, agreement: String, peer: String, document: &Value) {
+        let rule = text(document, "rule");
+        let key = (agreement, rule);
+        if self.refused.len() >= LINES_MAX && !self.refused.contains_key(&key) {
+            self.report.cut = true;
+            return;
+        }
+        let time = |member: &str| document.get(member).and_then(Value::as_str).and_then(Timestamp::parse).unwrap_or(at);
+        let (first, last) = (time("firstAt"), time("lastAt"));
+        // Of one whose document was erased, that there was one is all that is known.
+        let refusals = document.get("refusals").and_then(Value::as_u64).unwrap_or(1);
+        let (agreement, rule) = key.clone();
+        let sum = self.refused.entry(key).or_insert(Refused { agreement, peer, rule, refusals: 0, first_at: first, last_at: last });
+        sum.refusals = sum.refusals.saturating_add(refusals);
+        sum.first_at = sum.first_at.min(first);
+        sum.last_at = sum.last_at.max(last);
+    }
+
+    /// Leaves say what was used since the agreement was made; a report says what was used in its period.
+    fn finished(mut self, before: &BTreeMap<String, Usage>) -> Report {
+        for (agreement, (peer, used)) in self.used {
+            let (Some(now), before) = (used, before.get(&agreement).copied().unwrap_or_default()) else { continue };
+            self.report.usage.push(Used {
+                agreement,
+                peer,
+                reads: now.reads.saturating_sub(before.reads),
+                requests: now.requests.saturating_sub(before.requests),
+                rows: now.rows.saturating_sub(before.rows),
+                bytes: now.volume.saturating_sub(before.volume),
+            });
+        }
+        self.report.refusals = self.refused.into_values().collect();
+        self.report
+    }
+}
+
+/// The side that decided something.
+fn by(document: &Value) -> String {
+    let side = text(document, "by");
+    if [Role::Provider, Role::Consumer].iter().any(|role| role.as_str() == side) { side } else { String::new() }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("a time")
+    }
+
+    fn empty() -> Gathering {
+        let (from, to) = (at("2026-11-01T00:00:00Z"), at("2026-12-01T00:00:00Z"));
+        let report = Report {
+            participant: "acme".into(),
+            did: "did:web:acme.example".into(),
+            name: "Acme Ltd".into(),
+            from,
+            to,
+            made_at: to,
+            log: LogState { origin: "acme.example/log".into(), size: 9, root: "cm9vdA==".into(), ..LogState::default() },
+            leaves: 0,
+            erased: 0,
+            agreements: Vec::new(),
+            changes: Vec::new(),
+            transfers: Vec::new(),
+            usage: Vec::new(),
+            refusals: Vec::new(),
+            administration: Vec::new(),
+            cut: false,
+        };
+        Gathering { report, used: BTreeMap::new(), refused: BTreeMap::new() }
+    }
+
+    fn row(kind: Kind, leaf: u64, document: Option<Value>) -> EvidenceRow {
+        EvidenceRow {
+            id: EvidenceId::from_stored(format!("evi_{leaf}")),
+            participant: None,
+            kind,
+            at: at("2026-11-09T08:00:00Z"),
+            own: "did:web:acme.example".into(),
+            peer: Some("did:web:beta.example".into()),
+            object: "agr_1".into(),
+            agreement_id: Some("agr_1".into()),
+            document: document.map(|document| document.to_string()),
+            secret: None,
+            seq: leaf,
+            leaf_index: Some(leaf),
+        }
+    }
+
+    /// A report with a line of everything.
+    pub(crate) fn sample() -> Report {
+        let mut gathering = empty();
+        let usage = |reads: u64| Some(json!({"reads": reads, "requests": 2 * reads, "rows": 30, "bytes": 4_096}));
+        let refusal = |rule: &str, refusals: u64, hour: &str| {
+            Some(
+                json!({"rule": rule, "refusals": refusals, "firstAt": format!("2026-11-{hour}:05:00Z"), "lastAt": format!("2026-11-{hour}:50:00Z")}),
+            )
+        };
+        let rows = [
+            row(Kind::Agreement, 3, Some(json!({"target": "=HYPERLINK(\"http://x\")"}))),
+            row(Kind::TransferStarted, 4, Some(json!({"by": "provider", "reasons": null}))),
+            row(Kind::TransferSuspended, 5, Some(json!({"by": "consumer", "reasons": ["Too", "slow."]}))),
+            row(Kind::Usage, 6, usage(5)),
+            row(Kind::Usage, 7, usage(7)),
+            row(Kind::Refusal, 8, refusal("count", 20, "10T08")),
+            row(Kind::Refusal, 9, refusal("count", 3, "09T08")),
+            row(Kind::Refusal, 10, refusal("purpose", 1, "09T09")),
+            row(Kind::AgreementEnded, 11, Some(json!({"what": "ended", "by": "consumer", "reason": "-1+1"}))),
+            row(Kind::Administration, 12, Some(json!({"action": "token-made", "cause": {"by": "person", "account": "lin.yue"}}))),
+            row(Kind::Decision, 13, None),
+        ];
+        for row in &rows {
+            gathering.add(row);
+        }
+        let before = Usage { reads: 2, requests: 4, rows: 30, volume: 96 };
+        gathering.finished(&BTreeMap::from([("agr_1".to_owned(), before)]))
+    }
+
+    #[test]
+    fn a_report_says_what_was_in_its_period() {
+        let report = sample();
+        assert_eq!((report.leaves, report.erased, report.cut), (11, 1, false));
+        assert_eq!((report.log.first_leaf, report.log.last_leaf), (Some(3), Some(13)));
+        let used = &report.usage[0];
+        assert_eq!((used.reads, used.requests, used.rows, used.bytes), (5, 10, 0, 4_000), "the last leaf, less what was before");
+        let rules: Vec<_> = report.refusals.iter().map(|r| (r.rule.as_str(), r.refusals, r.first_at, r.last_at)).collect();
+        assert_eq!(
+            rules,
+            [
+                ("count", 23, at("2026-11-09T08:05:00Z"), at("2026-11-10T08:50:00Z")),
+                ("purpose", 1, at("2026-11-09T09:05:00Z"), at("2026-11-09T09:50:00Z"))
+            ]
+        );
+        assert_eq!(
+            report.transfers.iter().map(|t| (t.what.as_str(), t.reason.as_str())).collect::<Vec<_>>(),
+            [("transfer-started", ""), ("transfer-suspended", "Too slow.")]
+        );
+        assert_eq!(
+            report.changes.iter().map(|c| (c.what.as_str(), c.by.as_str())).collect::<Vec<_>>(),
+            [("ended", "consumer"), ("decision", "")]
+        );
+        assert_eq!(report.administration[0].action, "token-made");
+    }
+
+    #[test]
+    fn a_report_is_bounded_and_says_so() {
+        let mut gathering = empty();
+        for n in 0..LINES_MAX as u64 + 5 {
+            gathering.add(&row(Kind::Agreement, n, Some(json!({"target": "wind"}))));
+        }
+        let report = gathering.finished(&BTreeMap::new());
+        assert_eq!((report.agreements.len(), report.leaves, report.cut), (LINES_MAX, LINES_MAX as u64 + 5, true));
+    }
+}

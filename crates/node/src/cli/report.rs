@@ -1,0 +1,43 @@
+//! `fondaco report`: what was logged in a period.
+
+use super::{
+    answer::Answer,
+    context::Context,
+    failure::{Failure, Result},
+};
+use serde_json::json;
+use std::{io::Write, path::PathBuf};
+
+/// Write a report about a period: agreements, transfers, usage, refusals, administration, and the log
+///
+/// The node writes them by itself when `[reports] every` in its configuration says "day", "week" or "month".
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  fondaco --dir mynode report --from 2026-10-01 --to 2026-11-01 --out october.html
+  fondaco --dir mynode report --from 2026-10-01 --to 2026-11-01 --format csv --out october.csv")]
+pub(super) struct Args {
+    /// The period's beginning: a day (UTC) or an instant
+    #[arg(long, value_name = "TIME")]
+    from: String,
+    /// Its end, which is not in it any more
+    #[arg(long, value_name = "TIME")]
+    to: String,
+    /// The form of the file
+    #[arg(long, value_name = "FORMAT", default_value = "html", value_parser = ["html", "csv", "json"])]
+    format: String,
+    /// The file to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+/// Runs the command.
+pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
+    let us = context.participant().await?;
+    let asked = [("from", args.from.as_str()), ("to", args.to.as_str()), ("format", args.format.as_str())];
+    let text = us.read(&["report"], &asked).await?;
+    let mut file = std::fs::File::create_new(&args.out).map_err(|e| Failure::file("write", &args.out, &e))?;
+    file.write_all(&text).and_then(|()| file.sync_all()).map_err(|e| Failure::file("write", &args.out, &e))?;
+    let path = args.out.to_string_lossy().into_owned();
+    let json = json!({"from": args.from, "to": args.to, "format": args.format, "file": path});
+    Ok(Answer::new(json, format!("Wrote {path}.\n")))
+}
