@@ -37,15 +37,6 @@ impl App {
     /// [`fondaco_core::Code::Invalid`] for a period that is empty or too long.
     pub async fn report(&self, participant: &Participant, from: Timestamp, to: Timestamp) -> Result<Report> {
         check_period(from, to)?;
-        let status = self.log_status().await?;
-        let log = LogState {
-            origin: status.origin,
-            size: status.size,
-            root: status.root,
-            signed_at: status.signed_at,
-            first_leaf: None,
-            last_leaf: None,
-        };
         let report = Report {
             participant: participant.slug.to_string(),
             did: participant.did.to_string(),
@@ -53,7 +44,7 @@ impl App {
             from,
             to,
             made_at: self.now(),
-            log,
+            log: LogState::default(),
             leaves: 0,
             erased: 0,
             agreements: Vec::new(),
@@ -80,6 +71,10 @@ impl App {
                 _ => break,
             }
         }
+        // After the leaves were read, so that the tree holds at least all that have a place.
+        let status = self.log_status().await?;
+        let log = &mut gathering.report.log;
+        (log.origin, log.size, log.root, log.signed_at) = (status.origin, status.size, status.root, status.signed_at);
         let before = self.used_before(&participant.slug, gathering.used.keys().cloned().collect(), from).await?;
         Ok(gathering.finished(&before))
     }
