@@ -49,7 +49,9 @@ async fn every_page_opens_once_signed_in() {
             "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" | "/p/{slug}/agreements/{id}/document" => {
                 (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
             }
-            "/p/{slug}/agreements/{id}/timeline" => (filled(route.path, "consumer", &deal.agreement), StatusCode::OK),
+            "/p/{slug}/agreements/{id}/timeline" | "/p/{slug}/lineage/{id}" => {
+                (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
+            }
             // A piece of evidence is looked at in the test of its own.
             "/p/{slug}/evidence/{id}" | "/p/{slug}/evidence/{id}/bundle" => {
                 (filled(route.path, "consumer", "evi_x"), StatusCode::NOT_FOUND)
@@ -57,7 +59,6 @@ async fn every_page_opens_once_signed_in() {
             // The deal is about a table.
             "/p/{slug}/agreements/{id}/files" => (filled(route.path, "consumer", &deal.agreement), StatusCode::CONFLICT),
             "/p/{slug}/transfers/{id}" => (filled(route.path, "consumer", &deal.transfer), StatusCode::OK),
-            "/p/{slug}/lineage/{id}" => (filled(route.path, "consumer", &deal.agreement), StatusCode::OK),
             // Looked at with a publication of their own in `console_publishing`.
             other if other.starts_with("/p/{slug}/publish/{id}") || other == "/p/{slug}/connections/{id}" => {
                 (filled(other, "consumer", "pub_x"), StatusCode::NOT_FOUND)
