@@ -46,12 +46,11 @@ async fn every_page_opens_once_signed_in() {
             "/p/{slug}/events" => (format!("/p/consumer/events?topic=negotiation:{}", deal.negotiation), StatusCode::OK),
             "/p/{slug}/peers/{id}" => (format!("/p/consumer/peers/{}", deal.provider.did().replace('%', "%25")), StatusCode::OK),
             "/p/{slug}/negotiations/{id}" => (filled(route.path, "consumer", &deal.negotiation), StatusCode::OK),
-            "/p/{slug}/agreements/{id}" | "/p/{slug}/agreements/{id}/profile" | "/p/{slug}/agreements/{id}/document" => {
-                (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
-            }
-            "/p/{slug}/agreements/{id}/timeline" | "/p/{slug}/lineage/{id}" => {
-                (filled(route.path, "consumer", &deal.agreement), StatusCode::OK)
-            }
+            "/p/{slug}/agreements/{id}"
+            | "/p/{slug}/agreements/{id}/profile"
+            | "/p/{slug}/agreements/{id}/document"
+            | "/p/{slug}/agreements/{id}/timeline"
+            | "/p/{slug}/lineage/{id}" => (filled(route.path, "consumer", &deal.agreement), StatusCode::OK),
             // A piece of evidence is looked at in the test of its own.
             "/p/{slug}/evidence/{id}" | "/p/{slug}/evidence/{id}/bundle" => {
                 (filled(route.path, "consumer", "evi_x"), StatusCode::NOT_FOUND)
