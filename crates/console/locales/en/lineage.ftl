@@ -1,11 +1,12 @@
 lineage-title = Origin of { $name }
+lineage-heading = Origin of <bdi>{ $name }</bdi>
 lineage-lead = Back from here to files, agreements, products of others and organisations. What others made theirs from is in their own nodes.
 lineage-picture = Origin as a picture, read from left to right; the table below says the same
 lineage-things = Everything in it
 lineage-what = What
 lineage-from = Comes from
-lineage-prov = Download as W3C PROV
-lineage-openlineage = Download as OpenLineage
+lineage-prov = Download as <code>PROV-JSON</code>
+lineage-openlineage = Download as <code>OpenLineage</code>
 lineage-too-many = There are too many things for a picture.
 lineage-cut = More was left out: this is too large to be shown whole.
 lineage-see = Origin

@@ -1,11 +1,12 @@
 lineage-title = { $name } 的来源
+lineage-heading = <bdi>{ $name }</bdi> 的来源
 lineage-lead = 从这里追溯到文件、协议、他方产品和各组织。他方产品由何而来，记录在他方自己的节点上。
 lineage-picture = 来源图，从左到右阅读；下面的表格内容相同
 lineage-things = 全部内容
 lineage-what = 类别
 lineage-from = 来自
-lineage-prov = 下载 W3C PROV 文件
-lineage-openlineage = 下载 OpenLineage 文件
+lineage-prov = 下载 <code>PROV-JSON</code> 文件
+lineage-openlineage = 下载 <code>OpenLineage</code> 文件
 lineage-too-many = 内容太多，无法绘图。
 lineage-cut = 内容过多，部分未显示。
 lineage-see = 来源

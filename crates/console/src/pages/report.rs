@@ -40,6 +40,9 @@ pub struct ReportFile {
 impl ReportFile {
     /// The file's style, as it stands between its tags.
     pub const STYLE: &'static str = include_str!("../../assets/report.css");
+    /// Reports are in English, like the files beside them.
+    const CUT: &'static str = "Some parts are longer than what a report holds; the rest of their lines was left out.";
+    const NOTHING: &'static str = "Nothing in this period.";
 
     /// The file as HTML.
     ///

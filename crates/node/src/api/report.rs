@@ -14,16 +14,22 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use fondaco_core::{Error, Result, time::Timestamp};
+use fondaco_core::{
+    Error, Result,
+    time::{Micros, Timestamp},
+};
 use serde::Deserialize;
+
+/// The period, unless one is asked for.
+const USUAL: Micros = Micros::from_secs(30 * 86_400);
 
 /// Which period, in which form.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 pub struct ReportQuery {
-    /// The beginning: a day (UTC) or an instant.
-    pub from: String,
-    /// The end, which is not in it any more.
-    pub to: String,
+    /// The beginning: a day (UTC) or an instant; 30 days before the end, unless said.
+    pub from: Option<String>,
+    /// The end, which is not in it any more; now, unless said.
+    pub to: Option<String>,
     /// `json`, `html` or `csv`.
     pub format: Option<String>,
 }
@@ -40,7 +46,8 @@ fn moment(name: &str, text: &str) -> Result<Timestamp> {
 #[utoipa::path(get, path = "/api/v1/participants/{slug}/report", tag = "evidence", params(("slug" = String, Path), ReportQuery),
     responses((status = 200, body = serde_json::Value), (status = 400, body = Problem)))]
 pub async fn show(State(app): State<App>, acting: Acting, Query(query): Query<ReportQuery>) -> ApiResult<Response> {
-    let (from, to) = (moment("from", &query.from)?, moment("to", &query.to)?);
+    let to = query.to.as_deref().map_or_else(|| Ok(app.now()), |text| moment("to", text))?;
+    let from = query.from.as_deref().map_or_else(|| Ok(to.plus(Micros(-USUAL.0))), |text| moment("from", text))?;
     let format = query.format.as_deref().unwrap_or("json");
     if !["json", "html", "csv"].contains(&format) {
         return Err(Error::invalid("\"format\" is json, html or csv.").into());

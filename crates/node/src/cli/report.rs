@@ -16,12 +16,12 @@ use std::{io::Write, path::PathBuf};
   fondaco --dir mynode report --from 2026-10-01 --to 2026-11-01 --out october.html
   fondaco --dir mynode report --from 2026-10-01 --to 2026-11-01 --format csv --out october.csv")]
 pub(super) struct Args {
-    /// The period's beginning: a day (UTC) or an instant
+    /// The period's beginning: a day (UTC) or an instant; unless said, 30 days before its end
     #[arg(long, value_name = "TIME")]
-    from: String,
-    /// Its end, which is not in it any more
+    from: Option<String>,
+    /// Its end, which is not in it any more; unless said, now
     #[arg(long, value_name = "TIME")]
-    to: String,
+    to: Option<String>,
     /// The form of the file
     #[arg(long, value_name = "FORMAT", default_value = "html", value_parser = ["html", "csv", "json"])]
     format: String,
@@ -33,7 +33,9 @@ pub(super) struct Args {
 /// Runs the command.
 pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     let us = context.participant().await?;
-    let asked = [("from", args.from.as_str()), ("to", args.to.as_str()), ("format", args.format.as_str())];
+    let period = [("from", args.from.as_deref()), ("to", args.to.as_deref())];
+    let mut asked: Vec<(&str, &str)> = period.into_iter().filter_map(|(name, at)| Some((name, at?))).collect();
+    asked.push(("format", args.format.as_str()));
     let text = us.read(&["report"], &asked).await?;
     let mut file = std::fs::File::create_new(&args.out).map_err(|e| Failure::file("write", &args.out, &e))?;
     file.write_all(&text).and_then(|()| file.sync_all()).map_err(|e| Failure::file("write", &args.out, &e))?;

@@ -9,7 +9,7 @@ use crate::app::App;
 use axum::{
     body::{Body, to_bytes},
     extract::{ConnectInfo, MatchedPath, Request},
-    http::{HeaderValue, header},
+    http::{HeaderValue, Method, header},
     middleware::Next,
     response::Response,
 };
@@ -25,6 +25,12 @@ const PROBLEM_MAX_BYTES: usize = 64 * 1024;
 /// The id of a request, for handlers that show it.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
+
+/// A method as a label: callers send any word, and each would be a series of its own.
+fn known(method: &Method) -> String {
+    let usual = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    if usual.contains(method) { method.to_string() } else { "OTHER".to_owned() }
+}
 
 /// The layer.
 pub async fn layer(app: App, surface: &'static str, mut request: Request, next: Next) -> Response {
@@ -45,12 +51,8 @@ pub async fn layer(app: App, surface: &'static str, mut request: Request, next: 
     let mut response = pending.answer(next.run(request).instrument(span.clone())).await;
     let elapsed = started.elapsed();
     let status = response.status();
-    let labels = [
-        ("surface", surface.to_owned()),
-        ("method", method.to_string()),
-        ("route", route.clone()),
-        ("status", status.as_u16().to_string()),
-    ];
+    let labels =
+        [("surface", surface.to_owned()), ("method", known(&method)), ("route", route.clone()), ("status", status.as_u16().to_string())];
     metrics::histogram!("fondaco_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     let entered = span.enter();
     if let Some(Cause(error)) = response.extensions().get::<Cause>() {

@@ -22,7 +22,8 @@ fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &s
 #[test]
 fn stored_documents_are_still_read() {
     check::<Participant>("participant-1", &samples::participant("acme"));
-    check::<Product>("product-1", &samples::product("flights", 2));
+    check::<Product>("product-1", &Product { derived_from: Vec::new(), ..samples::product("flights", 2) });
+    check::<Product>("product-2", &samples::product("flights", 2));
     check::<Negotiation>("negotiation-1", &samples::negotiation("neg_1", Some("urn:uuid:1")));
     check::<Transfer>("transfer-1", &samples::transfer("trf_1", Some("urn:uuid:2")));
     check::<AgreementRow>("agreement-1", &samples::agreement("agr_1"));
