@@ -1,5 +1,4 @@
 lineage-title = Origin of { $name }
-lineage-heading = Origin of <bdi>{ $name }</bdi>
 lineage-lead = Back from here to files, agreements, products of others and organisations. What others made theirs from is in their own nodes.
 lineage-picture = Origin as a picture, read from left to right; the table below says the same
 lineage-things = Everything in it

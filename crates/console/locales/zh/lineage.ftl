@@ -1,5 +1,4 @@
 lineage-title = { $name } 的来源
-lineage-heading = <bdi>{ $name }</bdi> 的来源
 lineage-lead = 从这里追溯到文件、协议、他方产品和各组织。他方产品由何而来，记录在他方自己的节点上。
 lineage-picture = 来源图，从左到右阅读；下面的表格内容相同
 lineage-things = 全部内容
