@@ -201,6 +201,8 @@ pub struct Layout {
     pub waiting: Count,
     /// Whether the reader is an auditor here: forms that change something are not shown.
     pub audits: bool,
+    /// Whether the node's log is held: nothing is signed until somebody resolves it.
+    pub log_held: bool,
 }
 
 impl Layout {

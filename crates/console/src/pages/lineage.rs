@@ -17,7 +17,7 @@ const BOX_HEIGHT: usize = 54;
 /// Around everything, so that borders are not cut.
 const MARGIN: usize = 4;
 /// Characters of a name that fit into a box. Chinese ones are twice as wide.
-const LABEL_CELLS: usize = 28;
+const LABEL_CELLS: usize = 24;
 
 /// What a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,8 +255,8 @@ mod tests {
     #[test]
     fn names_fit_into_their_boxes() {
         assert_eq!(fitted("Flights"), "Flights");
-        assert_eq!(fitted(&"x".repeat(40)), format!("{}…", "x".repeat(26)));
-        assert_eq!(fitted(&"航".repeat(40)), format!("{}…", "航".repeat(13)));
+        assert_eq!(fitted(&"x".repeat(40)), format!("{}…", "x".repeat(22)));
+        assert_eq!(fitted(&"航".repeat(40)), format!("{}…", "航".repeat(11)));
         assert_eq!(fitted(&"航".repeat(14)), "航".repeat(14));
     }
 

@@ -49,6 +49,7 @@ pub fn layout(path: &str) -> Layout {
         now: when("14:03:27"),
         waiting: Count(1),
         audits: false,
+        log_held: false,
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Acting {
     pub choices: Vec<Participant>,
     /// How many negotiations of the current one wait for somebody, counted up to [`WAITING_COUNTED_MAX`].
     pub waiting: u64,
+    /// Whether the node's log is held.
+    pub log_held: bool,
 }
 
 /// Which products to list.
@@ -245,7 +247,8 @@ impl App {
                     Some(p) => tx.negotiations_waiting_count(&p.slug, WAITING_COUNTED_MAX)?,
                     None => 0,
                 };
-                Ok(Acting { current, choices, waiting })
+                let log_held = tx.log_tree()?.is_some_and(|tree| tree.held.is_some());
+                Ok(Acting { current, choices, waiting, log_held })
             })
             .await
     }

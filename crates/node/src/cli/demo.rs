@@ -158,6 +158,7 @@ fn text(facts: &Facts, program: &str, quiet: bool) -> String {
     }
     if let [first, .., last] = &facts.nodes[..] {
         steps.push(commands(program, facts, first, last));
+        steps.push(proof(program, first));
     }
     out.push_str("\nThings to do\n");
     for (i, step) in steps.iter().enumerate() {
@@ -227,7 +228,22 @@ fn commands(program: &str, facts: &Facts, first: &NodeFacts, last: &NodeFacts) -
         lines.push(format!("{program} --dir {dir} negotiate {} charging-sessions", quoted(provider.did.as_str())));
     }
     lines.push(format!("{program} --dir {dir} fetch AGREEMENT --out charging-sessions"));
-    let mut out = String::from("Do the same by command.\n\n");
+    indented("Do the same by command.", lines)
+}
+
+/// What both logs hold of a deal, and a file that anybody checks.
+fn proof(program: &str, node: &NodeFacts) -> String {
+    let dir = quoted(&node.dir.to_string_lossy());
+    let lines = [
+        format!("{program} --dir {dir} evidence timeline AGREEMENT"),
+        format!("{program} --dir {dir} evidence get AGREEMENT --out agreement.json"),
+        format!("{program} verify agreement.json"),
+    ];
+    indented("Prove a deal: what both sides logged of it, and a file that anybody checks without asking a node.", lines)
+}
+
+fn indented(heading: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let mut out = format!("{heading}\n\n");
     for line in lines {
         let _ = writeln!(out, "     {line}");
     }

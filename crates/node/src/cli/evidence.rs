@@ -196,6 +196,9 @@ fn checked(found: Value) -> Answer {
     if found.get("more") == Some(&Value::Bool(true)) {
         shown += "\nThere are more findings than are told.\n";
     }
+    if findings.is_empty() {
+        shown += "\nNothing is missing, and the numbers add up.\n";
+    }
     let unmet = (!findings.is_empty()).then(|| "The evidence is not complete.".to_owned());
     Answer { unmet, ..Answer::new(found, shown) }
 }

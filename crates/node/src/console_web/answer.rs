@@ -114,6 +114,7 @@ pub fn bare_layout(app: &App, request: &Request) -> Layout {
         now: words::when(app.now()),
         waiting: Count(0),
         audits: false,
+        log_held: false,
     }
 }
 

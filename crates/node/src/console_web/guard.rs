@@ -316,6 +316,7 @@ fn layout(app: &App, request: &Request, person: &Person, acting: &Acting) -> Lay
         participants,
         csrf: person.csrf.clone(),
         waiting: Count(acting.waiting),
+        log_held: acting.log_held,
         audits: acting.current.as_ref().is_some_and(|current| person.audits.contains(&current.slug)),
         ..answer::bare_layout(app, request)
     }
