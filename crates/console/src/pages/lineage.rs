@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(fitted("Flights"), "Flights");
         assert_eq!(fitted(&"x".repeat(40)), format!("{}…", "x".repeat(22)));
         assert_eq!(fitted(&"航".repeat(40)), format!("{}…", "航".repeat(11)));
-        assert_eq!(fitted(&"航".repeat(14)), "航".repeat(14));
+        assert_eq!(fitted(&"航".repeat(12)), "航".repeat(12));
     }
 
     #[test]
