@@ -1,5 +1,6 @@
 //! Why this side took a step, as its own people are told: whose decision it was, or which exchange with the peer failed.
-//! Kept with the event; the peer is told none of it.
+//! Kept with the event. The peer is told none of it with the step; as the other party of an agreement it may later ask for
+//! the evidence of a step, which says that a rule, a program or the terms decided, and never who.
 
 use fondaco_core::{
     Error,
