@@ -51,7 +51,7 @@ impl Sealed {
         Self { can_be_cut: false, ..Self::new(plan, BTreeSet::new()) }
     }
 
-    /// Whether it is a comparison of a comparable column with a value of the same type: without a cast, it cannot fail.
+    /// Whether it is of comparisons of comparable columns with values of the same types: without a cast, none can fail.
     fn is_harmless(&self, filter: &Expr) -> bool {
         let column = |e: &Expr| match e {
             Expr::Column(c) if self.comparable.contains(&c.name) => {
@@ -62,6 +62,10 @@ impl Sealed {
         let value = |e: &Expr| if let Expr::Literal(v, _) = e { Some(v.data_type()) } else { None };
         match filter {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                // A short list of values is planned as comparisons joined by OR.
+                if matches!(op, Operator::And | Operator::Or) {
+                    return self.is_harmless(left) && self.is_harmless(right);
+                }
                 let compares = matches!(op, Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq);
                 let same = |a: &Expr, b: &Expr| column(a).is_some_and(|t| value(b) == Some(t));
                 compares && (same(left, right) || same(right, left))
@@ -208,4 +212,31 @@ fn hidden(e: &DataFusionError) -> DataFusionError {
         _ => SqlError::Failed(e.to_string()),
     };
     DataFusionError::External(Box::new(own))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::datatypes::Field;
+    use datafusion::{
+        datasource::{empty::EmptyTable, provider_as_source},
+        prelude::{col, lit},
+    };
+
+    #[test]
+    fn what_can_fail_is_tested_above_the_wall() {
+        let fields = vec![Field::new("id", DataType::Int64, true), Field::new("site", DataType::Utf8, true)];
+        let table = provider_as_source(Arc::new(EmptyTable::new(Arc::new(Schema::new(fields)))));
+        let plan = LogicalPlanBuilder::scan("t", table, None).and_then(LogicalPlanBuilder::build).expect("a plan");
+        let sealed = Sealed::new(plan, ["id", "site"].map(str::to_owned).into());
+        let site = |name: &str| Expr::Column("site".into()).eq(lit(name));
+        let three = site("a").or(site("b")).or(site("c"));
+        for harmless in [three.clone(), col("id").gt(lit(1_i64)).and(site("a")), !three.clone(), col("site").is_null().or(site("a"))] {
+            assert!(sealed.is_harmless(&harmless), "{harmless}");
+        }
+        let fails = (lit(1_i64) / col("id")).eq(lit(1_i64));
+        for other in [fails.clone(), three.clone().or(fails.clone()), !fails.and(site("a")), three.or(col("hidden").eq(lit("x")))] {
+            assert!(!sealed.is_harmless(&other), "{other}");
+        }
+    }
 }

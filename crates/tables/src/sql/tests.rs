@@ -112,6 +112,7 @@ async fn conditions_never_meet_hidden_rows() {
     for sql in [
         "SELECT count(*) AS n FROM machines WHERE CAST(word AS BIGINT) >= 0",
         "SELECT count(*) AS n FROM machines WHERE 1 / zero = 1",
+        "SELECT count(*) AS n FROM machines WHERE id < 0 OR 1 / zero = 1",
         "SELECT count(*) AS n FROM machines WHERE CAST(substr(masked, 3) AS BIGINT) >= 0",
         "SELECT count(1 / zero) AS n FROM machines",
     ] {
