@@ -5,15 +5,20 @@ use super::{App, Done, access, agreement_life, agreement_signatures, agreements:
 use crate::identity::Caller;
 use fondaco_core::{
     Code, Error, Result,
+    canonical::sha256_hex,
     decision::Trigger,
     ids::{NegotiationId, TransferId},
     negotiation::{self, Negotiation, Peer, Role, Terms},
     participant::{Participant, Slug},
     policy::{Policy, Verdict},
+    time::Micros,
     transfer::{self, Transfer},
 };
 use fondaco_store::Tx;
 use std::collections::BTreeMap;
+
+/// How long the same words under another `@id` are the same message.
+const SAID_AGAIN_WITHIN: Micros = Micros::from_secs(10);
 
 /// What every message says besides its content.
 #[derive(Clone, Debug)]
@@ -138,15 +143,17 @@ impl App {
                     // As with the first request: a wish we must at least be able to enforce.
                     return Ok(Done::just(Err(e)));
                 }
-                let words = received_words(&message);
+                let (words, said) = (received_words(&message), said(&message));
+                let unmoved = n.clone();
                 let (n, effects) = match n.receive(message, app.now()) {
                     Ok(next) => next,
+                    Err(_) if was_just_said(&app, tx, &slug, id.as_str(), said.as_deref())? => return Ok(Done::just(Ok(unmoved))),
                     Err(e) => return Ok(Done::just(Err(e))),
                 };
                 if let Err(e) = agreement_signatures::received(tx, &n, &envelope.caller)? {
                     return Ok(Done::just(Err(e)));
                 }
-                remember(tx, &slug, n.id.as_str(), &envelope)?;
+                remember(tx, &slug, n.id.as_str(), &envelope, said.as_deref())?;
                 negotiations::record(tx, &n, n.role.other(), &words, None)?;
                 let answer = n.clone();
                 let done = process::follow(&app, tx, n, effects, Some(before))?;
@@ -223,12 +230,14 @@ impl App {
                 {
                     return Ok(Done::just(Err(e)));
                 }
-                let words = transfer_words(&message, &t);
+                let (words, said) = (transfer_words(&message, &t), transfer_said(&message)?);
+                let unmoved = t.clone();
                 let (t, effects) = match t.receive(message, app.now()) {
                     Ok(next) => next,
+                    Err(_) if was_just_said(&app, tx, &slug, id.as_str(), said.as_deref())? => return Ok(Done::just(Ok(unmoved))),
                     Err(e) => return Ok(Done::just(Err(e))),
                 };
-                remember(tx, &slug, t.id.as_str(), &envelope)?;
+                remember(tx, &slug, t.id.as_str(), &envelope, said.as_deref())?;
                 transfers::record(tx, &t, t.role.other(), &words, None)?;
                 let answer = t.clone();
                 let done = process::follow(&app, tx, t, effects, Some(before))?;
@@ -365,11 +374,47 @@ fn is_redelivery(tx: &mut Tx, slug: &Slug, process: &str, envelope: &Envelope) -
     }
 }
 
-fn remember(tx: &mut Tx, slug: &Slug, process: &str, envelope: &Envelope) -> Result<()> {
+fn remember(tx: &mut Tx, slug: &Slug, process: &str, envelope: &Envelope, said: Option<&str>) -> Result<()> {
     if let Some(id) = &envelope.message_id {
         tx.message_seen(slug, process, id)?;
     }
+    if let Some(said) = said {
+        tx.message_said(slug, process, said)?;
+    }
     Ok(())
+}
+
+/// Whether the peer said just this a moment ago, and it was applied.
+///
+/// Deviation: DSP 2025-1 knows a redelivery by nothing. A message that its sender made anew is one as well, where saying it
+/// twice says no more than once: Eclipse EDC, while it notes that a message of its own has arrived, may send that once more under
+/// another `@id`, and ends the process when the second is refused. What opens a round (requests, offers, acceptances,
+/// agreements, starts) is never taken twice, and no message is after [`SAID_AGAIN_WITHIN`].
+fn was_just_said(app: &App, tx: &mut Tx, slug: &Slug, process: &str, said: Option<&str>) -> Result<bool> {
+    let since = app.now().plus(Micros(-SAID_AGAIN_WITHIN.0));
+    said.map_or(Ok(false), |said| Ok(tx.message_said_since(slug, process, said, since)?))
+}
+
+/// What the inbox calls a message that may be said again. No `@id` has a blank in it.
+fn said(message: &negotiation::Received) -> Option<String> {
+    use negotiation::Received as R;
+    match message {
+        R::Verification => Some("said verification".into()),
+        R::Finalized => Some("said finalized".into()),
+        R::Request(_) | R::Offer(_) | R::Accepted | R::Agreement(_) | R::Termination(_) => None,
+    }
+}
+
+fn transfer_said(message: &transfer::Received) -> Result<Option<String>> {
+    use transfer::Received as R;
+    Ok(match message {
+        R::Suspension(ending) => {
+            let reasons = serde_json::to_vec(ending).map_err(Error::internal_failure)?;
+            Some(format!("said suspension {}", sha256_hex(&reasons)))
+        }
+        R::Completion => Some("said completion".into()),
+        R::Start { .. } | R::Termination(_) => None,
+    })
 }
 
 fn received_words(message: &negotiation::Received) -> String {

@@ -524,7 +524,12 @@ async fn peers_inbox_and_settings(world: World) {
         assert!(!tx.message_seen(&acme, "neg_1", "urn:uuid:1")?);
         assert!(tx.message_seen(&acme, "neg_2", "urn:uuid:1")?);
         assert!(tx.message_seen(&slug("other"), "neg_1", "urn:uuid:1")?);
-        assert_eq!(tx.messages_forget(START)?, 3);
+        let said_since = |tx: &mut Tx, since| tx.message_said_since(&acme, "neg_1", "said verification", since);
+        assert!(!said_since(tx, START)?);
+        tx.message_said(&acme, "neg_1", "said verification")?;
+        tx.message_said(&acme, "neg_1", "said verification")?;
+        assert!(said_since(tx, START)? && !said_since(tx, START.plus(Micros(1)))?, "as of when it was said");
+        assert_eq!(tx.messages_forget(START)?, 4);
 
         assert_eq!(tx.setting_get("a")?, None);
         tx.setting_put("a", &json!({"n": 1}))?;

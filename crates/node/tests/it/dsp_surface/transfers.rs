@@ -19,7 +19,7 @@ const PATHS: [&str; 4] = ["start", "suspension", "completion", "termination"];
 const STATES: [&str; 7] =
     ["REQUESTED", "STARTED", "SUSPENDED by consumer", "SUSPENDED by provider", "SUSPENDED by both", "COMPLETED", "TERMINATED"];
 
-async fn planted(subject: &TestNode, peer: &TestNode, agreement: &str, role: Role, state: &str) -> Transfer {
+pub(super) async fn planted(subject: &TestNode, peer: &TestNode, agreement: &str, role: Role, state: &str) -> Transfer {
     let now = subject.app.now();
     let why = || Ending::because("For now.");
     let t = Transfer {
@@ -53,13 +53,13 @@ async fn planted(subject: &TestNode, peer: &TestNode, agreement: &str, role: Rol
     t
 }
 
-async fn stored(subject: &TestNode, t: &Transfer) -> Transfer {
+pub(super) async fn stored(subject: &TestNode, t: &Transfer) -> Transfer {
     let (slug, id) = (t.participant.clone(), t.id.clone());
     let found = subject.app.store.read("test.look", move |tx| -> fondaco_core::Result<_> { Ok(tx.transfer_get(&slug, &id)?) }).await;
     found.expect("readable").expect("there")
 }
 
-fn message(t: &Transfer, path: &str) -> Value {
+pub(super) fn message(t: &Transfer, path: &str) -> Value {
     let (own, peer) = (t.id.to_string(), t.peer.pid.clone().expect("known"));
     let (provider, consumer) = if t.role == Role::Provider { (own, peer) } else { (peer, own) };
     let kind = match path {
