@@ -11,7 +11,7 @@ from node import Node, Refused
 
 ROWS = 300
 SETTLED_WITHIN_SECONDS = 20
-# A node asks a witness that was away again after growing pauses.
+# A node asks a witness that was away again every 30 seconds.
 COSIGNED_WITHIN_SECONDS = 120
 
 

@@ -104,6 +104,8 @@ impl Node {
         let dir = config.dir.clone();
         telemetry::metrics();
         let app = open_app(config).await?;
+        // Before anybody can ask for a signature, of the log's key or the witness's.
+        log::memory::compare(&app).await?;
         if let Err(e) = app.remove_leftovers().await {
             // They take room and no more.
             tracing::warn!(cause = e.internal().unwrap_or_default(), "publish.leftover {e}");
@@ -278,6 +280,7 @@ pub fn assemble(config: Config, parts: Parts) -> Result<App> {
         sql: Arc::default(),
         gate: app::gate::Gate::default(),
         log_turn: tokio::sync::Mutex::default(),
+        log_begun: std::sync::atomic::AtomicBool::default(),
         log_signed: tokio::sync::Notify::new(),
         refusals: app::evidence::Refusals::default(),
         verdicts: files::seal::Verdicts::default(),

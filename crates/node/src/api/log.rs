@@ -38,6 +38,8 @@ pub struct ResumeBody {
 #[serde(deny_unknown_fields)]
 pub struct PolicyBody {
     /// The text of a policy by c2sp.org/tlog-policy; `null` for none. Its witnesses need a URL each.
+    // Left out by mistake it must not clear.
+    #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required = true)]
     policy: Option<String>,
 }

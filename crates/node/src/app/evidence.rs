@@ -9,6 +9,7 @@ mod refusals;
 mod show;
 mod usage;
 
+pub(crate) use log::signed_at;
 pub use log::{LogStatus, WitnessStatus, WitnessedStatus};
 pub use refusals::Refusals;
 pub use show::EvidenceAsked;

@@ -22,6 +22,9 @@ pub const WAITING_TOO_LONG: Micros = Micros::from_secs(15 * 60);
 pub const FREE_BYTES_LEAST: u64 = 64 * 1024 * 1024;
 /// Below this a publication of ordinary size will not fit.
 pub const FREE_BYTES_LITTLE: u64 = 1024 * 1024 * 1024;
+/// A doubt about a witnessed log that is older than this is worth a word: an honest log takes one away with its next
+/// checkpoint, which is seconds after somebody's prank on a log in use.
+pub const DOUBT_OLD: Micros = Micros::from_secs(10 * 60);
 /// Problems of one sort that are named; of more there is only a number.
 pub const NAMED_MAX: u32 = 10;
 /// Files whose sizes are added up: beyond it the sum is of those alone, since a page does not wait for a long walk.
@@ -77,8 +80,8 @@ impl App {
     /// # Errors
     /// When the database fails.
     pub async fn health(&self, slug: &Slug) -> Result<Health> {
-        let (disk, log) = (self.disk().await, self.log_status().await?);
-        let slug = slug.clone();
+        let disk = self.disk().await;
+        let (slug, origin, url) = (slug.clone(), self.log_origin(), self.log_url());
         self.store
             .read("view.health", move |tx| -> Result<_> {
                 let stats = tx.job_stats()?;
@@ -100,7 +103,7 @@ impl App {
                     feeds_failing: tx.feeds_failing(&slug, NAMED_MAX + 1)?,
                     peers: tx.peer_list(&slug)?,
                     connections: tx.connection_list(&slug)?,
-                    log,
+                    log: LogStatus::read(tx, origin, url)?,
                 })
             })
             .await

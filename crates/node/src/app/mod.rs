@@ -117,8 +117,11 @@ pub struct Inner {
     pub sql: Arc<fondaco_tables::sql::Queries>,
     /// Streams in flight.
     pub gate: Gate,
-    /// Whose turn it is to take leaves into the log.
-    pub log_turn: tokio::sync::Mutex<()>,
+    /// Whose turn it is to take leaves into the log; true while the tree that was signed last is not remembered beside the
+    /// database.
+    pub log_turn: tokio::sync::Mutex<bool>,
+    /// True once the start has looked whether the log may be signed.
+    pub log_begun: std::sync::atomic::AtomicBool,
     /// Told of every checkpoint that witnesses have not seen.
     pub log_signed: tokio::sync::Notify,
     /// Refusals that are not written down yet.

@@ -4,7 +4,7 @@ pub mod csv;
 pub mod files;
 pub mod html;
 
-use super::{App, cause::Cause};
+use super::{App, cause::Cause, evidence::signed_at};
 use fondaco_core::{
     Result,
     evidence::Kind,
@@ -72,9 +72,12 @@ impl App {
             }
         }
         // After the leaves were read, so that the tree holds at least all that have a place.
-        let status = self.log_status().await?;
+        let tree = self.store.read("report.tree", |tx| -> Result<_> { Ok(tx.log_tree()?) }).await?;
         let log = &mut gathering.report.log;
-        (log.origin, log.size, log.root, log.signed_at) = (status.origin, status.size, status.root, status.signed_at);
+        log.origin = self.log_origin();
+        if let Some(tree) = tree {
+            (log.size, log.root, log.signed_at) = (tree.size, tree.root.to_string(), signed_at(&tree));
+        }
         let before = self.used_before(&participant.slug, gathering.used.keys().cloned().collect(), from).await?;
         Ok(gathering.finished(&before))
     }

@@ -142,7 +142,11 @@ fn status(context: &Context, log: Value) -> Answer {
     });
     let witnessed = rows("witnessed").into_iter().map(|w| {
         let forked = if text(&w, "conflict").is_empty() { "" } else { ". IT SIGNED TWO HISTORIES: see --json" };
-        format!("{}: {} leaves, {}{forked}", text(&w, "origin"), size(&w, "size"), when(text(&w, "at")))
+        let doubt = match text(&w, "doubtAt") {
+            "" => String::new(),
+            at => format!(". It did not prove that it continues what was cosigned, and has not since {}", when(at)),
+        };
+        format!("{}: {} leaves, {}{doubt}{forked}", text(&w, "origin"), size(&w, "size"), when(text(&w, "at")))
     });
     let (key, url) = (text(&log, "key"), text(&log, "url"));
     let shown = Fields::default()

@@ -10,7 +10,7 @@ use crate::{
     app::{
         App,
         evidence::LogStatus,
-        health::{ATTEMPTS_WORTH_A_WORD, Grade, Health, NAMED_MAX, WAITING_TOO_LONG, grade_backup, grade_free},
+        health::{ATTEMPTS_WORTH_A_WORD, DOUBT_OLD, Grade, Health, NAMED_MAX, WAITING_TOO_LONG, grade_backup, grade_free},
     },
     jobs,
 };
@@ -34,7 +34,7 @@ pub async fn show(State(app): State<App>, room: Room, signed_in: SignedIn) -> An
     ];
     checks.extend(disk_check(&health));
     checks.push(backup_check(&health, now));
-    checks.extend(log_checks(&health.log));
+    checks.extend(log_checks(&health.log, now));
     checks.extend(feed_checks(&health, &room.base()));
     checks.extend(peer_checks(&health, &room.base()));
     checks.extend(connection_checks(&health, &room.base(), now));
@@ -142,7 +142,7 @@ fn named(mut problems: Vec<Check>, well: impl FnOnce() -> Check) -> Vec<Check> {
     problems
 }
 
-fn log_checks(log: &LogStatus) -> Vec<Check> {
+fn log_checks(log: &LogStatus, now: Timestamp) -> Vec<Check> {
     let told = |verdict, found: &'static str, mend: &'static str| Check {
         mend: Some(Text::say(mend)),
         ..check("node-check-log", verdict, Text::say(found))
@@ -156,12 +156,18 @@ fn log_checks(log: &LogStatus) -> Vec<Check> {
         .iter()
         .filter(|w| w.conflict.is_some())
         .map(|w| Check { about: Some(w.origin.clone()), ..told(Verdict::Bad, "node-check-log-forked", "node-check-log-forked-mend") });
+    let is_old = |at: &str| Timestamp::parse(at).is_none_or(|at| now.since(at) > DOUBT_OLD);
+    let doubtful = log
+        .witnessed
+        .iter()
+        .filter(|w| w.conflict.is_none() && w.doubt_at.as_deref().is_some_and(is_old))
+        .map(|w| Check { about: Some(w.origin.clone()), ..told(Verdict::Look, "node-check-log-doubt", "node-check-log-doubt-mend") });
     let silent = log.witnesses.iter().filter_map(|w| {
         let problem = w.problem.as_deref()?;
         let of = told(Verdict::Look, "node-check-log-witness", "node-check-log-witness-mend");
         Some(Check { about: Some(w.name.clone()), said: Some(Text::detail(problem)), ..of })
     });
-    named(held.into_iter().chain(forked).chain(silent).collect(), || {
+    named(held.into_iter().chain(forked).chain(doubtful).chain(silent).collect(), || {
         let found = if log.witnesses.is_empty() { "node-check-log-alone" } else { "node-check-log-ok" };
         let found = Text::say(found).with("leaves", Count(log.size)).with("n", log.witnesses.len());
         check("node-check-log", Verdict::Well, found)
@@ -308,7 +314,8 @@ mod tests {
 
     #[test]
     fn a_log_that_is_held_or_forked_is_told_first() {
-        assert_eq!(log_checks(&LogStatus::default())[0].verdict, Verdict::Well);
+        let now = Timestamp::from_micros(1_000_000_000_000_000);
+        assert_eq!(log_checks(&LogStatus::default(), now)[0].verdict, Verdict::Well);
         let witness =
             |problem: Option<&str>| WitnessStatus { name: "zone".into(), problem: problem.map(str::to_owned), ..WitnessStatus::default() };
         let witnessed = |origin: &str, conflict: Option<&str>| WitnessedStatus {
@@ -316,15 +323,26 @@ mod tests {
             conflict: conflict.map(str::to_owned),
             ..WitnessedStatus::default()
         };
+        let doubted = |seconds: i64| WitnessedStatus {
+            doubt: Some("a request".into()),
+            doubt_at: Some(now.plus(Micros::from_secs(-seconds)).to_rfc3339()),
+            ..witnessed("odd.example/log", None)
+        };
         let log = LogStatus {
             held: Some("it was restored".into()),
             witnesses: vec![witness(None), witness(Some("it is away"))],
-            witnessed: vec![witnessed("good.example/log", None), witnessed("bad.example/log", Some("a request"))],
+            witnessed: vec![
+                witnessed("good.example/log", None),
+                witnessed("bad.example/log", Some("a request")),
+                doubted(30),
+                doubted(3_600),
+            ],
             ..LogStatus::default()
         };
-        let checks = log_checks(&log);
-        assert_eq!(checks.iter().map(|c| c.verdict).collect::<Vec<_>>(), [Verdict::Bad, Verdict::Bad, Verdict::Look]);
+        let checks = log_checks(&log, now);
+        assert_eq!(checks.iter().map(|c| c.verdict).collect::<Vec<_>>(), [Verdict::Bad, Verdict::Bad, Verdict::Look, Verdict::Look]);
         assert_eq!(checks[1].about.as_deref(), Some("bad.example/log"));
+        assert_eq!(checks[2].about.as_deref(), Some("odd.example/log"), "one that is not taken away within minutes");
         assert!(checks.iter().all(|c| c.mend.is_some()));
     }
 

@@ -8,7 +8,7 @@
 //! The same holds of what it cosigned as a witness: a database that forgot some of that gets a new witness key.
 
 use crate::app::App;
-use fondaco_core::{Error, Result};
+use fondaco_core::{Code, Error, Result};
 use fondaco_store::{LogKeyUse, LogTree, Tx};
 use fondaco_tlog::{Edge, Hash, hash::empty_root, tile::partial};
 use serde::{Deserialize, Serialize};
@@ -49,13 +49,13 @@ pub fn remember(dir: &Path, tree: &LogTree) -> Result<()> {
     write(dir, &Signed { size: tree.size, root: tree.root.to_string(), cosigned })
 }
 
-/// Remembers how many cosignatures were made: durable when this returns. Under the same lock.
+/// Remembers that so many cosignatures were made, or more: durable when this returns. Under the same lock.
 ///
 /// # Errors
 /// When the file cannot be read or written.
 pub fn remember_cosigned(dir: &Path, cosigned: u64) -> Result<()> {
     let before = recall(dir)?.unwrap_or_else(|| Signed { size: 0, root: empty_root().to_string(), cosigned: 0 });
-    write(dir, &Signed { cosigned, ..before })
+    if before.cosigned < cosigned { write(dir, &Signed { cosigned, ..before }) } else { Ok(()) }
 }
 
 fn write(dir: &Path, signed: &Signed) -> Result<()> {
@@ -73,7 +73,11 @@ fn write(dir: &Path, signed: &Signed) -> Result<()> {
 
 fn recall(dir: &Path) -> Result<Option<Signed>> {
     let path = dir.join(FILE);
-    let unreadable = |e: &dyn std::fmt::Display| Error::internal_failure(format!("{} cannot be read: {e}", path.display()));
+    let unreadable = |e: &dyn std::fmt::Display| {
+        let path = path.display();
+        let text = format!("{path} cannot be read: {e}. Put it back as it was; without it nobody knows here what was signed last.");
+        Error::new(Code::ConfigInvalid, text)
+    };
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -87,7 +91,7 @@ fn recall(dir: &Path) -> Result<Option<Signed>> {
 /// Looks whether the database continues what this node signed last, and holds the log if it does not.
 ///
 /// # Errors
-/// When the database fails, or the file cannot be read: nothing is signed then.
+/// When the database fails, or the file cannot be read ([`Code::ConfigInvalid`]): the node does not start then.
 pub async fn compare(app: &App) -> Result<()> {
     let _turn = app.log_turn.lock().await;
     let Some(signed) = recall(&app.config.dir)? else { return Ok(()) };

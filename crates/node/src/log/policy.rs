@@ -44,6 +44,8 @@ pub fn load(tx: &mut Tx) -> Result<Option<LogPolicy>> {
 /// # Errors
 /// When the database fails.
 pub fn store(tx: &mut Tx, policy: Option<&LogPolicy>) -> Result<()> {
+    // Whoever stores what witnesses said waits, and then sees that they are others.
+    tx.log_lock()?;
     let text = policy.map_or(Value::Null, |p| Value::String(p.text.clone()));
     tx.setting_put(SETTING, &text)?;
     // What was asked of others, and counted, was so by the policy before.
@@ -82,25 +84,33 @@ pub fn submission(prefix: &str) -> Option<Url> {
     (matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()).then_some(url)
 }
 
-/// The checkpoint of a tree with the cosignatures that there are for it; and whether they are a quorum of the policy.
+/// The checkpoint of a tree with the cosignatures that there are for it, and the keys of those who made them. (Of witnesses
+/// that the policy does not name there are none: see [`store`].)
 ///
 /// # Errors
 /// When what is stored is no note.
-pub fn cosigned(tree: &LogTree, rows: &[CosignatureRow], policy: Option<&Policy>) -> Result<(Note, bool)> {
+pub fn cosigned<'a>(tree: &LogTree, rows: &'a [CosignatureRow]) -> Result<(Note, BTreeSet<&'a str>)> {
     let mut note = Note::parse(tree.checkpoint.as_bytes()).map_err(Error::internal_failure)?;
-    let Some(policy) = policy else { return Ok((note, false)) };
     let mut by = BTreeSet::new();
-    for witness in policy.witnesses() {
-        let vkey = witness.key.to_string();
-        let Some(row) = rows.iter().find(|row| row.witness == vkey && row.size == tree.size && !row.lines.is_empty()) else { continue };
+    for row in rows.iter().filter(|row| row.size == tree.size && !row.lines.is_empty()) {
         // One line each: a bundle has no room for doubles.
         let lines = Signature::parse_lines(row.lines.as_bytes()).map_err(Error::internal_failure)?;
         let Some(line) = lines.into_iter().next() else { continue };
         note.add(line).map_err(Error::internal_failure)?;
-        by.insert(witness.name.as_str());
+        by.insert(row.witness.as_str());
     }
-    let quorum = !by.is_empty() && policy.is_quorum(&by);
-    Ok((note, quorum))
+    Ok((note, by))
+}
+
+/// The names that a policy gives to witnesses, by their keys.
+pub fn names<'a>(policy: &'a Policy, keys: &BTreeSet<&str>) -> BTreeSet<&'a str> {
+    policy.witnesses().iter().filter(|w| keys.contains(w.key.to_string().as_str())).map(|w| w.name.as_str()).collect()
+}
+
+/// Whether a policy asks for cosignatures, and these are enough. Where it asks for none (`quorum none`), nobody confirms
+/// anything.
+pub fn is_confirmed(policy: &Policy, by: &BTreeSet<&str>) -> bool {
+    !policy.is_quorum(&BTreeSet::new()) && policy.is_quorum(by)
 }
 
 #[cfg(test)]

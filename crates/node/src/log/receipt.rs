@@ -33,7 +33,9 @@ pub struct Receipt {
 pub fn receipt(tx: &mut Tx, index: u64) -> Result<Option<Receipt>> {
     let Some(tree) = tx.log_tree()?.filter(|tree| index < tree.size && !tree.checkpoint.is_empty()) else { return Ok(None) };
     let policy = policy::load(tx)?;
-    let (latest, quorum) = policy::cosigned(&tree, &tx.log_cosignatures()?, policy.as_ref().map(|p| &p.policy))?;
+    let rows = tx.log_cosignatures()?;
+    let (latest, by) = policy::cosigned(&tree, &rows)?;
+    let quorum = policy.as_ref().is_some_and(|p| policy::is_confirmed(&p.policy, &policy::names(&p.policy, &by)));
     let (size, checkpoint) = match tx.log_quorum()?.filter(|row| !quorum && index < row.size) {
         Some(row) => (row.size, Note::parse(row.checkpoint.as_bytes()).map_err(Error::internal_failure)?),
         None => (tree.size, latest),

@@ -8,7 +8,7 @@ use crate::app::App;
 use fondaco_core::{Error, Result};
 use fondaco_store::{Integrated, Tx};
 use fondaco_tlog::Checkpoint;
-use std::{future::pending, time::Duration};
+use std::{future::pending, sync::atomic::Ordering, time::Duration};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -21,12 +21,11 @@ const SWEEP: Duration = Duration::from_secs(30);
 
 /// Runs until cancelled, then takes in what is there.
 pub async fn run(app: App, stop: CancellationToken) {
-    let (mut told, mut compared) = (None, false);
+    let mut told = None;
     loop {
         let done = async {
-            if !compared {
+            if !has_begun(&app) {
                 begin(&app).await?;
-                compared = true;
             }
             drain(&app).await
         };
@@ -64,21 +63,36 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = sleep(GATHER) => {}
         }
     }
-    if compared && let Err(e) = drain(&app).await {
+    if has_begun(&app)
+        && let Err(e) = drain(&app).await
+    {
         tracing::warn!(cause = e.internal().unwrap_or_default(), "log.left {e}");
     }
 }
 
-/// Before anything is signed: does the database continue what was signed, and has no witness seen more of this log? A
-/// witness that does not answer keeps nobody from going on.
+/// Whether the start has looked: until then nothing is signed.
+pub fn has_begun(app: &App) -> bool {
+    app.log_begun.load(Ordering::Acquire)
+}
+
+/// Before anything is signed: has no witness seen more of this log? (Whether the database continues what was signed was
+/// looked at before the node listened.) A witness that does not answer keeps nobody from going on.
 async fn begin(app: &App) -> Result<()> {
-    memory::compare(app).await?;
     asking::ask(app, true).await?;
     let of = app.clone();
     // There from the start, so that operators can tell it to others.
     app.store.tx("log.witness_key", move |tx: &mut Tx| key::witness(&of, tx).map(drop)).await?;
+    app.log_begun.store(true, Ordering::Release);
     app.log_signed.notify_one();
     Ok(())
+}
+
+/// Takes in all that is there, for who wants to see it at once; nothing while the start has not looked whether it may.
+///
+/// # Errors
+/// As [`integrate`].
+pub async fn catch_up(app: &App) -> Result<()> {
+    if has_begun(app) { drain(app).await.map(drop) } else { Ok(()) }
 }
 
 /// Takes in all that is there; why nothing may be signed, if something holds the log.
@@ -98,15 +112,20 @@ async fn drain(app: &App) -> Result<Option<String>> {
 /// When the database fails, its tiles are damaged, or the key cannot be opened: nothing is signed then, and leaves wait.
 pub async fn integrate(app: &App) -> Result<Integrated> {
     // So that what is remembered beside the database is the last.
-    let _turn = app.log_turn.lock().await;
+    let mut unremembered = app.log_turn.lock().await;
     let of = app.clone();
     let done = app.store.tx("log.integrate", move |tx: &mut Tx| step(&of, tx)).await?;
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     metrics::gauge!("fondaco_log_size").set(done.tree.size as f64);
     metrics::counter!("fondaco_log_leaves").increment(done.leaves);
     if done.leaves > 0 {
-        memory::remember(&app.config.dir, &done.tree)?;
+        // Signed is signed: its witnesses are shown it whether or not it can be remembered here.
         app.log_signed.notify_one();
+        *unremembered = true;
+    }
+    if *unremembered {
+        memory::remember(&app.config.dir, &done.tree)?;
+        *unremembered = false;
     }
     Ok(done)
 }

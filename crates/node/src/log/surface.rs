@@ -39,8 +39,7 @@ async fn serve(State(app): State<App>, OriginalUri(uri): OriginalUri) -> Result<
                 .store
                 .read("log.checkpoint", |tx| -> Result<_> {
                     let Some(tree) = tx.log_tree()?.filter(|tree| !tree.checkpoint.is_empty()) else { return Ok(None) };
-                    let (policy, rows) = (policy::load(tx)?, tx.log_cosignatures()?);
-                    Ok(Some(policy::cosigned(&tree, &rows, policy.as_ref().map(|p| &p.policy))?.0))
+                    Ok(Some(policy::cosigned(&tree, &tx.log_cosignatures()?)?.0))
                 })
                 .await?;
             (note.map(|note| note.to_string().into_bytes()), TEXT, BRIEFLY)

@@ -2,7 +2,10 @@
 //! checkpoint only after it was shown that it continues the last one it cosigned, and never two of one size.
 //!
 //! What is cosigned is stored first, in one transaction with the decision. A request that proves that a log showed two
-//! histories is kept, as the log signed it.
+//! histories is kept, as the log signed it; and so, until the log does better, is one that does not prove what it should.
+//!
+//! Anybody may ask. So whoever has nothing of a log that this node was told to trust gets no further than a read, and what
+//! is said again within a second is the same cosignature, and not stored again.
 
 use super::{key, memory, policy};
 use crate::{app::App, http::problem::ApiError};
@@ -18,6 +21,7 @@ use fondaco_tlog::{
     note::VerifierKey,
     witness::{self, Refusal, Request, TrustedLog},
 };
+use std::sync::Arc;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// Microseconds of a second.
@@ -33,17 +37,7 @@ impl App {
 /// `POST /log/witness/add-checkpoint`.
 pub async fn add_checkpoint(State(app): State<App>, body: Bytes) -> Result<Response, ApiError> {
     let decided = match Request::parse(&body) {
-        Ok(request) => {
-            // So that what is remembered beside the database is the last.
-            let _turn = app.log_turn.lock().await;
-            let of = app.clone();
-            let (decided, count) = app.store.tx("log.witness", move |tx: &mut Tx| decide(&of, tx, &request)).await?;
-            if decided.is_ok() {
-                // Before the cosignature leaves: whoever has it may count on it.
-                memory::remember_cosigned(&app.config.dir, count)?;
-            }
-            decided
-        }
+        Ok(request) => cosign(&app, request).await?,
         Err(malformed) => Err(malformed.into()),
     };
     let status = decided.as_ref().err().map_or(200, Refusal::status);
@@ -57,8 +51,26 @@ pub async fn add_checkpoint(State(app): State<App>, body: Bytes) -> Result<Respo
     })
 }
 
-/// The cosignature's lines, or why there is none; and how many cosignatures were made so far.
-fn decide(app: &App, tx: &mut Tx, request: &Request) -> Result<(Result<String, Refusal>, u64)> {
+/// The cosignature's lines, stored and counted; or why there is none.
+async fn cosign(app: &App, request: Request) -> Result<Result<String, Refusal>> {
+    let request = Arc::new(request);
+    let asked = Arc::clone(&request);
+    let log = match app.store.read("log.witness_known", move |tx: &mut Tx| trusted(tx, &asked)).await? {
+        Ok(log) => log,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let of = app.clone();
+    let (decided, count) = app.store.tx("log.witness", move |tx: &mut Tx| decide(&of, tx, &request, &log)).await?;
+    if decided.is_ok() {
+        // Before the cosignature leaves: whoever has it may count on it.
+        let _turn = app.log_turn.lock().await;
+        memory::remember_cosigned(&app.config.dir, count)?;
+    }
+    Ok(decided)
+}
+
+/// The log that a request is of, if this node witnesses it, and one of its keys has signed.
+fn trusted(tx: &mut Tx, request: &Request) -> Result<Result<TrustedLog, Refusal>> {
     let origin = &request.checkpoint.origin;
     let keys: Vec<VerifierKey> = policy::load(tx)?
         .iter()
@@ -67,27 +79,39 @@ fn decide(app: &App, tx: &mut Tx, request: &Request) -> Result<(Result<String, R
         .map(|log| log.key.clone())
         .collect();
     if keys.is_empty() {
-        return Ok((Err(Refusal::UnknownOrigin), 0));
+        return Ok(Err(Refusal::UnknownOrigin));
     }
-    let log = TrustedLog { origin: origin.clone(), keys };
+    let signed = request.note.verify(&keys).map(drop).map_err(Refusal::NotSigned);
+    Ok(signed.map(|()| TrustedLog { origin: origin.clone(), keys }))
+}
+
+/// The cosignature's lines, or why there is none; and how many cosignatures were made so far.
+fn decide(app: &App, tx: &mut Tx, request: &Request, log: &TrustedLog) -> Result<(Result<String, Refusal>, u64)> {
+    let origin = &log.origin;
     let row = tx.witnessed_lock(origin)?;
     let last = last(&row);
     let now = u64::try_from(app.now().as_micros().div_euclid(SECOND)).map_err(Error::internal_failure)?;
-    match witness::decide(last.as_ref(), request, Some(&log), now) {
+    match witness::decide(last.as_ref(), request, Some(log), now) {
         Err(refusal) => {
             if refusal.proves_fork() {
                 tracing::error!(origin = %origin, "log.conflict: a log that this node witnesses signed what contradicts what it signed before: {refusal}");
                 tx.witnessed_conflict(origin, &request.to_string())?;
             } else if refusal.is_suspicious() {
-                // A checkpoint is public, and anybody can send it with a proof that does not hold: nothing to accuse the log of.
+                // A checkpoint is public, and anybody can send it with a proof that does not hold: nothing to accuse the log
+                // of. But a log that has forked has no other proofs, and its next checkpoint takes no doubt away.
                 tracing::warn!(origin = %origin, "log.witness {refusal}");
+                if last.is_some() {
+                    tx.witnessed_doubt(origin, &request.to_string())?;
+                }
             }
             Ok((Err(refusal), 0))
         }
         Ok(accepted) => {
             let state = accepted.state;
             let (lines, note) = accepted.cosign(&key::witness(app, tx)?).map_err(Error::internal_failure)?;
-            tx.witnessed_put(origin, &state, &note.to_string())?;
+            if last != Some(state) {
+                tx.witnessed_put(origin, &state, &note.to_string())?;
+            }
             Ok((Ok(lines), tx.witnessed_count()?))
         }
     }
@@ -101,13 +125,16 @@ fn last(row: &WitnessedRow) -> Option<witness::State> {
 
 /// `GET /log/witness/{hash}/checkpoint`: what was cosigned last of the log whose origin has this SHA-256, for monitors.
 pub async fn checkpoint(State(app): State<App>, Path(hash): Path<String>) -> Result<Response, ApiError> {
-    let rows = app.store.read("log.witnessed", |tx| -> Result<_> { Ok(tx.witnessed_list()?) }).await?;
     let path = format!("{hash}/checkpoint");
-    let found = rows.into_iter().find(|row| !row.checkpoint.is_empty() && witness::monitoring_path(&row.origin) == path);
-    let row = found.ok_or_else(|| Error::not_found("A log that this node witnesses"))?;
+    let read = move |tx: &mut Tx| -> Result<_> {
+        let origin = tx.witnessed_origins()?.into_iter().find(|origin| witness::monitoring_path(origin) == path);
+        Ok(origin.map(|origin| tx.witnessed_checkpoint(&origin)).transpose()?.flatten())
+    };
+    let found = app.store.read("log.witnessed", read).await?;
+    let checkpoint = found.ok_or_else(|| Error::not_found("A log that this node witnesses"))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(TEXT)),
         (header::CACHE_CONTROL, HeaderValue::from_static(super::surface::BRIEFLY)),
     ];
-    Ok((headers, row.checkpoint).into_response())
+    Ok((headers, checkpoint).into_response())
 }

@@ -2,14 +2,18 @@
 //! when it might fork.
 
 use fondaco_core::{
+    Code,
     evidence::{Kind, Leaf, Opening},
     time::Micros,
 };
 use fondaco_node::{
-    app::App,
+    app::{App, evidence::EvidenceAsked},
+    config::Config,
+    init::{InitOptions, init},
     log::{memory, sequencer},
+    node::{Node, open_app},
 };
-use fondaco_testkit::{TestNode, TestPair, eventually, http, tables};
+use fondaco_testkit::{Database, TestNode, TestPair, eventually, http, tables};
 use fondaco_tlog::{
     Checkpoint, Note,
     audit::audit,
@@ -20,6 +24,7 @@ use fondaco_tlog::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use tokio::net::TcpListener;
 
 /// All that a node's log serves, read as a stranger does, and checked; the checkpoint and the entries.
 async fn read_log(node: &TestNode) -> (Checkpoint, Vec<Leaf>) {
@@ -190,6 +195,58 @@ async fn a_held_log_signs_nothing_until_its_operator_says_so() {
     memory::compare(&node.app).await.expect("compared");
     assert_eq!(held(&node.app).await.as_deref(), Some(memory::HELD_OLDER));
     node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_signed_is_remembered_as_soon_as_it_can_be() {
+    let node = TestNode::start("alpha").await;
+    eventually("a first tree", async || (of_node(&node, "/log").await["size"].as_u64() > Some(0)).then_some(())).await;
+    // Where the file is written there is something else, as on a disk that takes no new file.
+    let blocked = node.dir().join(format!(".{}.new", memory::FILE));
+    std::fs::create_dir(&blocked).expect("a folder");
+    node.add_participant("beta").await;
+    sequencer::integrate(&node.app).await.expect_err("cannot be remembered");
+    let signed = of_node(&node, "/log").await["size"].as_u64();
+    std::fs::remove_dir(&blocked).expect("room again");
+    // No leaf is new, and still:
+    sequencer::integrate(&node.app).await.expect("remembered");
+    let remembered = std::fs::read_to_string(node.dir().join(memory::FILE)).expect("remembered");
+    let remembered: Value = serde_json::from_str(&remembered).expect("JSON");
+    assert!(signed.is_some() && remembered["size"].as_u64() >= signed, "{remembered}, and {signed:?} were signed");
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_signed_before_the_start_has_looked() {
+    let (database, dir) = (Database::fresh(), tempfile::tempdir().expect("a folder"));
+    let made = init(InitOptions {
+        dir: dir.path().to_owned(),
+        participant: "alpha".into(),
+        name: "Alpha Ltd".into(),
+        country: None,
+        public: Some("http://127.0.0.1:7400".into()),
+        admin: None,
+        database: database.url(),
+    });
+    made.await.expect("a node is made");
+    let config = || Config::load(dir.path()).expect("the configuration");
+    // What was signed last cannot be told: the node does not start.
+    let file = dir.path().join(memory::FILE);
+    std::fs::write(&file, "{").expect("written");
+    let (public, admin) =
+        (TcpListener::bind("127.0.0.1:0").await.expect("a port"), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+    let refused = Node::start_on(config(), public, admin).await.map(drop).expect_err("it does not start");
+    assert!(refused.code() == Code::ConfigInvalid && refused.message().contains(memory::FILE), "{refused:?}");
+    std::fs::remove_file(&file).expect("removed");
+
+    let app = open_app(config()).await.expect("opens");
+    let evidence = app.evidence_list(None, EvidenceAsked::default()).await.expect("a list").items;
+    let id = evidence.first().expect("a leaf of the node's own").id.clone();
+    assert_eq!(app.evidence_bundle(None, &id).await.expect_err("not yet").code(), Code::NotYet);
+    assert_eq!(app.log_rotate().await.expect_err("not yet").code(), Code::Conflict);
+    let status = app.log_status().await.expect("a status");
+    assert_eq!((status.size, status.signed_at.as_deref(), status.key.as_str()), (0, None, ""), "nobody was asked, nothing is signed");
+    assert!(status.waiting > 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 mod agreements;
 mod api;
+mod asking;
 mod audit;
 mod deal;
 mod dsp_scenarios;

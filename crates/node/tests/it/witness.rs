@@ -2,7 +2,10 @@
 //! that was put back is held until its witnesses confirm it.
 
 use fondaco_core::participant::Slug;
-use fondaco_node::{app::App, log::asking};
+use fondaco_node::{
+    app::App,
+    log::{asking, memory},
+};
 use fondaco_store::backup::HELD_RESTORED;
 use fondaco_testkit::{TestNode, eventually, http};
 use fondaco_tlog::{
@@ -14,17 +17,18 @@ use fondaco_tlog::{
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::Instant;
 
-async fn status(node: &TestNode) -> Value {
+pub(crate) async fn status(node: &TestNode) -> Value {
     node.admin(Method::GET, "/api/v1/log", Some(&node.token), None).await.must(200)
 }
 
-async fn put_policy(node: &TestNode, policy: &Value) -> Value {
+pub(crate) async fn put_policy(node: &TestNode, policy: &Value) -> Value {
     node.admin(Method::PUT, "/api/v1/log/policy", Some(&node.token), Some(&json!({"policy": policy}))).await.must(200)
 }
 
 /// The node's log, once it has signed and has its witness key.
-async fn ready(node: &TestNode) -> Value {
+pub(crate) async fn ready(node: &TestNode) -> Value {
     eventually("a log", async || {
         let status = status(node).await;
         (status["size"].as_u64() > Some(0) && status["waiting"] == 0 && status["witnessKey"] != "").then_some(status)
@@ -156,8 +160,19 @@ async fn what_a_log_may_not_do_is_refused_and_kept() {
     assert_eq!(submit(&node, "x".repeat(1_000_000)).await.0, 413);
     let stranger = SigningKey::from_seed(KeyName::parse("other.example/log").expect("a name"), &[6; 32]).expect("a key");
     assert_eq!(submit(&node, Other { key: stranger }.request(1, 1, 1).to_string()).await.0, 403);
-    assert_eq!(submit(&node, other.request(1, 9, 3).to_string()).await.0, 422, "no proof");
-    assert_eq!(status(&node).await["witnessed"][0]["conflict"], Value::Null, "anybody can send a checkpoint with a wrong proof");
+    let unproven = other.request(1, 9, 3).to_string();
+    assert_eq!(submit(&node, unproven.clone()).await.0, 422, "no proof");
+    assert_eq!(submit(&node, other.request(1, 8, 3).to_string()).await.0, 422, "no proof");
+    let seen = status(&node).await;
+    assert_eq!(seen["witnessed"][0]["conflict"], Value::Null, "anybody can send a checkpoint with a wrong proof");
+    assert_eq!(seen["witnessed"][0]["doubt"], json!(unproven), "the first is shown");
+    assert!(seen["witnessed"][0]["doubtAt"].is_string(), "{seen}");
+    // Within the second of its last cosignature nothing is stored; after it, the log's own request takes the doubt away.
+    eventually("no doubt", async || {
+        assert_eq!(submit(&node, other.request(1, 1, 1).to_string()).await.0, 200);
+        status(&node).await["witnessed"][0].get("doubt").is_none().then_some(())
+    })
+    .await;
     // Another root for the tree that was cosigned: the log has forked, and its signature proves it.
     let fork = other.request(1, 1, 2);
     assert_eq!(submit(&node, fork.to_string()).await.0, 422);
@@ -170,6 +185,9 @@ async fn what_a_log_may_not_do_is_refused_and_kept() {
         let refused = node.admin(Method::PUT, "/api/v1/log/policy", Some(&node.token), Some(&json!({"policy": policy}))).await;
         assert_eq!(refused.status, 400, "{policy}");
     }
+    let nothing = node.admin(Method::PUT, "/api/v1/log/policy", Some(&node.token), Some(&json!({}))).await;
+    assert_eq!(nothing.status, 400, "what was left out by mistake clears nothing");
+    assert!(status(&node).await["policy"].is_string());
     let cleared = put_policy(&node, &Value::Null).await;
     assert_eq!(cleared["policy"], Value::Null);
     assert_eq!(submit(&node, first.to_string()).await.0, 404, "it is no longer witnessed, and not forgotten");
@@ -177,7 +195,31 @@ async fn what_a_log_may_not_do_is_refused_and_kept() {
     node.shutdown().await;
 }
 
-async fn hold(app: &App, why: &'static str) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_repeated_within_a_second_is_not_stored_again() {
+    let node = TestNode::start("alpha").await;
+    let witness: VerifierKey = text(&ready(&node).await, "witnessKey").parse().expect("a key");
+    let other = Other::new();
+    put_policy(&node, &json!(format!("log {}\nquorum none\n", other.key.verifier()))).await;
+    let count =
+        async || node.app.store.read("test.count", |tx| -> fondaco_core::Result<_> { Ok(tx.witnessed_count()?) }).await.expect("a count");
+    let (started, before) = (Instant::now(), count().await);
+    assert_eq!(submit(&node, other.request(0, 1, 1).to_string()).await.0, 200);
+    let again = other.request(1, 1, 1);
+    for _ in 0..50 {
+        let (code, _, lines) = submit(&node, again.to_string()).await;
+        assert_eq!(code, 200, "{lines}");
+        assert_eq!(parse_cosignatures(lines.as_bytes(), &again.note, std::slice::from_ref(&witness)).expect("cosigned").len(), 1);
+    }
+    let stored = count().await - before;
+    assert!(stored <= started.elapsed().as_secs() + 2, "{stored} in {:?}", started.elapsed());
+    let remembered = std::fs::read_to_string(node.dir().join(memory::FILE)).expect("remembered");
+    let remembered: Value = serde_json::from_str(&remembered).expect("JSON");
+    assert_eq!(remembered["cosigned"].as_u64(), Some(before + stored));
+    node.shutdown().await;
+}
+
+pub(crate) async fn hold(app: &App, why: &'static str) {
     app.store.tx("test.hold", move |tx| -> fondaco_core::Result<_> { Ok(tx.log_hold(Some(why))?) }).await.expect("held");
 }
 

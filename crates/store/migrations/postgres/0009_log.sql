@@ -71,7 +71,8 @@ CREATE TABLE log_cosignature (
 );
 
 -- What this node signed last as a witness, of each log; nothing yet where the size is 0. And a request that a log signed
--- and that contradicts what it had signed before: kept as proof.
+-- and that contradicts what it had signed before: kept as proof. And, until the next one that could be signed, a request
+-- that did not prove what it should: it proves nothing.
 CREATE TABLE log_witnessed (
     origin TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     size BIGINT NOT NULL,
@@ -80,7 +81,9 @@ CREATE TABLE log_witnessed (
     at BIGINT NOT NULL,
     cosigned BIGINT NOT NULL,
     conflict TEXT,
-    conflict_at BIGINT
+    conflict_at BIGINT,
+    doubt TEXT,
+    doubt_at BIGINT
 );
 
 -- What opens a leaf: without document and secret it proves that something happened, and nothing else. It is a participant's,

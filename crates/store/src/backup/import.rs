@@ -60,7 +60,7 @@ struct Bytes {
 
 /// The schema that has a log.
 const LOG_SINCE: u32 = 9;
-const HOLD_LOG: Sql = Sql::Same("UPDATE log_tree SET held = $1");
+const HOLD_LOG: Sql = Sql::Same("UPDATE log_tree SET held = COALESCE(held, $1)");
 /// A backup does not know what was cosigned after it: the key that promised never to cosign two histories must not go on.
 const RETIRE_WITNESS: Sql = Sql::Same("UPDATE log_key SET retired_at = created_at WHERE witness = 1 AND retired_at IS NULL");
 /// Why a restored log is held.
@@ -152,7 +152,8 @@ fn fill(conn: &mut Conn, from: &mut dyn BufRead, now: Timestamp, last: u32) -> R
     }
     migrate::up_to(conn, last, now)?;
     if last >= LOG_SINCE {
-        // What it signed after the backup is not known here: it would sign other trees of the same size.
+        // What it signed after the backup is not known here: it would sign other trees of the same size. A reason that held
+        // it before is the weightier one, for only an operator may say that it is no more.
         conn.execute(HOLD_LOG, vals![HELD_RESTORED])?;
         conn.execute(RETIRE_WITNESS, vals![])?;
     }

@@ -143,7 +143,10 @@ impl Tx {
     /// Keeps the log from being signed, for a reason, or lets it be signed again.
     pub fn log_hold(&mut self, why: Option<&str>) -> Result<(), StoreError> {
         self.log_lock()?;
-        self.execute(HOLD, vals![why.map(str::to_owned)]).map(drop)
+        self.execute(HOLD, vals![why.map(str::to_owned)])?;
+        // Who signs looks again, and says so.
+        self.effects.leaves = true;
+        Ok(())
     }
 
     /// Takes leaves that are waiting, at most [`LOG_BATCH_MAX`], into the tree, and has the tree signed by `sign`, which is

@@ -52,21 +52,28 @@ pub struct WitnessedRow {
     pub conflict: Option<String>,
     /// When that was.
     pub conflict_at: Option<Timestamp>,
+    /// The first request since then that did not prove to continue what was cosigned, as it was received.
+    pub doubt: Option<String>,
+    /// When that was.
+    pub doubt_at: Option<Timestamp>,
 }
 
 statements! {
     COSIGNATURES = Same("SELECT witness, size, lines, at, problem FROM log_cosignature ORDER BY witness");
-    COSIGNED = Same("INSERT INTO log_cosignature (witness, size, lines, at) VALUES ($1, $2, $3, $4) ON CONFLICT (witness) DO UPDATE SET size = excluded.size, lines = excluded.lines, at = excluded.at, problem = NULL");
+    COSIGNED = Same("INSERT INTO log_cosignature (witness, size, lines, at) VALUES ($1, $2, $3, $4) ON CONFLICT (witness) DO UPDATE SET size = excluded.size, lines = excluded.lines, at = excluded.at, problem = NULL WHERE excluded.size >= log_cosignature.size");
     PROBLEM = Same("INSERT INTO log_cosignature (witness, size, lines, at, problem) VALUES ($1, 0, '', NULL, $2) ON CONFLICT (witness) DO UPDATE SET problem = excluded.problem");
     FORGET = Same("DELETE FROM log_cosignature WHERE witness = $1");
     QUORUM = Same("SELECT size, checkpoint, at FROM log_quorum WHERE id = 1");
     QUORUM_PUT = Same("INSERT INTO log_quorum (id, size, checkpoint, at) VALUES (1, $1, $2, $3) ON CONFLICT (id) DO UPDATE SET size = excluded.size, checkpoint = excluded.checkpoint, at = excluded.at WHERE excluded.size >= log_quorum.size");
     QUORUM_FORGET = Same("DELETE FROM log_quorum");
     WITNESS_BEGIN = Same("INSERT INTO log_witnessed (origin, size, root, checkpoint, at, cosigned) VALUES ($1, 0, $2, '', 0, 0) ON CONFLICT (origin) DO NOTHING");
-    WITNESSED_LOCK = Same("SELECT origin, size, root, checkpoint, at, conflict, conflict_at FROM log_witnessed WHERE origin = $1 FOR UPDATE");
-    WITNESSED = Same("SELECT origin, size, root, checkpoint, at, conflict, conflict_at FROM log_witnessed ORDER BY origin");
-    WITNESSED_PUT = Same("UPDATE log_witnessed SET size = $2, root = $3, checkpoint = $4, at = $5, cosigned = cosigned + 1 WHERE origin = $1");
+    WITNESSED_LOCK = Same("SELECT origin, size, root, checkpoint, at, conflict, conflict_at, doubt, doubt_at FROM log_witnessed WHERE origin = $1 FOR UPDATE");
+    WITNESSED = Same("SELECT origin, size, root, checkpoint, at, conflict, conflict_at, doubt, doubt_at FROM log_witnessed ORDER BY origin");
+    WITNESSED_ORIGINS = Same("SELECT origin FROM log_witnessed ORDER BY origin");
+    WITNESSED_CHECKPOINT = Same("SELECT checkpoint FROM log_witnessed WHERE origin = $1 AND checkpoint <> ''");
+    WITNESSED_PUT = Same("UPDATE log_witnessed SET size = $2, root = $3, checkpoint = $4, at = $5, cosigned = cosigned + 1, doubt = NULL, doubt_at = NULL WHERE origin = $1");
     WITNESSED_COUNT = Same("SELECT CAST(COALESCE(SUM(cosigned), 0) AS BIGINT) FROM log_witnessed");
+    DOUBT = Same("UPDATE log_witnessed SET doubt = $2, doubt_at = $3 WHERE origin = $1 AND doubt IS NULL");
     CONFLICT = Same("UPDATE log_witnessed SET conflict = $2, conflict_at = $3 WHERE origin = $1 AND conflict IS NULL");
 }
 
@@ -93,6 +100,8 @@ fn witnessed(row: &Row) -> Result<WitnessedRow, StoreError> {
         at: row.at(4)?,
         conflict: row.opt_string(5)?,
         conflict_at: row.opt_at(6)?,
+        doubt: row.opt_string(7)?,
+        doubt_at: row.opt_at(8)?,
     })
 }
 
@@ -102,7 +111,7 @@ impl Tx {
         self.list(COSIGNATURES, vals![], cosignature)
     }
 
-    /// A witness has cosigned the tree of this size.
+    /// A witness has cosigned the tree of this size, unless it has cosigned a larger one already.
     pub fn log_cosigned(&mut self, witness: &str, size: u64, lines: &str) -> Result<(), StoreError> {
         let now = self.now();
         self.execute(COSIGNED, vals![witness, count(size), lines, now]).map(drop)
@@ -146,7 +155,17 @@ impl Tx {
         self.list(WITNESSED, vals![], witnessed)
     }
 
-    /// Stores what is about to be cosigned.
+    /// The names of all logs of which something was asked, and may have been cosigned.
+    pub fn witnessed_origins(&mut self) -> Result<Vec<String>, StoreError> {
+        self.list(WITNESSED_ORIGINS, vals![], |row| row.string(0))
+    }
+
+    /// The checkpoint of a log that was cosigned last, if any was.
+    pub fn witnessed_checkpoint(&mut self, origin: &str) -> Result<Option<String>, StoreError> {
+        self.first(WITNESSED_CHECKPOINT, vals![origin], |row| row.string(0))
+    }
+
+    /// Stores what is about to be cosigned. Whatever was doubtful about the log is no more.
     pub fn witnessed_put(&mut self, origin: &str, state: &State, checkpoint: &str) -> Result<(), StoreError> {
         let at = i64::try_from(state.time).ok().and_then(|s| s.checked_mul(1_000_000)).map(Timestamp::from_micros);
         let at = at.ok_or_else(|| StoreError::Limit("the time of a cosignature".into()))?;
@@ -156,6 +175,12 @@ impl Tx {
     /// How many cosignatures this node made: this only grows.
     pub fn witnessed_count(&mut self) -> Result<u64, StoreError> {
         Ok(self.first(WITNESSED_COUNT, vals![], |row| row.count(0))?.unwrap_or(0))
+    }
+
+    /// Keeps the first request that does not prove to continue what was cosigned, until something is cosigned again.
+    pub fn witnessed_doubt(&mut self, origin: &str, request: &str) -> Result<(), StoreError> {
+        let now = self.now();
+        self.execute(DOUBT, vals![origin, request, now]).map(drop)
     }
 
     /// Keeps the first request that contradicts what was cosigned.

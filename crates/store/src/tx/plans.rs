@@ -28,6 +28,7 @@ const MAY_PASS_OVER_ALL: &[(&str, &str)] = &[
     ("log::KEYS_RETIRE", "one row per key of the log"),
     ("log_witness::COSIGNATURES", "one row per witness of the policy"),
     ("log_witness::WITNESSED", "one row per log of the policy"),
+    ("log_witness::WITNESSED_ORIGINS", "one row per log of the policy"),
     ("log_witness::WITNESSED_COUNT", "one row per log of the policy"),
     ("jobs::OWN", "the outbox, at a start"),
     ("jobs::END_LEASES", "one row per process"),

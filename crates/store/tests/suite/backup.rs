@@ -16,7 +16,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-on_both!(a_copy_holds_the_same_and_goes_on, an_export_is_of_one_moment, a_backup_is_noted, a_look_changes_nothing);
+on_both!(
+    a_copy_holds_the_same_and_goes_on,
+    a_copy_is_held_for_the_reason_that_held_the_log,
+    an_export_is_of_one_moment,
+    a_backup_is_noted,
+    a_look_changes_nothing
+);
 
 /// Runs what blocks where it may.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -106,6 +112,24 @@ async fn a_copy_holds_the_same_and_goes_on(world: World) {
         assert_eq!(next, 6, "events are numbered on");
         let agreement = store.read("agreement", |tx| tx.agreement_get(&slug("acme"), "agr_1")).await.expect("reads");
         assert_eq!(agreement, Some(samples::agreement("agr_1")));
+    }
+}
+
+async fn a_copy_is_held_for_the_reason_that_held_the_log(world: World) {
+    let folder = tempfile::tempdir().expect("folder");
+    let signed = |tx: &mut Tx| {
+        tx.log_integrate(|size, root| Ok::<_, StoreError>(format!("{size} {root}")))?;
+        Ok::<_, StoreError>(())
+    };
+    world.store.tx("sign", signed).await.expect("signed");
+    for (n, why) in [(1, None), (2, Some("a witness has seen more"))] {
+        world.store.tx("hold", move |tx: &mut Tx| tx.log_hold(why)).await.expect("held");
+        let (_, text) = exported(&world.url).await;
+        let place = format!("sqlite:{}", folder.path().join(format!("{n}.db")).display());
+        imported(&place, &text).await.expect("imports");
+        let copy = open(&place, Arc::clone(&world.clock)).await.expect("opens");
+        let tree = copy.read("tree", Tx::log_tree).await.expect("reads").expect("a tree");
+        assert_eq!(tree.held.as_deref(), Some(why.unwrap_or(backup::HELD_RESTORED)));
     }
 }
 

@@ -14,9 +14,10 @@ use fondaco_store::{AgreementRow, Erased, EvidenceFilter, Integrated, LogKeyUse,
 use fondaco_tlog::{
     Edge, Hash, entries, leaf_hash,
     tile::{EntriesAddress, TileAddress, written},
+    witness::State,
 };
 use serde_json::json;
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 on_both!(
     leaves_are_in_the_tree_once_and_can_be_opened,
@@ -27,6 +28,8 @@ on_both!(
     tiles_that_were_changed_are_noticed,
     several_processes_make_one_tree,
     a_new_key_signs_the_present_tree,
+    a_cosignature_of_a_larger_tree_stays,
+    a_doubt_stays_until_something_is_cosigned,
     erased_evidence_keeps_its_leaf,
     old_documents_go_when_their_agreement_is_over,
     evidence_is_found_by_when_it_was_written,
@@ -191,7 +194,10 @@ async fn a_held_log_is_not_signed(world: World) {
     let store = &world.store;
     append(store, 0, 2).await;
     let before = integrate(store).await.tree;
+    // What was written before is known.
+    store.leaves_written().await;
     store.tx("hold", |tx: &mut Tx| tx.log_hold(Some("restored"))).await.expect("held");
+    tokio::time::timeout(Duration::from_secs(1), store.leaves_written()).await.expect("who signs is told at once");
     append(store, 2, 1).await;
     let held = integrate(store).await;
     assert_eq!((held.leaves, held.tree.size, held.tree.held.as_deref()), (0, before.size, Some("restored")));
@@ -300,6 +306,48 @@ async fn a_new_key_signs_the_present_tree(world: World) {
     assert_eq!(keys.1.iter().filter(|key| key.retired_at.is_none()).count(), 1);
     let again = store.tx("key", |tx: &mut Tx| tx.log_key_put(LogKeyUse::Log, "one+1+x", b"sealed")).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))));
+}
+
+async fn a_cosignature_of_a_larger_tree_stays(world: World) {
+    let rows = world
+        .store
+        .tx("cosigned", |tx: &mut Tx| {
+            tx.log_witness_problem("w+1+x", "away")?;
+            tx.log_cosigned("w+1+x", 101, "larger")?;
+            // Of two who asked, the one with the smaller tree was answered first and stores last.
+            tx.log_cosigned("w+1+x", 100, "smaller")?;
+            let late = tx.log_cosignatures()?;
+            tx.log_cosigned("w+1+x", 101, "again")?;
+            Ok::<_, StoreError>([late, tx.log_cosignatures()?])
+        })
+        .await
+        .expect("stored");
+    let said = rows.map(|rows| rows.into_iter().map(|row| (row.size, row.lines, row.problem)).collect::<Vec<_>>());
+    assert_eq!(said, [vec![(101, "larger".to_owned(), None)], vec![(101, "again".to_owned(), None)]]);
+}
+
+async fn a_doubt_stays_until_something_is_cosigned(world: World) {
+    let state = |size| State { size, root: Hash([7; 32]), time: 1_790_000_000 };
+    let (first, cleared, origins) = world
+        .store
+        .tx("doubt", move |tx: &mut Tx| {
+            tx.witnessed_lock("b.example/log")?;
+            assert_eq!(tx.witnessed_checkpoint("b.example/log")?, None, "nothing was cosigned yet");
+            tx.witnessed_put("b.example/log", &state(1), "one")?;
+            tx.witnessed_doubt("b.example/log", "a request")?;
+            tx.witnessed_doubt("b.example/log", "another")?;
+            let first = tx.witnessed_lock("b.example/log")?;
+            assert_eq!(tx.witnessed_lock("a.example/log")?.doubt, None);
+            tx.witnessed_put("b.example/log", &state(2), "two")?;
+            Ok::<_, StoreError>((first, tx.witnessed_lock("b.example/log")?, tx.witnessed_origins()?))
+        })
+        .await
+        .expect("stored");
+    assert_eq!((first.doubt.as_deref(), first.doubt_at, first.conflict), (Some("a request"), Some(world.clock.now()), None));
+    assert_eq!((cleared.doubt, cleared.doubt_at, cleared.checkpoint.as_str()), (None, None, "two"));
+    assert_eq!(origins, ["a.example/log", "b.example/log"]);
+    let read = world.store.read("checkpoint", |tx: &mut Tx| tx.witnessed_checkpoint("b.example/log")).await;
+    assert_eq!(read.expect("read").as_deref(), Some("two"));
 }
 
 async fn erased_evidence_keeps_its_leaf(world: World) {

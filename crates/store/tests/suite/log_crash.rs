@@ -19,13 +19,18 @@ use serde_json::json;
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
-    process::{Command, Stdio},
+    os::unix::process::ExitStatusExt as _,
+    process::{Command, ExitStatus, Stdio},
     sync::Arc,
 };
 
 const CHILD: &str = "FONDACO_TEST_LOG_CRASH_URL";
+/// Status of a child that ended because a write was refused.
+const DISK_FULL: i32 = 28;
 /// Kills, unless the environment says otherwise.
 const CASES: usize = 12;
+/// The signal that ends a process at once.
+const SIGKILL: i32 = 9;
 /// Leaves of one transaction of the child: enough that bundles fill up.
 const LEAVES: u64 = 37;
 
@@ -46,6 +51,20 @@ fn say(line: &str) {
     writeln!(out, "{line}").and_then(|()| out.flush()).expect("the parent reads");
 }
 
+/// What was committed. A write that is refused ends the child, with a status by which its parent knows that it was that.
+fn committed<T>(done: Result<T, StoreError>) -> T {
+    match done {
+        Ok(done) => done,
+        Err(StoreError::Unavailable(_)) => {
+            // Held until the end, so that of several only one says it, and nothing is said after it.
+            let _out = std::io::stdout().lock();
+            eprintln!("the disk is full");
+            std::process::exit(DISK_FULL)
+        }
+        Err(e) => panic!("{e}"),
+    }
+}
+
 /// Writes leaves and takes them in at the same time, and says what was acknowledged and what was signed.
 async fn write_until_killed(url: &str) {
     // Each child draws other ids than those before it.
@@ -60,7 +79,7 @@ async fn write_until_killed(url: &str) {
                 let written = store.tx("write", |tx: &mut Tx| {
                     (0..LEAVES).map(|n| tx.log_append(Some(&slug("acme")), None, event(n))).collect::<Result<Vec<EvidenceId>, _>>()
                 });
-                let ids: Vec<String> = written.await.expect("commits").iter().map(ToString::to_string).collect();
+                let ids: Vec<String> = committed(written.await).iter().map(ToString::to_string).collect();
                 say(&format!("leaves {}", ids.join(" ")));
             }
         }));
@@ -69,7 +88,7 @@ async fn write_until_killed(url: &str) {
         loop {
             store.leaves_written().await;
             let done = store.tx("integrate", |tx: &mut Tx| tx.log_integrate(|size, root| Ok::<_, StoreError>(format!("{size} {root}"))));
-            say(&format!("signed {}", done.await.expect("signs").tree.checkpoint));
+            say(&format!("signed {}", committed(done.await).tree.checkpoint));
         }
     }));
     // None of them ends otherwise, and where one cannot write no other can.
@@ -92,6 +111,8 @@ fn event(n: u64) -> Event {
 struct Said {
     leaves: Vec<String>,
     signed: Vec<(u64, String)>,
+    /// How it ended.
+    ended: Option<ExitStatus>,
 }
 
 async fn kill_and_check(world: World) {
@@ -104,6 +125,7 @@ async fn kill_and_check(world: World) {
         let lines = 1 + usize::try_from(random.next_u64() % 40).expect("small");
         let url = world.url.clone();
         let more = tokio::task::spawn_blocking(move || run_and_kill(&url, lines)).await.expect("runs");
+        assert_eq!(more.ended.and_then(|status| status.signal()), Some(SIGKILL), "it ran until it was killed: {:?}", more.ended);
         said.leaves.extend(more.leaves);
         said.signed.extend(more.signed);
     }
@@ -156,7 +178,7 @@ fn run(mut program: Command, url: &str, lines: usize) -> Said {
             child.kill().expect("killed");
         }
     }
-    child.wait().expect("ends");
+    said.ended = Some(child.wait().expect("ends"));
     said
 }
 
@@ -172,6 +194,7 @@ async fn a_full_disk_loses_no_leaf() {
         run(limited, &url, usize::MAX)
     });
     let said = said.await.expect("runs");
+    assert_eq!(said.ended.and_then(|status| status.code()), Some(DISK_FULL), "a write was refused: {:?}", said.ended);
     let store = world.another().await.expect("opens when there is room");
     let more = store.tx("write", |tx: &mut Tx| tx.log_append(Some(&slug("acme")), None, event(0))).await.expect("goes on");
     let mut said = said;
@@ -186,7 +209,7 @@ const ROOT_CHARS: usize = 44;
 
 async fn check(store: &Store, said: Said) {
     assert!(!said.leaves.is_empty() && !said.signed.is_empty());
-    let Said { leaves, signed } = said;
+    let Said { leaves, signed, .. } = said;
     store
         .read("check", move |tx: &mut Tx| {
             let tree = tx.log_tree()?.expect("a tree");

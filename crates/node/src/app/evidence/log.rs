@@ -5,7 +5,7 @@ use crate::{
     log::{asking, key, memory, policy, sequencer},
 };
 use fondaco_core::{Code, Error, Result, time::Timestamp};
-use fondaco_store::{CosignatureRow, LogKeyRow, LogKeyUse, WitnessedRow};
+use fondaco_store::{CosignatureRow, LogKeyRow, LogKeyUse, LogTree, Tx, WitnessedRow};
 use fondaco_tlog::policy::Witness;
 use serde::Serialize;
 use serde_json::json;
@@ -98,6 +98,14 @@ pub struct WitnessedStatus {
     /// When that was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict_at: Option<String>,
+    /// The first request since the last cosignature that this log signed but that did not prove to continue what was
+    /// cosigned. It was refused. Anybody can send a log's checkpoint with a wrong proof, so it proves nothing; but a log
+    /// that has forked cannot do better, and the doubt stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
+    /// When that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt_at: Option<String>,
 }
 
 impl From<WitnessedRow> for WitnessedStatus {
@@ -108,42 +116,60 @@ impl From<WitnessedRow> for WitnessedStatus {
             at: row.at.to_rfc3339(),
             conflict: row.conflict,
             conflict_at: row.conflict_at.map(Timestamp::to_rfc3339),
+            doubt: row.doubt,
+            doubt_at: row.doubt_at.map(Timestamp::to_rfc3339),
         }
     }
 }
 
+impl LogStatus {
+    /// The state of a log, which has this name and address.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn read(tx: &mut Tx, origin: String, url: String) -> Result<Self> {
+        let (tree, policy) = (tx.log_tree()?, policy::load(tx)?);
+        let key = |row: Option<LogKeyRow>| row.map(|key| key.vkey).unwrap_or_default();
+        let (key, witness_key) = (key(tx.log_key(LogKeyUse::Log)?), key(tx.log_key(LogKeyUse::Witness)?));
+        let rows = tx.log_cosignatures()?;
+        let asked = policy.iter().flat_map(|p| p.policy.witnesses());
+        let witnesses = asked.map(|w| WitnessStatus::of(w, rows.iter().find(|row| row.witness == w.key.to_string()))).collect();
+        Ok(Self {
+            size: tree.as_ref().map_or(0, |tree| tree.size),
+            root: tree.as_ref().map_or_else(String::new, |tree| tree.root.to_string()),
+            signed_at: tree.as_ref().and_then(signed_at),
+            held: tree.and_then(|tree| tree.held),
+            waiting: tx.log_pending_count()?,
+            cosigned_size: tx.log_quorum()?.map(|row| row.size),
+            witnesses,
+            witnessed: tx.witnessed_list()?.into_iter().map(Into::into).collect(),
+            policy: policy.map(|p| p.text),
+            origin,
+            url,
+            key,
+            witness_key,
+        })
+    }
+}
+
+/// When a tree was signed, if it is.
+pub(crate) fn signed_at(tree: &LogTree) -> Option<String> {
+    (!tree.checkpoint.is_empty()).then(|| tree.signed_at.to_rfc3339())
+}
+
 impl App {
+    /// Where the log is served.
+    pub fn log_url(&self) -> String {
+        format!("{}/log", self.config.public.url.as_str().trim_end_matches('/'))
+    }
+
     /// The state of the log.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn log_status(&self) -> Result<LogStatus> {
-        let (origin, url) = (self.log_origin(), format!("{}/log", self.config.public.url.as_str().trim_end_matches('/')));
-        self.store
-            .read("log.status", move |tx| -> Result<_> {
-                let (tree, policy) = (tx.log_tree()?, policy::load(tx)?);
-                let key = |row: Option<LogKeyRow>| row.map(|key| key.vkey).unwrap_or_default();
-                let (key, witness_key) = (key(tx.log_key(LogKeyUse::Log)?), key(tx.log_key(LogKeyUse::Witness)?));
-                let rows = tx.log_cosignatures()?;
-                let asked = policy.iter().flat_map(|p| p.policy.witnesses());
-                let witnesses = asked.map(|w| WitnessStatus::of(w, rows.iter().find(|row| row.witness == w.key.to_string()))).collect();
-                Ok(LogStatus {
-                    size: tree.as_ref().map_or(0, |tree| tree.size),
-                    root: tree.as_ref().map_or_else(String::new, |tree| tree.root.to_string()),
-                    signed_at: tree.as_ref().filter(|tree| !tree.checkpoint.is_empty()).map(|tree| tree.signed_at.to_rfc3339()),
-                    held: tree.and_then(|tree| tree.held),
-                    waiting: tx.log_pending_count()?,
-                    cosigned_size: tx.log_quorum()?.map(|row| row.size),
-                    witnesses,
-                    witnessed: tx.witnessed_list()?.into_iter().map(Into::into).collect(),
-                    policy: policy.map(|p| p.text),
-                    origin,
-                    url,
-                    key,
-                    witness_key,
-                })
-            })
-            .await
+        let (origin, url) = (self.log_origin(), self.log_url());
+        self.store.read("log.status", move |tx| LogStatus::read(tx, origin, url)).await
     }
 
     /// Puts the policy in force that says whose log this node witnesses, and who witnesses its own; `None` for nobody.
@@ -160,7 +186,7 @@ impl App {
                 app.note_administration(tx, None, "log-policy", &app.log_origin(), &json!({"policy": policy.map(|p| p.text)}))
             })
             .await?;
-        while sequencer::integrate(self).await?.more {}
+        sequencer::catch_up(self).await?;
         asking::ask(self, true).await?;
         self.log_status().await
     }
@@ -171,9 +197,12 @@ impl App {
     /// # Errors
     /// [`Code::Invalid`] when nothing holds it, or nobody can confirm; [`Code::Conflict`] when the witnesses do not.
     pub async fn log_resume(&self, without_witnesses: bool) -> Result<LogStatus> {
+        let nothing = || Error::invalid("Nothing holds the log.");
         if !without_witnesses {
-            let quorum = self.store.read("log.policy", policy::load).await?.is_some_and(|p| !p.policy.is_quorum(&BTreeSet::new()));
-            if !quorum {
+            let read = |tx: &mut Tx| -> Result<_> { Ok((tx.log_tree()?.and_then(|tree| tree.held), policy::load(tx)?)) };
+            let (held, policy) = self.store.read("log.policy", read).await?;
+            held.ok_or_else(nothing)?;
+            if policy.is_none_or(|p| p.policy.is_quorum(&BTreeSet::new())) {
                 return Err(Error::invalid(
                     "No quorum of witnesses can confirm it. A held log is then signed again only on its operator's word that nobody has seen more of it than it has now: \"withoutWitnesses\": true.",
                 ));
@@ -185,13 +214,15 @@ impl App {
             }
         }
         let app = self.clone();
+        // Remembered before more of it is signed.
+        let mut unremembered = self.log_turn.lock().await;
         let tree = self
             .store
             .tx("log.resume", move |tx| -> Result<_> {
                 let tree = tx.log_lock()?;
                 let Some(why) = tree.held.clone() else {
                     // The witnesses were enough to let it go.
-                    return if without_witnesses { Err(Error::invalid("Nothing holds the log.")) } else { Ok(tree) };
+                    return if without_witnesses { Err(nothing()) } else { Ok(tree) };
                 };
                 tx.log_hold(None)?;
                 let detail = json!({"size": tree.size, "root": tree.root.to_string(), "held": why, "withoutWitnesses": without_witnesses});
@@ -199,19 +230,23 @@ impl App {
                 Ok(tree)
             })
             .await?;
-        {
-            let _turn = self.log_turn.lock().await;
-            memory::remember(&self.config.dir, &tree)?;
-        }
-        while sequencer::integrate(self).await?.more {}
+        *unremembered = true;
+        memory::remember(&self.config.dir, &tree)?;
+        *unremembered = false;
+        drop(unremembered);
+        sequencer::catch_up(self).await?;
         self.log_status().await
     }
 
     /// Lets a new key sign the log from now on.
     ///
     /// # Errors
-    /// [`Code::Conflict`] while the log is held.
+    /// [`Code::Conflict`] while the log is held, or the start has not looked whether it may be signed.
     pub async fn log_rotate(&self) -> Result<LogStatus> {
+        if !sequencer::has_begun(self) {
+            // A new key takes the signature off the tree, and no witness could be asked about it any more.
+            return Err(Error::new(Code::Conflict, "The node still asks whether its log may be signed. Try again in some seconds."));
+        }
         let app = self.clone();
         self.store
             .tx("log.rotate", move |tx| -> Result<()> {
@@ -221,7 +256,7 @@ impl App {
                 key::make(&app, tx).map(drop)
             })
             .await?;
-        while sequencer::integrate(self).await?.more {}
+        sequencer::catch_up(self).await?;
         self.log_status().await
     }
 }

@@ -68,14 +68,19 @@ impl App {
     /// The bundle that proves a piece of evidence offline: its one text.
     ///
     /// # Errors
-    /// [`Code::NotFound`]; [`Code::NotYet`] while the log is held and the leaf not in it.
+    /// [`Code::NotFound`]; [`Code::NotYet`] while the leaf is not in the log: it is held, or the node has just started.
     pub async fn evidence_bundle(&self, slug: Option<&Slug>, id: &EvidenceId) -> Result<String> {
         if self.evidence(slug, id).await?.leaf_index.is_none() {
             // Now, instead of when the sequencer comes to it.
-            while sequencer::integrate(self).await?.more {}
+            sequencer::catch_up(self).await?;
         }
         let row = self.evidence(slug, id).await?;
-        let not_yet = || Error::new(Code::NotYet, "The leaf is not in the log yet. Is the log held? See: fondaco log status");
+        let not_yet = || {
+            Error::new(
+                Code::NotYet,
+                "The leaf is not in the log yet: the node has just started, or the log is held. See: fondaco log status",
+            )
+        };
         let index = row.leaf_index.ok_or_else(not_yet)?;
         let receipt = self.store.read("evidence.receipt", move |tx| receipt(tx, index)).await?.ok_or_else(not_yet)?;
         let opening = row.document.zip(row.secret).map(|(document, secret)| Opening {
