@@ -1,5 +1,6 @@
 //! The node as others meet it: two nodes with their listeners, databases and jobs, over real sockets.
 
+mod administration;
 mod agreements;
 mod api;
 mod audit;
