@@ -18,6 +18,7 @@ mod oauth;
 mod peer_faults;
 mod prices;
 mod publications;
+mod refusals;
 mod reports;
 mod requests;
 mod rules;
