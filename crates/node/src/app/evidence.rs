@@ -12,6 +12,7 @@ mod usage;
 pub use log::{LogStatus, WitnessStatus, WitnessedStatus};
 pub use refusals::Refusals;
 pub use show::EvidenceAsked;
+pub(super) use usage::said_since;
 
 use super::{App, agreements::own_of, agreements::peer_of, cause::Cause};
 use fondaco_core::{
