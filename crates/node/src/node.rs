@@ -145,6 +145,10 @@ impl RunningNode {
                 tracing::warn!("node.drain_timeout: requests or jobs were still in flight after {} s", DRAIN.as_secs());
             }
         }
+        // After the listeners: until then others are refused.
+        if let Err(e) = self.app.refusals_settle().await {
+            tracing::warn!(cause = e.internal().unwrap_or_default(), "node.stopping: refusals that were counted could not be written: {e}");
+        }
         self.answered.cancel();
         if let Some(request_log) = self.request_log
             && tokio::time::timeout(DRAIN, request_log).await.is_err()

@@ -276,6 +276,12 @@ async fn a_token_is_shown_once_and_can_be_revoked() {
     assert_eq!(nameless.status(), StatusCode::BAD_REQUEST);
     let action = path_in(&list, "/p/acme/tokens/tok_");
     assert_eq!(browser.post(action, &[("csrf", &csrf)]).await.location(), "/p/acme/tokens");
+    let acme = fondaco_core::participant::Slug::parse("acme").expect("a slug");
+    let last = node.running.app.store.read("test.last", move |tx| -> fondaco_core::Result<_> {
+        Ok(tx.evidence_list(Some(&acme), fondaco_store::EvidenceFilter::All, None, 1)?)
+    });
+    let said = last.await.expect("evidence").remove(0).document.expect("kept");
+    assert!(said.contains("token-revoked") && said.contains(r#""cause":{"account":"admin","by":"person"}"#), "{said}");
     let after = browser.page("/p/acme/tokens").await;
     assert!(!after.contains("nightly export") && after.contains("The token is revoked"));
     assert!(!browser.page("/p/acme/tokens").await.contains("The token is revoked"), "a notice is shown once");

@@ -53,7 +53,7 @@ pub use tx::{
     product_search::{ProductCount, ProductSearch},
     products::ProductFilter,
     sessions::SessionRow,
-    usage::{Taken, Usage, UsageKey, UsagePlace, UsageRecord},
+    usage::{Counted, Taken, Usage, UsageKey, UsagePlace, UsageRecord},
     users::{Memberships, UserRow},
 };
 pub use watch::Watch;

@@ -15,12 +15,21 @@ pub struct Used {
     pub rows: u64,
     /// Bytes given.
     pub bytes: u64,
+    /// Reads that were counted and taken back, because they failed.
+    pub back_reads: u64,
+    /// Bytes that were counted and taken back, because they did not go out.
+    pub back_bytes: u64,
 }
 
 impl Used {
-    /// Whether nothing of it is more than in `other`.
-    const fn is_within(&self, other: &Self) -> bool {
-        self.reads <= other.reads && self.requests <= other.requests && self.rows <= other.rows && self.bytes <= other.bytes
+    /// All that was ever counted, with what was taken back: none of it ever falls.
+    const fn gross(&self) -> [u64; 4] {
+        [self.reads.saturating_add(self.back_reads), self.requests, self.rows, self.bytes.saturating_add(self.back_bytes)]
+    }
+
+    /// Whether less was ever counted than `before`, of anything.
+    fn fell_from(&self, before: &Self) -> bool {
+        self.gross().iter().zip(before.gross()).any(|(now, before)| *now < before)
     }
 }
 
@@ -52,6 +61,11 @@ pub struct Stored {
     pub transfers: Vec<StoredTransfer>,
     /// What the counters say.
     pub used: Used,
+    /// What the records of single deliveries add up to, as far as they are kept: in each part at most what the counters say.
+    pub recorded: Used,
+    /// Whether usage was said once more long enough after the end that nothing was counted since: what was admitted before the
+    /// end may be weighed just after it.
+    pub settled: bool,
 }
 
 /// What became of a leaf when it was looked up in the log.
@@ -59,9 +73,9 @@ pub struct Stored {
 pub enum Place {
     /// It is in the log, and what is kept opens it.
     Opens,
-    /// It is in the log; what opened it was erased.
+    /// It is in the log, or on its way; what opened it was erased.
     Erased,
-    /// It waits to be taken into the log.
+    /// It waits to be taken into the log, and what is kept opens it.
     Waiting,
     /// It is not what is kept, with why.
     Differs(String),
@@ -78,9 +92,9 @@ pub struct Seen {
     pub object: String,
     /// What became of its leaf.
     pub place: Place,
-    /// SHA-256 (hex) of the document, unless it was erased.
+    /// SHA-256 (hex) of the document, as the leaf has it: also of one that was erased. Nothing where there is no leaf.
     pub document: Option<String>,
-    /// What a leaf about usage says, unless it was erased.
+    /// What a leaf about usage says, unless its document was erased.
     pub used: Option<Used>,
 }
 
@@ -107,8 +121,15 @@ pub enum Fault {
         /// Why.
         why: String,
     },
-    /// The last leaf about usage says more than the counters.
+    /// What opens a leaf was erased while the agreement is in force, when its parties may have to prove it.
+    Erased {
+        /// The piece of evidence.
+        evidence: String,
+    },
+    /// Less was ever used than a leaf said before: by a later leaf, or by the counters.
     UsedLess,
+    /// The counters say less than the records of single deliveries add up to.
+    UsedUnrecorded,
     /// The agreement ended, and the counters say something else than its last leaf.
     UsedSince,
 }
@@ -116,7 +137,7 @@ pub enum Fault {
 impl Fault {
     /// Every name.
     pub const NAMES: &'static [&'static str] =
-        &["no-leaf", "other-document", "no-end", "no-transfer-leaf", "differs", "used-less", "used-since"];
+        &["no-leaf", "other-document", "no-end", "no-transfer-leaf", "differs", "erased", "used-less", "used-unrecorded", "used-since"];
 
     /// Its name for programs.
     pub const fn name(&self) -> &'static str {
@@ -126,7 +147,9 @@ impl Fault {
             Self::NoEnd => "no-end",
             Self::NoTransferLeaf { .. } => "no-transfer-leaf",
             Self::Differs { .. } => "differs",
+            Self::Erased { .. } => "erased",
             Self::UsedLess => "used-less",
+            Self::UsedUnrecorded => "used-unrecorded",
             Self::UsedSince => "used-since",
         }
     }
@@ -139,7 +162,9 @@ impl Fault {
             Self::NoEnd => "The agreement ended, and no leaf says so.".into(),
             Self::NoTransferLeaf { transfer, kind } => format!("The transfer {transfer} has no leaf \"{}\".", kind.as_str()),
             Self::Differs { evidence, why } => format!("The evidence {evidence} does not open its leaf: {why}"),
-            Self::UsedLess => "The last leaf about its usage says more than the counters do.".into(),
+            Self::Erased { evidence } => format!("What opens the evidence {evidence} was erased while the agreement is in force."),
+            Self::UsedLess => "A leaf about its usage says more than a later one, or than the counters do.".into(),
+            Self::UsedUnrecorded => "The counters say less than the records of what was delivered add up to.".into(),
             Self::UsedSince => "The agreement ended, and the counters say something else than the last leaf about its usage.".into(),
         }
     }
@@ -154,8 +179,11 @@ impl Fault {
                 "The one in the log counts: the other side has the same. Get its bundle with: fondaco evidence get. Put the database back from a backup."
             }
             Self::Differs { .. } => "The database was changed past this program. Run: fondaco log check. Compare with a backup.",
-            Self::UsedLess | Self::UsedSince => {
-                "A download that broke off is taken back from the counters, and the next day's leaf says so. If the difference stays, the counters were changed past this program."
+            Self::Erased { .. } => {
+                "This program erases nothing of an agreement in force: the database was changed past it. Put the document back from a backup, or get what the other side has of it."
+            }
+            Self::UsedLess | Self::UsedUnrecorded | Self::UsedSince => {
+                "What was taken back is counted beside, so none of these numbers ever falls of itself: they were changed past this program. Compare with a backup, and with the evidence that the other side was given."
             }
         }
     }
@@ -182,7 +210,9 @@ pub fn completeness(since: Timestamp, stored: &Stored, seen: &[Seen]) -> Complet
     let mut faults = Vec::new();
     match made {
         None if !older => faults.push(Fault::NoLeaf),
-        Some(leaf) if leaf.document.as_ref().is_some_and(|document| *document != stored.document) => faults.push(Fault::OtherDocument),
+        Some(leaf) if leaf.document.as_ref().is_some_and(|document| *document != stored.document) => {
+            faults.push(Fault::OtherDocument);
+        }
         None | Some(_) => {}
     }
     if ended_since && find(Kind::AgreementEnded, &stored.id).is_none() {
@@ -202,28 +232,46 @@ pub fn completeness(since: Timestamp, stored: &Stored, seen: &[Seen]) -> Complet
     }
     faults.extend(seen.iter().filter_map(|leaf| match &leaf.place {
         Place::Differs(why) => Some(Fault::Differs { evidence: leaf.id.clone(), why: why.clone() }),
+        Place::Erased if stored.ended_at.is_none() => Some(Fault::Erased { evidence: leaf.id.clone() }),
         Place::Opens | Place::Erased | Place::Waiting => None,
     }));
     faults.extend(usage(since, stored, seen));
     Completeness::Checked(faults)
 }
 
-/// The counters against the last leaf about usage.
-fn usage(since: Timestamp, stored: &Stored, seen: &[Seen]) -> Option<Fault> {
+/// What the leaves about usage say, in their order, and the counters after them: what was ever counted does not fall. Leaves
+/// that were erased say nothing, and those around them are compared.
+fn usage(since: Timestamp, stored: &Stored, seen: &[Seen]) -> Vec<Fault> {
     if stored.role != Role::Provider {
-        return None;
+        return Vec::new();
     }
-    let last = match seen.iter().rfind(|leaf| leaf.kind == Kind::Usage) {
-        // What it said was erased.
-        Some(Seen { used: None, .. }) => return None,
-        Some(Seen { used: Some(used), .. }) => *used,
-        None => Used::default(),
-    };
-    if !last.is_within(&stored.used) {
-        return Some(Fault::UsedLess);
+    let mut faults = Vec::new();
+    let (mut last, mut fell) = (Used::default(), false);
+    let said = seen.iter().filter(|leaf| leaf.kind == Kind::Usage).filter_map(|leaf| leaf.used);
+    for used in said.chain([stored.used]) {
+        fell |= used.fell_from(&last);
+        last = used;
+    }
+    if fell {
+        faults.push(Fault::UsedLess);
+    }
+    let (used, recorded) = (&stored.used, &stored.recorded);
+    if used.requests < recorded.requests || used.rows < recorded.rows || used.bytes < recorded.bytes {
+        faults.push(Fault::UsedUnrecorded);
     }
     let ended = stored.ended_at.is_some_and(|at| at >= since);
-    (ended && last != stored.used).then_some(Fault::UsedSince)
+    if ended && stored.settled && !fell && last_said(seen).is_some_and(|said| said.gross() != stored.used.gross()) {
+        faults.push(Fault::UsedSince);
+    }
+    faults
+}
+
+/// What the last leaf about usage says; nothing was used where there is none. `None` where it was erased.
+fn last_said(seen: &[Seen]) -> Option<Used> {
+    match seen.iter().rfind(|leaf| leaf.kind == Kind::Usage) {
+        Some(leaf) => leaf.used,
+        None => Some(Used::default()),
+    }
 }
 
 #[cfg(test)]
@@ -246,6 +294,8 @@ mod tests {
             document: "aa".into(),
             transfers: Vec::new(),
             used: Used::default(),
+            recorded: Used::default(),
+            settled: false,
         }
     }
 
@@ -255,7 +305,7 @@ mod tests {
     }
 
     fn used(reads: u64, bytes: u64) -> Used {
-        Used { reads, requests: reads, rows: 10 * reads, bytes }
+        Used { reads, requests: reads, rows: 10 * reads, bytes, ..Used::default() }
     }
 
     fn says(used: Used) -> Seen {
@@ -276,7 +326,12 @@ mod tests {
         assert_eq!(faults(&stored(), &[]), ["no-leaf"]);
         assert_eq!(faults(&stored(), &[leaf(Kind::Agreement, "agr_2")]), ["no-leaf"]);
         assert_eq!(faults(&stored(), &[Seen { document: Some("cc".into()), ..made.clone() }]), ["other-document"]);
-        assert!(faults(&stored(), &[Seen { document: None, place: Place::Erased, ..made.clone() }]).is_empty(), "erased is no fault");
+        let erased = Seen { place: Place::Erased, ..made.clone() };
+        assert_eq!(faults(&stored(), std::slice::from_ref(&erased)), ["erased"], "it is in force, and may have to be proved");
+        let over = Stored { ended_at: Some(at(3_000)), ..stored() };
+        assert!(faults(&over, &[erased.clone(), leaf(Kind::AgreementEnded, "agr_1")]).is_empty(), "erased is no fault then");
+        let other = Seen { document: Some("cc".into()), ..erased };
+        assert_eq!(faults(&over, &[other, leaf(Kind::AgreementEnded, "agr_1")]), ["other-document"], "its leaf still says which it was");
         assert_eq!(faults(&stored(), &[Seen { place: Place::Differs("no".into()), ..made }]), ["differs"]);
     }
 
@@ -336,15 +391,57 @@ mod tests {
         assert!(faults(&runs, &[made(), says(used(4, 400))]).is_empty());
         assert_eq!(faults(&runs, &[made(), says(used(6, 400))]), ["used-less"]);
         assert_eq!(faults(&runs, &[made(), says(used(4, 501))]), ["used-less"]);
-        assert!(faults(&runs, &[made(), says(used(6, 600)), says(used(5, 500))]).is_empty(), "the last one counts");
-        let ended = Stored { ended_at: Some(at(3_000)), ..runs.clone() };
+        assert_eq!(faults(&runs, &[made(), says(used(6, 600)), says(used(5, 500))]), ["used-less"], "a later leaf does not heal it");
+        let ended = Stored { ended_at: Some(at(3_000)), settled: true, ..runs.clone() };
         let end = || leaf(Kind::AgreementEnded, "agr_1");
         assert_eq!(faults(&ended, &[made(), says(used(4, 400)), end()]), ["used-since"]);
         assert_eq!(faults(&ended, &[made(), end()]), ["used-since"], "what was used is said at the end");
         assert!(faults(&ended, &[made(), says(used(5, 500)), end()]).is_empty());
         assert!(faults(&Stored { role: Role::Consumer, ..ended }, &[made(), end()]).is_empty(), "the provider counts");
-        let erased = Seen { used: None, place: Place::Erased, ..says(used(9, 9)) };
-        assert!(faults(&runs, &[made(), erased]).is_empty());
+    }
+
+    #[test]
+    fn what_was_erased_hides_nothing_around_it() {
+        let made = || leaf(Kind::Agreement, "agr_1");
+        let end = || leaf(Kind::AgreementEnded, "agr_1");
+        let erased = || Seen { used: None, place: Place::Erased, ..says(used(9, 9)) };
+        let over = Stored { used: used(5, 500), ended_at: Some(at(3_000)), settled: true, ..stored() };
+        assert!(faults(&over, &[made(), says(used(4, 400)), end(), erased()]).is_empty(), "what the last one said is not known");
+        assert_eq!(faults(&over, &[made(), says(used(6, 600)), end(), erased()]), ["used-less"], "the one before it counts");
+        let runs = Stored { ended_at: None, ..over };
+        assert_eq!(faults(&runs, &[made(), says(used(6, 600)), erased()]), ["erased", "used-less"]);
+    }
+
+    #[test]
+    fn what_was_taken_back_is_no_fault() {
+        let made = || leaf(Kind::Agreement, "agr_1");
+        let back = |used: Used, reads, bytes| Used { back_reads: reads, back_bytes: bytes, ..used };
+        let given_back = Stored { used: back(Used { reads: 5, bytes: 500, ..used(6, 600) }, 1, 100), ..stored() };
+        assert!(faults(&given_back, &[made(), says(used(6, 600))]).is_empty());
+        assert!(faults(&given_back, &[made(), says(used(6, 600)), says(given_back.used)]).is_empty());
+        let over = Stored { ended_at: Some(at(3_000)), settled: true, ..given_back.clone() };
+        assert!(faults(&over, &[made(), says(used(6, 600)), leaf(Kind::AgreementEnded, "agr_1")]).is_empty(), "after the end as well");
+        let less = Stored { used: back(given_back.used, 1, 99), ..given_back };
+        assert_eq!(faults(&less, &[made(), says(used(6, 600))]), ["used-less"]);
+    }
+
+    #[test]
+    fn what_was_weighed_just_after_the_end_is_said_the_next_day() {
+        let leaves = [leaf(Kind::Agreement, "agr_1"), says(used(4, 400)), leaf(Kind::AgreementEnded, "agr_1")];
+        let ended = Stored { used: used(5, 500), ended_at: Some(at(3_000)), ..stored() };
+        assert!(faults(&ended, &leaves).is_empty(), "it was not said yet");
+        assert_eq!(faults(&Stored { settled: true, ..ended }, &leaves), ["used-since"]);
+    }
+
+    #[test]
+    fn the_counters_hold_what_is_recorded() {
+        let made = leaf(Kind::Agreement, "agr_1");
+        let recorded = Used { reads: 0, ..used(5, 500) };
+        let runs = Stored { used: used(5, 500), recorded, ..stored() };
+        assert!(faults(&runs, std::slice::from_ref(&made)).is_empty());
+        for less in [Used { requests: 4, ..runs.used }, Used { rows: 49, ..runs.used }, Used { bytes: 499, ..runs.used }] {
+            assert_eq!(faults(&Stored { used: less, ..runs.clone() }, std::slice::from_ref(&made)), ["used-unrecorded"], "{less:?}");
+        }
     }
 
     #[test]
@@ -355,7 +452,9 @@ mod tests {
             Fault::NoEnd,
             Fault::NoTransferLeaf { transfer: "tra_1".into(), kind: Kind::TransferEnded },
             Fault::Differs { evidence: "evi_1".into(), why: "No.".into() },
+            Fault::Erased { evidence: "evi_1".into() },
             Fault::UsedLess,
+            Fault::UsedUnrecorded,
             Fault::UsedSince,
         ];
         assert_eq!(all.iter().map(Fault::name).collect::<Vec<_>>(), Fault::NAMES);

@@ -111,7 +111,7 @@ pub async fn put(
     path: Segments,
     Body(new): Body<NewConnectionBody>,
 ) -> ApiResult<Json<ConnectionBody>> {
-    let access = acting.caller.source_access();
+    let (app, access) = (app.by(acting.caller.decider()), acting.caller.source_access());
     Ok(Json(app.connection_put(&acting.participant, path.get("name"), new.target, new.secret, access).await?.into()))
 }
 
@@ -128,6 +128,6 @@ pub async fn check(State(app): State<App>, acting: Acting, path: Segments) -> Ap
 #[utoipa::path(delete, path = "/api/v1/participants/{slug}/connections/{name}", tag = "connections",
     params(("slug" = String, Path), ("name" = String, Path)), responses((status = 204), (status = 404, body = Problem)))]
 pub async fn remove(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<StatusCode> {
-    app.connection_remove(&acting.participant.slug, path.get("name")).await?;
+    app.by(acting.caller.decider()).connection_remove(&acting.participant.slug, path.get("name")).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -55,7 +55,8 @@ pub async fn add(
 ) -> ApiResult<(StatusCode, Json<ParticipantBody>)> {
     caller.whole_node()?;
     let key = key.key(&caller, "participants.add", &new)?;
-    let added = app.participant_add(NewParticipant { slug: new.slug, name: new.name, country: new.country }, key).await?;
+    let new = NewParticipant { slug: new.slug, name: new.name, country: new.country };
+    let added = app.by(caller.decider()).participant_add(new, key).await?;
     Ok((StatusCode::CREATED, Json((&added).into())))
 }
 
@@ -81,7 +82,7 @@ pub struct ChangeParticipantBody {
 #[utoipa::path(patch, path = "/api/v1/participants/{slug}", tag = "participants", params(("slug" = String, Path)),
     request_body = ChangeParticipantBody, responses((status = 200, body = ParticipantBody), (status = 400, body = Problem)))]
 pub async fn change(State(app): State<App>, acting: Acting, Body(change): Body<ChangeParticipantBody>) -> ApiResult<Json<ParticipantBody>> {
-    let changed = app.participant_change(&acting.participant, change.name, change.country).await?;
+    let changed = app.by(acting.caller.decider()).participant_change(&acting.participant, change.name, change.country).await?;
     Ok(Json((&changed).into()))
 }
 
@@ -89,6 +90,6 @@ pub async fn change(State(app): State<App>, acting: Acting, Body(change): Body<C
 #[utoipa::path(put, path = "/api/v1/participants/{slug}/rules", tag = "participants", params(("slug" = String, Path)),
     request_body = serde_json::Value, responses((status = 200, body = ParticipantBody), (status = 400, body = Problem)))]
 pub async fn set_rules(State(app): State<App>, acting: Acting, Body(rules): Body<RuleSet>) -> ApiResult<Json<ParticipantBody>> {
-    let updated = app.participant_set_rules(&acting.participant, rules).await?;
+    let updated = app.by(acting.caller.decider()).participant_set_rules(&acting.participant, rules).await?;
     Ok(Json((&updated).into()))
 }

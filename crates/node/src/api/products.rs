@@ -278,8 +278,8 @@ pub async fn withdraw(
     path: Segments,
     Body(version): Body<VersionBody>,
 ) -> ApiResult<Json<ProductBody>> {
-    let id = path.get("id");
-    Ok(Json((&app.product_withdraw(&acting.participant.slug, id, version.version).await?).into()))
+    let app = app.by(acting.caller.decider());
+    Ok(Json((&app.product_withdraw(&acting.participant.slug, path.get("id"), version.version).await?).into()))
 }
 
 /// The first rows under an offer.
@@ -311,6 +311,7 @@ pub async fn preview_offer(
     params(("slug" = String, Path), ("id" = String, Path)), request_body = serde_json::Value,
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn set_offer_rules(State(app): State<App>, acting: Acting, path: Segments, Body(rules): Body<Rules>) -> ApiResult<StatusCode> {
-    app.offer_set_rules(&acting.participant.slug, &OfferId::from_stored(path.get("id")), rules).await?;
+    let (app, id) = (app.by(acting.caller.decider()), OfferId::from_stored(path.get("id")));
+    app.offer_set_rules(&acting.participant.slug, &id, rules).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -89,6 +89,7 @@ pub async fn create(
 ) -> ApiResult<(StatusCode, Json<TokenBody>)> {
     let key = key.key(&acting.caller, "tokens.create", &body)?;
     let slug = acting.participant.slug.clone();
+    let app = app.by(acting.caller.decider());
     let made = match app.token_create(&body.name, Some(slug.clone()), matches!(body.scope, Scope::Write), key).await? {
         Once::Done((row, token)) => TokenBody { token: Some(token), ..TokenBody::from(&row) },
         Once::Before(id) => {
@@ -105,6 +106,6 @@ pub async fn create(
     responses((status = 200, body = TokenBody), (status = 404, body = Problem)))]
 pub async fn revoke(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<Json<TokenBody>> {
     let id = TokenId::from_stored(path.get("id"));
-    let row = app.token_revoke(&acting.participant.slug, &id).await?;
+    let row = app.by(acting.caller.decider()).token_revoke(&acting.participant.slug, &id).await?;
     Ok(Json((&row).into()))
 }

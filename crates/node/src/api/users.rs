@@ -91,7 +91,7 @@ pub async fn add(
     let of = Memberships { acts_for: slugs(&new.participants)?, audits: slugs(&new.audits)? };
     let chosen = new.password.is_none().then(|| app.password_chosen());
     let secret = new.password.as_deref().or(chosen.as_deref()).unwrap_or_default();
-    match app.user_add(&new.login, &new.name, secret, new.admin, of.clone(), key).await? {
+    match app.by(caller.decider()).user_add(&new.login, &new.name, secret, new.admin, of.clone(), key).await? {
         Once::Done(user) => Ok((StatusCode::CREATED, Json(UserBody { password: chosen, ..body(&user, &of) }))),
         Once::Before(login) => {
             let found = app
@@ -136,7 +136,8 @@ pub async fn change(
     let user = app.user_by_login(path.get("login")).await?;
     let participants = change.participants.as_deref().map(slugs).transpose()?;
     let audits = change.audits.as_deref().map(slugs).transpose()?;
-    let (user, of) = app.user_change(&user.id, UserChange { name: change.name, admin: change.admin, participants, audits }).await?;
+    let change = UserChange { name: change.name, admin: change.admin, participants, audits };
+    let (user, of) = app.by(caller.decider()).user_change(&user.id, change).await?;
     Ok(Json(body(&user, &of)))
 }
 
@@ -146,7 +147,7 @@ pub async fn change(
 pub async fn remove(State(app): State<App>, caller: Caller, path: Segments) -> ApiResult<StatusCode> {
     caller.whole_node()?;
     let user = app.user_by_login(path.get("login")).await?;
-    app.user_remove(&user.id).await?;
+    app.by(caller.decider()).user_remove(&user.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -171,7 +172,8 @@ pub async fn set_password(
     caller.whole_node()?;
     let user = app.user_by_login(path.get("login")).await?;
     let chosen = new.password.is_none().then(|| app.password_chosen());
-    app.user_set_password(&user.id, new.password.as_deref().or(chosen.as_deref()).unwrap_or_default()).await?;
-    let (user, of) = app.user_change(&user.id, UserChange::default()).await?;
+    let secret = new.password.as_deref().or(chosen.as_deref()).unwrap_or_default();
+    app.by(caller.decider()).user_set_password(&user.id, secret).await?;
+    let (user, of) = app.account(&user.id).await?;
     Ok(Json(UserBody { password: chosen, ..body(&user, &of) }))
 }

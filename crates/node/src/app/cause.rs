@@ -38,7 +38,7 @@ pub enum Cause {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decider {
-    /// A person's account, by its name.
+    /// A person's account, by its login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// An API token, by what its owner calls it.

@@ -12,6 +12,7 @@ use fondaco_core::{
 use fondaco_tables::publish::{
     Patience, PostgresQuery, PostgresSettings, PostgresTls, Storage, StorageCredentials, TableSource, newest_delta_version,
 };
+use serde_json::json;
 use std::path::PathBuf;
 
 fn context(slug: &Slug, name: &str) -> String {
@@ -52,8 +53,14 @@ impl App {
         };
         let text = serde_json::to_vec(&secret).map_err(Error::internal_failure)?;
         let sealed = self.sealer.seal(&context(&participant.slug, name), &text, &*self.entropy)?;
-        let stored = connection.clone();
-        self.store.tx("connection.put", move |tx| -> Result<_> { Ok(tx.connection_put(&stored, &sealed)?) }).await?;
+        let (app, stored) = (self.clone(), connection.clone());
+        self.store
+            .tx("connection.put", move |tx| -> Result<()> {
+                tx.connection_put(&stored, &sealed)?;
+                let detail = json!({"kind": stored.target.kind(), "place": stored.target.place(), "operator": stored.operator});
+                app.note_administration(tx, Some(&stored.participant), "connection-set", &stored.name, &detail)
+            })
+            .await?;
         Ok(connection)
     }
 
@@ -62,10 +69,13 @@ impl App {
     /// # Errors
     /// [`Code::NotFound`].
     pub async fn connection_remove(&self, slug: &Slug, name: &str) -> Result<()> {
-        let (slug, name) = (slug.clone(), name.to_owned());
+        let (app, slug, name) = (self.clone(), slug.clone(), name.to_owned());
         self.store
             .tx("connection.remove", move |tx| -> Result<()> {
-                if tx.connection_delete(&slug, &name)? { Ok(()) } else { Err(missing(&name)) }
+                if !tx.connection_delete(&slug, &name)? {
+                    return Err(missing(&name));
+                }
+                app.note_administration(tx, Some(&slug), "connection-removed", &name, &json!({}))
             })
             .await
     }

@@ -13,10 +13,11 @@ pub(crate) use log::signed_at;
 pub use log::{LogStatus, WitnessStatus, WitnessedStatus};
 pub use refusals::Refusals;
 pub use show::EvidenceAsked;
+pub(super) use usage::said_since;
 
 use super::{App, agreements::own_of, agreements::peer_of, cause::Cause};
 use fondaco_core::{
-    Result,
+    Result, canonical,
     evidence::{Event, Kind},
     life::{Happened, Kind as LifeKind},
     negotiation::Role,
@@ -26,6 +27,7 @@ use fondaco_core::{
     transfer::{State, Transfer},
 };
 use fondaco_store::{AgreementRow, KeyRow, Tx};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// A fact about which a leaf is written.
@@ -100,7 +102,7 @@ impl App {
         append(tx, &key.participant, own, fact)
     }
 
-    /// Somebody changed who may do what: an account, a token, a participant. `what` is one of a few fixed words.
+    /// Somebody changed who may do what, or what is done of itself: an account, a token, a participant, rules, a connection. `what` is one of a few fixed words.
     ///
     /// # Errors
     /// When the database fails.
@@ -164,6 +166,17 @@ pub fn note_transfer(tx: &mut Tx, t: &Transfer, by: Role, cause: Option<&Cause>)
     });
     let fact = Fact { kind, at: t.updated_at, peer: Some(&t.peer.did), object: t.id.as_str(), agreement: Some(&t.agreement_id), document };
     append(tx, &t.participant, &t.own_did, fact)
+}
+
+/// Most bytes of decision rules that a leaf's document holds: most have a few hundred, and a participant may write them for
+/// a thousand others.
+const RULES_MAX_BYTES: usize = 256 * 1024;
+
+/// Decision rules, for the leaf of their change; of long ones the hash alone.
+pub fn rules_detail(rules: &impl Serialize) -> Value {
+    let Some(text) = canonical::to_canonical_json(rules) else { return json!({}) };
+    let sha256 = canonical::sha256_hex(text.as_bytes());
+    if text.len() > RULES_MAX_BYTES { json!({"sha256": sha256}) } else { json!({"sha256": sha256, "rules": rules}) }
 }
 
 /// A participant's details, for the leaf of its making.

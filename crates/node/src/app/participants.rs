@@ -11,6 +11,7 @@ use fondaco_core::{
     participant::{Did, NAME_MAX_CHARS, Participant, Slug},
 };
 use fondaco_store::{KeyRow, Tx};
+use serde_json::json;
 
 /// A new participant, as asked for.
 #[derive(Clone, Debug)]
@@ -68,7 +69,17 @@ impl App {
             changed.country = Some(country);
         }
         let stored = changed.clone();
-        self.store.tx("participant.change", move |tx| -> Result<_> { Ok(tx.participant_update(&stored)?) }).await?;
+        let (app, differs) = (self.clone(), changed != *participant);
+        self.store
+            .tx("participant.change", move |tx| -> Result<()> {
+                tx.participant_update(&stored)?;
+                if differs {
+                    let detail = json!({"name": stored.name, "country": stored.country});
+                    app.note_administration(tx, Some(&stored.slug), "participant-changed", stored.slug.as_str(), &detail)?;
+                }
+                Ok(())
+            })
+            .await?;
         Ok(changed)
     }
 
@@ -135,12 +146,14 @@ impl App {
         rules.all().try_for_each(|rules| self.check_webhooks(rules))?;
         let updated = Participant { rules, ..participant.clone() };
         let stored = updated.clone();
-        let (changed, now) = (participant.rules != updated.rules, self.now());
+        let (app, changed, now) = (self.clone(), participant.rules != updated.rules, self.now());
         self.store
             .tx("participant.rules", move |tx| -> Result<_> {
                 // Agreements that end by time follow the rules of the day.
                 if changed {
                     agreement_renewal::plan_anew(tx, &stored.slug, "", now)?;
+                    let detail = evidence::rules_detail(&stored.rules);
+                    app.note_administration(tx, Some(&stored.slug), "rules-set", stored.slug.as_str(), &detail)?;
                 }
                 Ok(tx.participant_update(&stored)?)
             })

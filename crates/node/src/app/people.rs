@@ -19,7 +19,7 @@ use fondaco_core::{
     time::Micros,
 };
 use fondaco_store::{ApiTokenRow, LoginAttempt, Memberships, SessionRow, Tx, UserRow};
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 /// Failed sign-ins per login name within [`LOGIN_WINDOW`]; the one after is refused unseen.
@@ -60,6 +60,11 @@ pub fn check(of: &Memberships) -> Result<()> {
         Some(slug) => Err(Error::invalid(format!("Nobody both acts for a participant and audits it: \"{slug}\"."))),
         None => Ok(()),
     }
+}
+
+/// Who somebody is and what they may do, for the leaf of a change.
+pub fn detail(user: &UserRow, of: &Memberships) -> Value {
+    json!({"login": user.login, "name": user.name, "admin": user.admin, "participants": of.acts_for, "audits": of.audits})
 }
 
 /// Lets a person act for participants, and audit others.
@@ -130,8 +135,7 @@ impl App {
                         return Err(Error::new(Code::Conflict, format!("The login \"{}\" exists already.", user.login)));
                     }
                     tx.user_insert(&user)?;
-                    let detail = json!({"login": user.login, "admin": user.admin, "participants": of.acts_for, "audits": of.audits});
-                    app.note_administration(tx, None, "user-added", user.id.as_str(), &detail)?;
+                    app.note_administration(tx, None, "user-added", user.id.as_str(), &detail(&user, &of))?;
                     join(tx, &user.id, &of)?;
                     Ok(user)
                 };
@@ -276,11 +280,11 @@ impl App {
         self.store
             .tx("token.revoke", move |tx| -> Result<_> {
                 let find = |tx: &mut Tx| -> Result<_> { Ok(tx.api_token_list(Some(&slug))?.into_iter().find(|row| row.id == id)) };
-                if find(tx)?.is_none() {
-                    return Err(Error::not_found("The token"));
-                }
+                let row = find(tx)?.ok_or_else(|| Error::not_found("The token"))?;
                 tx.api_token_revoke(&id, now)?;
-                app.note_administration(tx, Some(&slug), "token-revoked", id.as_str(), &json!({}))?;
+                if row.revoked_at.is_none() {
+                    app.note_administration(tx, Some(&slug), "token-revoked", id.as_str(), &json!({"name": row.name}))?;
+                }
                 find(tx)?.ok_or_else(|| Error::not_found("The token"))
             })
             .await

@@ -100,6 +100,15 @@ impl App {
         found.ok_or_else(|| Error::not_found("The person"))
     }
 
+    /// Somebody, and their participants.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub async fn account(&self, id: &UserId) -> Result<Account> {
+        let id = id.clone();
+        self.store.read("user.get", move |tx| account(tx, &id)).await
+    }
+
     /// Changes a person's name, participants, or whether they run the node.
     ///
     /// # Errors
@@ -113,18 +122,22 @@ impl App {
                     keep_an_admin(tx, &id)?;
                 }
                 let (user, before) = account(tx, &id)?;
+                let was = people::detail(&user, &before);
                 let memberships = change.memberships(before);
                 let name = change.name.map_or(user.name, |name| name.trim().to_owned());
                 tx.user_update(&id, &name, change.admin.unwrap_or(user.admin))?;
-                let detail =
-                    json!({"login": user.login, "admin": change.admin, "participants": change.participants, "audits": change.audits});
-                app.note_administration(tx, None, "user-changed", id.as_str(), &detail)?;
                 if let Some(memberships) = memberships {
                     people::check(&memberships)?;
                     tx.memberships_clear(&id)?;
                     people::join(tx, &id, &memberships)?;
                 }
-                account(tx, &id)
+                // What came of it: a name in one list leaves the other, and nobody may have asked for that.
+                let (user, of) = account(tx, &id)?;
+                let is = people::detail(&user, &of);
+                if is != was {
+                    app.note_administration(tx, None, "user-changed", id.as_str(), &is)?;
+                }
+                Ok((user, of))
             })
             .await
     }
@@ -139,7 +152,8 @@ impl App {
             .tx("user.remove", move |tx| -> Result<()> {
                 keep_an_admin(tx, &id)?;
                 tx.sessions_end(&id, None)?;
-                app.note_administration(tx, None, "user-removed", id.as_str(), &json!({}))?;
+                let (user, _) = account(tx, &id)?;
+                app.note_administration(tx, None, "user-removed", id.as_str(), &json!({"login": user.login}))?;
                 if tx.user_delete(&id)? { Ok(()) } else { Err(Error::not_found("The person")) }
             })
             .await

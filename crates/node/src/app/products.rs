@@ -1,7 +1,7 @@
 //! Products: what is published, its decision rules, withdrawing it.
 
 use super::{
-    App,
+    App, evidence,
     product_files::{FILES_AT_ONCE, shown_file},
 };
 use crate::jobs::feed_line;
@@ -49,13 +49,18 @@ impl App {
     pub async fn offer_set_rules(&self, slug: &Slug, id: &OfferId, rules: Rules) -> Result<Offer> {
         rules.check()?;
         self.check_webhooks(&rules)?;
-        let (slug, id) = (slug.clone(), id.clone());
+        let (app, slug, id) = (self.clone(), slug.clone(), id.clone());
         self.store
             .tx("offer.rules", move |tx| -> Result<Offer> {
                 let offer = tx.offer_get(&slug, &id)?.ok_or_else(|| Error::not_found(format!("The offer \"{id:.100}\"")))?;
                 rules.check_for(&offer.policy)?;
+                let changed = offer.rules != rules;
                 let updated = Offer { rules: rules.clone(), ..offer };
                 tx.offer_update(&updated)?;
+                if changed {
+                    let detail = evidence::rules_detail(&updated.rules);
+                    app.note_administration(tx, Some(&slug), "offer-rules-set", id.as_str(), &detail)?;
+                }
                 Ok(updated)
             })
             .await

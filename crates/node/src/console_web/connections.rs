@@ -125,7 +125,7 @@ pub async fn save(State(app): State<App>, room: Room, signed_in: SignedIn, sent:
         return answer::with_status(StatusCode::BAD_REQUEST, &ConnectionPage { layout: room.layout, form, existing, problems });
     };
     let access = SourceAccess { operator: signed_in.person.user.admin };
-    if let Err(why) = app.connection_put(&room.participant, &form.name, target, secret, access).await {
+    if let Err(why) = app.by(room.decider()).connection_put(&room.participant, &form.name, target, secret, access).await {
         if why.code() == Code::Internal {
             return Err(why.into());
         }
@@ -155,7 +155,7 @@ async fn try_out(app: &App, room: &Room, name: &str) -> Result<CheckResult> {
 
 /// Forgets one.
 pub async fn remove(State(app): State<App>, room: Room, Path((_, name)): Path<(String, String)>) -> Answer {
-    app.connection_remove(&room.participant.slug, &name).await?;
+    app.by(room.decider()).connection_remove(&room.participant.slug, &name).await?;
     answer::see_other(&app, &format!("{}/connections", room.base()), Some(Notice::ConnectionRemoved))
 }
 

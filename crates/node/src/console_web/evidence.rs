@@ -208,6 +208,10 @@ fn fault(fault: &Fault) -> (Text, Text) {
             let what = Text::say("evidence-fault-differs").with("evidence", evidence.as_str()).with("why", Text::detail(why));
             (what, Text::say("evidence-advice-differs"))
         }
+        Fault::Erased { evidence } => {
+            (Text::say("evidence-fault-erased").with("evidence", evidence.as_str()), Text::say("evidence-advice-erased"))
+        }
+        Fault::UsedUnrecorded => (Text::say("evidence-fault-used-unrecorded"), Text::say("evidence-advice-used")),
         Fault::UsedLess => (Text::say("evidence-fault-used-less"), Text::say("evidence-advice-used")),
         Fault::UsedSince => (Text::say("evidence-fault-used-since"), Text::say("evidence-advice-used")),
     }

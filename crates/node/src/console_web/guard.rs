@@ -52,14 +52,16 @@ pub struct Room {
     pub participant: Participant,
     /// Whether they only read it, as an auditor.
     pub audits: bool,
+    /// The person's login.
+    pub login: String,
     /// What stands around the page.
     pub layout: Layout,
 }
 
 impl Room {
-    /// As whom the person decides.
+    /// As whom the person decides: by their login, for two people may have one name, and names change.
     pub fn decider(&self) -> Decider {
-        Decider { account: self.layout.user.as_ref().map(|user| user.name.clone()), token: None }
+        Decider { account: Some(self.login.clone()), token: None }
     }
 
     /// `/p/{slug}`.
@@ -167,7 +169,12 @@ async fn admit(app: &App, mut request: Request) -> Result<Admitted> {
     }
     layout.flash = notice.map(Notice::flash);
     if let Some(participant) = acting.current.clone() {
-        request.extensions_mut().insert(Room { participant, audits: layout.audits, layout: layout.clone() });
+        request.extensions_mut().insert(Room {
+            participant,
+            audits: layout.audits,
+            login: person.user.login.clone(),
+            layout: layout.clone(),
+        });
     }
     let signed_in = SignedIn { person, session, acting, layout };
     request.extensions_mut().insert(signed_in.clone());

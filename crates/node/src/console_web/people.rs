@@ -37,7 +37,7 @@ pub async fn add(State(app): State<App>, room: Room, signed_in: SignedIn, form: 
     let secret = app.password_chosen();
     let added = async {
         let of = Memberships { acts_for: slugs(&typed.participants)?, audits: slugs(&typed.audits)? };
-        app.user_add(&typed.login, &typed.name, &secret, is_admin(&form)?, of, None).await
+        app.by(room.decider()).user_add(&typed.login, &typed.name, &secret, is_admin(&form)?, of, None).await
     };
     match added.await {
         Ok(added) => {
@@ -64,18 +64,18 @@ pub async fn change(State(app): State<App>, room: Room, signed_in: SignedIn, Pat
             participants: Some(slugs(form.get("participants").unwrap_or_default())?),
             audits: Some(slugs(form.get("audits").unwrap_or_default())?),
         };
-        app.user_change(&UserId::from_stored(id), change).await
+        app.by(room.decider()).user_change(&UserId::from_stored(id), change).await
     };
-    done(&app, room, &signed_in, changed.await.map(drop), Notice::PersonChanged).await
+    let changed = changed.await.map(drop);
+    done(&app, room, &signed_in, changed, Notice::PersonChanged).await
 }
 
 /// Gives somebody a password that the node chooses.
 pub async fn reset(State(app): State<App>, room: Room, signed_in: SignedIn, Path((_, id)): Path<(String, String)>) -> Answer {
     admin(&signed_in)?;
     let (id, secret) = (UserId::from_stored(id), app.password_chosen());
-    let found = app.users().await?.into_iter().find(|(user, _)| user.id == id);
-    let (user, _) = found.ok_or_else(|| Error::not_found("The person"))?;
-    app.user_set_password(&id, &secret).await?;
+    let (user, _) = app.account(&id).await?;
+    app.by(room.decider()).user_set_password(&id, &secret).await?;
     let created = Some(NewPassword { login: user.login, secret });
     answer::html(&PeoplePage { created, ..page(&app, room, &signed_in).await? })
 }
@@ -83,14 +83,14 @@ pub async fn reset(State(app): State<App>, room: Room, signed_in: SignedIn, Path
 /// Removes somebody.
 pub async fn remove(State(app): State<App>, room: Room, signed_in: SignedIn, Path((_, id)): Path<(String, String)>) -> Answer {
     admin(&signed_in)?;
-    let removed = app.user_remove(&UserId::from_stored(id)).await;
+    let removed = app.by(room.decider()).user_remove(&UserId::from_stored(id)).await;
     done(&app, room, &signed_in, removed, Notice::PersonRemoved).await
 }
 
 /// Changes one's own password.
 pub async fn own_password(State(app): State<App>, room: Room, signed_in: SignedIn, form: Form) -> Answer {
     let (old, new) = (form.exact("old").unwrap_or_default(), form.exact("new").unwrap_or_default());
-    match app.password_change(&signed_in.person, &signed_in.session, old, new).await {
+    match app.by(room.decider()).password_change(&signed_in.person, &signed_in.session, old, new).await {
         Ok(()) => answer::see_other(&app, &format!("{}/people", room.base()), Some(Notice::PasswordChanged)),
         Err(error) if matches!(error.code(), Code::Invalid | Code::Unauthenticated | Code::TooMany) => {
             let password_problem = Some(words::problem(&error));

@@ -165,7 +165,7 @@ pub async fn resume(State(app): State<App>, room: Room, Path((_, id)): Path<(Str
 
 /// Takes the product out of the catalogue: all its versions, or an older one would come to light again.
 pub async fn withdraw(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
-    let slug = &room.participant.slug;
+    let (app, slug) = (app.by(room.decider()), &room.participant.slug);
     let id = ProductId::parse(&id).map_err(|_| Error::not_found("This product"))?;
     let versions = app.product_versions(slug, &id).await?;
     let newest = versions.first().ok_or_else(|| Error::not_found("This product"))?.0;

@@ -93,7 +93,7 @@ pub async fn save(State(app): State<App>, room: Room, form: Form) -> Answer {
     match checked {
         Ok(set) if previews(&form) => answer::html(&RulesPage { unsaved: set != stored, ..of_participant(room, &set) }),
         Ok(set) => {
-            app.participant_set_rules(&room.participant, set).await?;
+            app.by(room.decider()).participant_set_rules(&room.participant, set).await?;
             answer::see_other(&app, &format!("{}/rules", room.base()), Some(Notice::RulesSaved))
         }
         Err(problems) => {
@@ -126,7 +126,7 @@ pub async fn save_offer(State(app): State<App>, room: Room, Path((_, id)): Path<
             answer::html(&RulesPage { unsaved, ..of_offer(&app, room, &offer, &rules).await? })
         }
         Ok(rules) => {
-            app.offer_set_rules(&room.participant.slug, &offer.id, rules).await?;
+            app.by(room.decider()).offer_set_rules(&room.participant.slug, &offer.id, rules).await?;
             let page = format!("{}/offers/{}/rules", room.base(), shape::segment(offer.id.as_str()));
             answer::see_other(&app, &page, Some(Notice::RulesSaved))
         }

@@ -25,7 +25,7 @@ pub async fn create(State(app): State<App>, room: Room, form: Form) -> Answer {
         Some("read") => false,
         _ => return Err(Error::invalid("Choose whether the token may read or also change.").into()),
     };
-    match app.token_create(&name, Some(room.participant.slug.clone()), write, None).await {
+    match app.by(room.decider()).token_create(&name, Some(room.participant.slug.clone()), write, None).await {
         Ok(made) => {
             let mut page = page(&app, room).await?;
             if let Once::Done((row, secret)) = made {
@@ -45,7 +45,7 @@ pub async fn create(State(app): State<App>, room: Room, form: Form) -> Answer {
 
 /// Ends one of this participant's.
 pub async fn revoke(State(app): State<App>, room: Room, Path((_, id)): Path<(String, String)>) -> Answer {
-    app.token_revoke(&room.participant.slug, &TokenId::from_stored(id)).await?;
+    app.by(room.decider()).token_revoke(&room.participant.slug, &TokenId::from_stored(id)).await?;
     answer::see_other(&app, &format!("{}/tokens", room.base()), Some(Notice::TokenRevoked))
 }
 

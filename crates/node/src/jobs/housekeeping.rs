@@ -28,12 +28,7 @@ pub async fn run(app: App, stop: CancellationToken) {
     let mut usage = None;
     loop {
         tokio::select! {
-            () = stop.cancelled() => {
-                if let Err(e) = app.refusals_settle().await {
-                    tracing::warn!(cause = e.internal().unwrap_or_default(), "housekeeping.failed: {e}");
-                }
-                return;
-            }
+            () = stop.cancelled() => return,
             _ = pace.tick() => {}
         }
         match once(&app, usage.take()).await {

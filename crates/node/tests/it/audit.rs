@@ -1,7 +1,11 @@
 //! The audit room over the listeners: evidence of the other side for its party alone, both sides beside each other, and
 //! whether anything is missing.
 
-use fondaco_core::participant::Did;
+use fondaco_core::{
+    evidence::{Event, Kind},
+    participant::Did,
+};
+use fondaco_store::EvidenceFilter;
 use fondaco_testkit::{TestNode, TestPair, eventually, http};
 use fondaco_tlog::{
     bundle::Bundle,
@@ -174,7 +178,7 @@ async fn what_is_missing_is_found() {
     assert_eq!((names(&found), &found["agreements"], &found["more"]), (vec!["no-leaf"], &json!(2), &json!(false)), "{found}");
     assert_eq!(found["findings"][0]["agreementId"], "agr_planted");
     assert!(found["findings"][0]["advice"].as_str().is_some_and(|advice| advice.contains("backup")), "{found}");
-    // What was erased is no fault, and is said.
+    // What is erased while the agreement is in force: this program never does that.
     let (slug, id) = (pair.consumer.slug.clone(), agreement.clone());
     let erased = pair.consumer.app.store.tx("test.erase", move |tx| -> fondaco_core::Result<_> {
         let rows = tx.evidence_list(Some(&slug), fondaco_store::EvidenceFilter::Agreement(&id), None, 10)?;
@@ -183,6 +187,71 @@ async fn what_is_missing_is_found() {
     });
     assert!(erased.await.expect("written"));
     let found = pair.consumer.get("/evidence/check").await.must(200);
-    assert_eq!((names(&found), &found["erased"]), (vec![], &json!(1)), "{found}");
+    assert_eq!((names(&found), &found["erased"]), (vec!["erased"], &json!(1)), "{found}");
+    pair.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_used_is_said_where_it_changed_and_never_falls() {
+    let pair = TestPair::with_wind().await;
+    let agreement = pair.agree("wind").await;
+    let node = &pair.provider;
+    let store = &node.app.store;
+    let noted = async || {
+        let noted = store.read("test.day", |tx| -> fondaco_core::Result<_> { Ok(tx.setting_get("evidence.usage_day")?) });
+        noted.await.expect("a setting").map(drop)
+    };
+    eventually("the first day to be noted", noted).await;
+    let next_day = async || {
+        let reset = store.tx("test.day", |tx| -> fondaco_core::Result<_> { Ok(tx.setting_put("evidence.usage_day", &json!(0))?) });
+        reset.await.expect("reset");
+        node.app.usage_settle().await.expect("said");
+    };
+    let said = async || {
+        let (slug, id) = (node.slug.clone(), agreement.clone());
+        let rows = store.read("test.said", move |tx| -> fondaco_core::Result<_> {
+            Ok(tx.evidence_list(Some(&slug), EvidenceFilter::Agreement(&id), None, 100)?)
+        });
+        let rows = rows.await.expect("the evidence").into_iter().rev().filter(|row| row.kind == Kind::Usage);
+        rows.map(|row| serde_json::from_str(&row.document.expect("kept")).expect("JSON")).collect::<Vec<Value>>()
+    };
+    let checked = async || node.get("/evidence/check").await.must(200);
+    let admit = async || {
+        let (slug, id) = (node.slug.clone(), agreement.clone());
+        let admitted = store.tx("test.admit", move |tx| -> fondaco_core::Result<_> { Ok(tx.reads_admit(&slug, &id, None)?) });
+        assert_eq!(admitted.await.expect("admitted"), Some(1));
+    };
+    next_day().await;
+    assert_eq!(said().await, Vec::<Value>::new(), "nothing was used");
+    admit().await;
+    next_day().await;
+    next_day().await;
+    let first = said().await;
+    assert_eq!((first.len(), &first[0]["reads"], first[0].get("givenBack")), (1, &json!(1), None), "{first:?}");
+    let (slug, id) = (node.slug.clone(), agreement.clone());
+    let back = store.tx("test.back", move |tx| -> fondaco_core::Result<_> { Ok(tx.reads_give_back(&slug, &id)?) });
+    back.await.expect("given back");
+    let found = checked().await;
+    assert_eq!(names(&found), Vec::<&str>::new(), "what failed is taken back, and that is no fault: {found}");
+    next_day().await;
+    let second = said().await;
+    assert_eq!((second.len(), &second[1]["reads"], &second[1]["givenBack"]), (2, &json!(0), &json!({"reads": 1, "bytes": 0})));
+    let found = checked().await;
+    assert_eq!(names(&found), Vec::<&str>::new(), "{found}");
+
+    // A leaf that said more than the counters do: as if they had been lowered since.
+    let (slug, id) = (node.slug.clone(), agreement.clone());
+    let document = json!({"agreement": id, "reads": 7, "requests": 0, "rows": 0, "bytes": 0});
+    let (own, peer, at) = (node.did.to_string(), Some(pair.consumer.did.to_string()), node.app.now());
+    let event = Event { kind: Kind::Usage, at, own, peer, object: id.clone(), document };
+    let planted = store.tx("test.plant", move |tx| -> fondaco_core::Result<_> { Ok(tx.log_append(Some(&slug), Some(&id), event)?) });
+    planted.await.expect("written");
+    let found = checked().await;
+    assert_eq!(names(&found), ["used-less"], "{found}");
+    admit().await;
+    next_day().await;
+    assert_eq!(said().await.len(), 4);
+    let found = checked().await;
+    assert_eq!(names(&found), ["used-less"], "the next day's leaf does not heal it: {found}");
     pair.shutdown().await;
 }

@@ -1,5 +1,6 @@
 //! The node as others meet it: two nodes with their listeners, databases and jobs, over real sockets.
 
+mod administration;
 mod agreements;
 mod api;
 mod asking;
@@ -18,6 +19,7 @@ mod oauth;
 mod peer_faults;
 mod prices;
 mod publications;
+mod refusals;
 mod reports;
 mod requests;
 mod rules;

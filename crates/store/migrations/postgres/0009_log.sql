@@ -129,8 +129,14 @@ CREATE TABLE evidence_usage (
     requests BIGINT NOT NULL,
     row_count BIGINT NOT NULL,
     volume BIGINT NOT NULL,
+    back_reads BIGINT NOT NULL,
+    back_volume BIGINT NOT NULL,
     PRIMARY KEY (participant, agreement_id)
 );
+
+-- What was counted and taken back, because it failed: with what was used it never falls.
+ALTER TABLE agreement_usage ADD COLUMN back_reads BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE agreement_usage ADD COLUMN back_volume BIGINT NOT NULL DEFAULT 0;
 
 -- Auditors: who is a member of a participant to read everything of it, and to change and decide nothing.
 ALTER TABLE membership ADD COLUMN auditor BIGINT NOT NULL DEFAULT 0;

@@ -129,8 +129,14 @@ CREATE TABLE evidence_usage (
     requests INTEGER NOT NULL,
     row_count INTEGER NOT NULL,
     volume INTEGER NOT NULL,
+    back_reads INTEGER NOT NULL,
+    back_volume INTEGER NOT NULL,
     PRIMARY KEY (participant, agreement_id)
 ) STRICT;
+
+-- What was counted and taken back, because it failed: with what was used it never falls.
+ALTER TABLE agreement_usage ADD COLUMN back_reads INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE agreement_usage ADD COLUMN back_volume INTEGER NOT NULL DEFAULT 0;
 
 -- Auditors: who is a member of a participant to read everything of it, and to change and decide nothing.
 ALTER TABLE membership ADD COLUMN auditor INTEGER NOT NULL DEFAULT 0;

@@ -25,6 +25,17 @@ pub struct Usage {
     pub volume: u64,
 }
 
+/// What was ever counted of an agreement. What was used and what was taken back add up to what never falls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// What was used so far.
+    pub used: Usage,
+    /// Reads that were counted and given back.
+    pub back_reads: u64,
+    /// Bytes that were counted and given back.
+    pub back_volume: u64,
+}
+
 /// A file of a query: what usage is recorded by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageKey {
@@ -82,12 +93,14 @@ pub struct UsageRecord {
 
 statements! {
     ADMIT = Same("INSERT INTO agreement_usage (participant, agreement_id, reads) VALUES ($1, $2, 1) ON CONFLICT (participant, agreement_id) DO UPDATE SET reads = agreement_usage.reads + 1 WHERE agreement_usage.reads < $3 RETURNING reads");
-    GIVE_BACK = Same("UPDATE agreement_usage SET reads = reads - 1 WHERE participant = $1 AND agreement_id = $2 AND reads > 0");
+    GIVE_BACK = Same("UPDATE agreement_usage SET reads = reads - 1, back_reads = back_reads + 1 WHERE participant = $1 AND agreement_id = $2 AND reads > 0");
     USED = Same("SELECT reads, requests, row_count, volume FROM agreement_usage WHERE participant = $1 AND agreement_id = $2");
+    COUNTED = Same("SELECT reads, requests, row_count, volume, back_reads, back_volume FROM agreement_usage WHERE participant = $1 AND agreement_id = $2");
+    RECORDED = Same("SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT), CAST(COALESCE(SUM(row_count), 0) AS BIGINT), CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM usage_record WHERE participant = $1 AND agreement_id = $2");
     TAKE = Same("INSERT INTO agreement_usage (participant, agreement_id, reads, requests, volume) VALUES ($1, $2, 0, $5, $3) ON CONFLICT (participant, agreement_id) DO UPDATE SET requests = agreement_usage.requests + excluded.requests, volume = agreement_usage.volume + excluded.volume WHERE agreement_usage.volume <= $4 - excluded.volume");
     RECORD = Same("INSERT INTO usage_record (participant, agreement_id, id, transfer_id, query_id, file_id, requests, bytes, row_count, first_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $10, $7, $8, $9, $9) ON CONFLICT (participant, agreement_id, transfer_id, query_id, file_id) DO UPDATE SET requests = usage_record.requests + excluded.requests, row_count = usage_record.row_count + $11, bytes = usage_record.bytes + excluded.bytes, last_at = excluded.last_at RETURNING requests");
     ADD_ROWS = Same("UPDATE agreement_usage SET row_count = row_count + $3 WHERE participant = $1 AND agreement_id = $2");
-    RETURN = Same("UPDATE agreement_usage SET volume = volume - $3 WHERE participant = $1 AND agreement_id = $2 AND volume >= $3");
+    RETURN = Same("UPDATE agreement_usage SET volume = volume - $3, back_volume = back_volume + $3 WHERE participant = $1 AND agreement_id = $2 AND volume >= $3");
     RETURN_OF = Same("UPDATE usage_record SET bytes = bytes - $6 WHERE participant = $1 AND agreement_id = $2 AND transfer_id = $3 AND query_id = $4 AND file_id = $5 AND bytes >= $6");
     RECORDS = Same("SELECT id, agreement_id, transfer_id, query_id, file_id, requests, bytes, row_count, first_at, last_at FROM usage_record WHERE participant = $1 AND agreement_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
     AGREEMENTS = Same("SELECT participant, agreement_id FROM agreement_usage WHERE (participant, agreement_id) > ($1, $2) ORDER BY participant, agreement_id LIMIT $3");
@@ -126,6 +139,22 @@ impl Tx {
     /// What was used so far.
     pub fn usage(&mut self, participant: &Slug, agreement_id: &str) -> Result<Usage, StoreError> {
         Ok(self.first(USED, vals![participant.as_str(), agreement_id], |row| usage(row, 0))?.unwrap_or_default())
+    }
+
+    /// What was ever counted, with what was given back.
+    pub fn usage_counted(&mut self, participant: &Slug, agreement_id: &str) -> Result<Counted, StoreError> {
+        let found = self.first(COUNTED, vals![participant.as_str(), agreement_id], |row| {
+            Ok(Counted { used: usage(row, 0)?, back_reads: row.count(4)?, back_volume: row.count(5)? })
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// What the records that are kept of single deliveries add up to: at most the counters. Reads have no records.
+    pub fn usage_recorded(&mut self, participant: &Slug, agreement_id: &str) -> Result<Usage, StoreError> {
+        let found = self.first(RECORDED, vals![participant.as_str(), agreement_id], |row| {
+            Ok(Usage { reads: 0, requests: row.count(0)?, rows: row.count(1)?, volume: row.count(2)? })
+        })?;
+        Ok(found.unwrap_or_default())
     }
 
     /// Reads so far.

@@ -106,6 +106,9 @@ async fn bytes_stop_at_the_limit(world: World) {
             tx.usage_give_back(&acme, &key("f0"), 25)?;
             assert!(tx.usage_take(&acme, &key("f1"), Taken { bytes: 1, rows: 5, more: false }, Some(1_000))?);
             assert_eq!(tx.usage(&acme, "agr_1")?, Usage { reads: 0, requests: 35, rows: 12, volume: 976 });
+            let counted = tx.usage_counted(&acme, "agr_1")?;
+            assert_eq!((counted.used.volume, counted.back_volume, counted.back_reads), (976, 25, 0), "with what went back it never falls");
+            assert_eq!(tx.usage_recorded(&acme, "agr_1")?, counted.used);
             // A read is counted beside it, and neither changes the other.
             assert_eq!(tx.reads_admit(&acme, "agr_1", Some(3))?, Some(1));
             assert!(!tx.usage_take(

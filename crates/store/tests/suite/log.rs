@@ -10,7 +10,7 @@ use fondaco_core::{
     ids::EvidenceId,
     time::{Clock as _, Micros, Timestamp},
 };
-use fondaco_store::{AgreementRow, Erased, EvidenceFilter, Integrated, LogKeyUse, RefusalSum, Store, StoreError, Tx, Usage};
+use fondaco_store::{AgreementRow, Counted, Erased, EvidenceFilter, Integrated, LogKeyUse, RefusalSum, Store, StoreError, Tx, Usage};
 use fondaco_tlog::{
     Edge, Hash, entries, leaf_hash,
     tile::{EntriesAddress, TileAddress, written},
@@ -464,7 +464,7 @@ async fn refusals_of_an_hour_are_one_sum(world: World) {
 }
 
 async fn usage_that_did_not_change_is_not_said_again(world: World) {
-    let usage = |reads| Usage { reads, requests: 1, rows: 2, volume: 3 };
+    let usage = |reads| Counted { used: Usage { reads, requests: 1, rows: 2, volume: 3 }, ..Counted::default() };
     let said = world
         .store
         .tx("usage", move |tx: &mut Tx| {
@@ -474,9 +474,15 @@ async fn usage_that_did_not_change_is_not_said_again(world: World) {
             }
             tx.reads_admit(&slug("acme"), "agr_2", None)?;
             tx.reads_admit(&slug("acme"), "agr_1", None)?;
-            let all = tx.usage_of_all(&slug("acme"), "", 1)?;
-            let rest = tx.usage_of_all(&slug("acme"), &all[0].0, 9)?;
-            assert_eq!((all[0].0.as_str(), rest[0].0.as_str(), rest.len()), ("agr_1", "agr_2", 1));
+            let some = tx.usage_unsaid(&slug("acme"), "", 1)?;
+            assert_eq!((some, tx.usage_unsaid(&slug("acme"), "agr_1", 9)?), (vec!["agr_1".to_owned()], vec!["agr_2".to_owned()]));
+            let counted = tx.usage_counted(&slug("acme"), "agr_1")?;
+            assert!(tx.usage_summed(&slug("acme"), "agr_1", counted)?);
+            assert_eq!(tx.usage_unsaid(&slug("acme"), "", 9)?, ["agr_2"], "what the last leaf said is not looked at again");
+            tx.reads_give_back(&slug("acme"), "agr_1")?;
+            let after = tx.usage_counted(&slug("acme"), "agr_1")?;
+            assert_eq!((after.used.reads, after.back_reads), (0, 1), "a read that failed is counted beside");
+            assert_eq!(tx.usage_unsaid(&slug("acme"), "", 9)?, ["agr_1", "agr_2"]);
             Ok::<_, StoreError>(said)
         })
         .await

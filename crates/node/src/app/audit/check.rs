@@ -1,7 +1,7 @@
 //! Whether a participant's evidence is complete: gathers what the rule in [`fondaco_core::evidence::complete`] compares, for
 //! every agreement.
 
-use crate::app::App;
+use crate::app::{App, evidence};
 use fondaco_core::{
     Result,
     evidence::{
@@ -91,8 +91,9 @@ impl App {
                     let page = tx.agreement_list_counted(&slug, &filter)?;
                     let last = page.last().filter(|_| page.len() == AGREEMENTS_AT_ONCE as usize).map(|(row, _)| row.agreement.id.clone());
                     let mut report = EvidenceCheck { since, ..EvidenceCheck::default() };
-                    for (row, used) in &page {
-                        compare(tx, &slug, row, *used, &mut report)?;
+                    let mut entries = Entries::new(tx)?;
+                    for (row, _) in &page {
+                        compare(tx, &slug, row, &mut entries, &mut report)?;
                     }
                     Ok((report, last))
                 })
@@ -114,9 +115,11 @@ impl App {
 }
 
 /// Compares one agreement.
-fn compare(tx: &mut Tx, slug: &Slug, row: &AgreementRow, used: Usage, report: &mut EvidenceCheck) -> Result<()> {
+fn compare(tx: &mut Tx, slug: &Slug, row: &AgreementRow, entries: &mut Entries, report: &mut EvidenceCheck) -> Result<()> {
     let id = row.agreement.id.as_str();
     let transfers = tx.transfers_of_agreement(slug, id)?;
+    let counted = tx.usage_counted(slug, id)?;
+    let recorded = tx.usage_recorded(slug, id)?;
     let stored = Stored {
         id: id.to_owned(),
         role: row.role,
@@ -124,15 +127,19 @@ fn compare(tx: &mut Tx, slug: &Slug, row: &AgreementRow, used: Usage, report: &m
         ended_at: row.ended_at,
         document: fondaco_core::canonical::digest(&row.agreement.document).unwrap_or_default(),
         transfers: transfers.into_iter().map(|t| StoredTransfer { id: t.id, state: t.state, created_at: t.created_at }).collect(),
-        used: Used { reads: used.reads, requests: used.requests, rows: used.rows, bytes: used.volume },
+        used: Used { back_reads: counted.back_reads, back_bytes: counted.back_volume, ..used(counted.used) },
+        recorded: used(recorded),
+        settled: match row.ended_at {
+            Some(at) => evidence::said_since(tx, at)?,
+            None => false,
+        },
     };
     let mut seen = Vec::new();
-    let mut entries = Entries::default();
     let mut before = None;
     loop {
         let rows = tx.evidence_list(Some(slug), EvidenceFilter::Agreement(id), before, ROWS_AT_ONCE)?;
         for row in &rows {
-            let leaf = looked_up(tx, &mut entries, row)?;
+            let leaf = looked_up(tx, entries, row)?;
             report.leaves += 1;
             report.erased += u64::from(leaf.place == Place::Erased);
             report.waiting += u64::from(leaf.place == Place::Waiting);
@@ -151,76 +158,140 @@ fn compare(tx: &mut Tx, slug: &Slug, row: &AgreementRow, used: Usage, report: &m
     Ok(())
 }
 
-/// The bundle of entries read last: leaves of one agreement often stand near each other.
-#[derive(Default)]
+fn used(usage: Usage) -> Used {
+    Used { reads: usage.reads, requests: usage.requests, rows: usage.rows, bytes: usage.volume, ..Used::default() }
+}
+
+/// The log as one transaction sees it. The bundle of entries read last is kept: leaves of one agreement often stand near each
+/// other.
 struct Entries {
-    read: Option<(EntriesAddress, Vec<u8>)>,
+    size: u64,
+    read: Option<(EntriesAddress, Vec<Vec<u8>>)>,
 }
 
 impl Entries {
-    /// The entry at a place of the tree.
-    fn at(&mut self, tx: &mut Tx, index: u64) -> Result<Option<Vec<u8>>> {
-        let Some(tree) = tx.log_tree()?.filter(|tree| index < tree.size) else { return Ok(None) };
-        let Some((address, place)) = EntriesAddress::of(index, tree.size) else { return Ok(None) };
+    fn new(tx: &mut Tx) -> Result<Self> {
+        Ok(Self { size: tx.log_tree()?.map_or(0, |tree| tree.size), read: None })
+    }
+
+    /// The entry at a place of the tree, or what is wrong. A leaf gets its place in the transaction in which the tree comes to
+    /// reach it.
+    fn at(&mut self, tx: &mut Tx, index: u64) -> Result<std::result::Result<&[u8], &'static str>> {
+        let Some((address, place)) = EntriesAddress::of(index, self.size) else {
+            return Ok(Err("Its place is beyond the end of the log."));
+        };
         if self.read.as_ref().is_none_or(|(of, _)| *of != address) {
-            self.read = tx.log_entries(address)?.map(|bytes| (address, bytes));
+            let bytes = tx.log_entries(address)?.unwrap_or_default();
+            let all = entries::parse(&bytes, address.width).unwrap_or_default();
+            self.read = Some((address, all.into_iter().map(<[u8]>::to_vec).collect()));
         }
-        let Some((of, bytes)) = &self.read else { return Ok(None) };
-        Ok(entries::parse(bytes, of.width).ok().and_then(|all| all.get(place).map(|entry| entry.to_vec())))
+        let entry = self.read.as_ref().and_then(|(_, all)| all.get(place));
+        Ok(entry.map(Vec::as_slice).ok_or("The log has no entry at its place."))
     }
 }
 
 /// What became of a leaf.
 fn looked_up(tx: &mut Tx, entries: &mut Entries, row: &EvidenceRow) -> Result<Seen> {
-    let place = match row.leaf_index {
-        None => Place::Waiting,
-        Some(index) => match entries.at(tx, index)? {
-            // Held back, or written since the tree was signed.
-            None => Place::Waiting,
-            Some(entry) => match opened(row, &entry) {
-                Ok(true) => Place::Opens,
-                Ok(false) => Place::Erased,
-                Err(why) => Place::Differs(why),
-            },
+    let found = match row.leaf_index {
+        Some(index) => entries.at(tx, index)?.map(|entry| (compared(row, entry), Place::Opens)),
+        None => match tx.log_pending(row.seq.saturating_sub(1), 1)?.first() {
+            Some((seq, entry)) if *seq == row.seq => Ok((compared(row, entry), Place::Waiting)),
+            _ => Err("It is neither in the log nor waiting for it."),
         },
+    };
+    let (place, document) = match found {
+        Ok((Ok((document, opens)), place)) => (if opens { place } else { Place::Erased }, Some(document)),
+        Ok((Err(why), _)) => (Place::Differs(why), None),
+        Err(why) => (Place::Differs(why.into()), None),
     };
     Ok(Seen {
         id: row.id.to_string(),
         kind: row.kind,
         object: row.object.clone(),
         place,
-        document: row.document.as_ref().map(|text| fondaco_core::canonical::sha256_hex(text.as_bytes())),
+        document,
         used: row.document.as_deref().filter(|_| row.kind == Kind::Usage).map(said_used),
     })
 }
 
-/// Whether what is kept opens the leaf; false when it was erased.
-fn opened(row: &EvidenceRow, entry: &[u8]) -> std::result::Result<bool, String> {
+/// The hash of the document that a leaf is about, and whether what is kept opens it; not when that was erased.
+fn compared(row: &EvidenceRow, entry: &[u8]) -> std::result::Result<(String, bool), String> {
     let leaf = Leaf::read(entry).map_err(|e| e.to_string())?;
     if (leaf.kind, leaf.at) != (row.kind, row.at) {
         return Err("The leaf is about something else.".into());
     }
-    let (Some(document), Some(secret)) = (&row.document, &row.secret) else { return Ok(false) };
+    let (Some(document), Some(secret)) = (&row.document, &row.secret) else { return Ok((leaf.document, false)) };
     let opening = Opening { own: &row.own, peer: row.peer.as_deref(), object: &row.object, document, secret };
-    leaf.check(opening).map_err(|e| e.to_string()).map(|()| true)
+    leaf.check(opening).map_err(|e| e.to_string())?;
+    Ok((leaf.document, true))
 }
 
 /// What a leaf about usage says. What cannot be read says nothing was used, and its leaf that it differs.
 fn said_used(document: &str) -> Used {
     let said = serde_json::from_str::<Value>(document).unwrap_or_default();
-    let number = |name: &str| said.get(name).and_then(Value::as_u64).unwrap_or_default();
-    Used { reads: number("reads"), requests: number("requests"), rows: number("rows"), bytes: number("bytes") }
+    let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let back = &said["givenBack"];
+    Used {
+        reads: number(&said, "reads"),
+        requests: number(&said, "requests"),
+        rows: number(&said, "rows"),
+        bytes: number(&said, "bytes"),
+        back_reads: number(back, "reads"),
+        back_bytes: number(back, "bytes"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secrets::OsEntropy;
+    use fondaco_core::{Error, evidence::Event, time::SystemClock};
+    use fondaco_store::{Store, StoreConfig};
+    use serde_json::json;
+    use std::sync::Arc;
 
     #[test]
     fn usage_is_read_as_it_was_said() {
         let document = r#"{"agreement":"agr_1","bytes":4,"reads":1,"requests":2,"rows":3,"salt":"x","upTo":"2026-11-22T00:00:00Z"}"#;
-        assert_eq!(said_used(document), Used { reads: 1, requests: 2, rows: 3, bytes: 4 });
+        let said = Used { reads: 1, requests: 2, rows: 3, bytes: 4, ..Used::default() };
+        assert_eq!(said_used(document), said);
+        let given_back = r#"{"agreement":"agr_1","bytes":4,"givenBack":{"bytes":5,"reads":6},"reads":1,"requests":2,"rows":3}"#;
+        assert_eq!(said_used(given_back), Used { back_reads: 6, back_bytes: 5, ..said });
         assert_eq!(said_used("no JSON"), Used::default());
+    }
+
+    #[tokio::test]
+    async fn a_leaf_that_is_nowhere_is_told() {
+        let store = Store::open(&StoreConfig::new("sqlite::memory:"), Arc::new(SystemClock), Arc::new(OsEntropy)).await.expect("opens");
+        let (at, own) = (Timestamp::from_micros(5), "did:web:a.example".to_owned());
+        let event = Event { kind: Kind::Usage, at, own, peer: None, object: "agr_1".into(), document: json!({"reads": 1}) };
+        let done = store.tx("test.leaves", move |tx| -> Result<_> {
+            let id = tx.log_append(None, None, event)?;
+            let row = tx.evidence_get(None, &id)?.expect("written");
+            let hash = row.document.as_ref().map(|text| fondaco_core::canonical::sha256_hex(text.as_bytes()));
+            let erased = EvidenceRow { document: None, secret: None, ..row.clone() };
+            let told = |tx: &mut Tx, size, row: &EvidenceRow| looked_up(tx, &mut Entries { size, read: None }, row);
+            assert_eq!(told(tx, 0, &row)?.place, Place::Waiting);
+            let seen = told(tx, 0, &erased)?;
+            assert_eq!((seen.place, seen.document), (Place::Erased, hash.clone()), "the leaf still says which document it was");
+            let differs = |seen: Seen, why: &str| assert_eq!((seen.place, seen.document), (Place::Differs(why.into()), None));
+            let nowhere = EvidenceRow { seq: row.seq + 1, ..row.clone() };
+            differs(told(tx, 0, &nowhere)?, "It is neither in the log nor waiting for it.");
+            let placed = EvidenceRow { leaf_index: Some(0), ..row.clone() };
+            differs(told(tx, 0, &placed)?, "Its place is beyond the end of the log.");
+            differs(told(tx, 1, &placed)?, "The log has no entry at its place.");
+            let other = EvidenceRow { object: "agr_2".into(), ..row };
+            differs(told(tx, 0, &other)?, "The object is not the one the leaf commits to.");
+
+            tx.log_integrate(|_, _| Ok::<_, Error>("signed".into()))?;
+            let row = tx.evidence_get(None, &id)?.expect("kept");
+            let mut entries = Entries::new(tx)?;
+            let seen = looked_up(tx, &mut entries, &row)?;
+            assert_eq!((seen.place, seen.document), (Place::Opens, hash));
+            assert_eq!(looked_up(tx, &mut entries, &EvidenceRow { document: None, secret: None, ..row })?.place, Place::Erased);
+            Ok(())
+        });
+        done.await.expect("compared");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Refusals at delivery: counted by agreement, rule and hour, because whoever is refused may ask again at once.
 //!
 //! The first of an hour is written down before it is answered. Those after it are counted in memory and written every few
-//! minutes, and when the node stops; a node that is killed forgets these counts, but never that it refused.
+//! minutes, and when the node stops; a node that is killed forgets these counts, but never that it refused. What could not be
+//! written is counted again, and the next one is a first one then.
 
 use super::{Fact, append};
 use crate::app::{App, agreements::own_of, agreements::peer_of};
 use fondaco_core::{
-    Result,
+    Error, Result,
     evidence::Kind,
     participant::Slug,
     time::{Micros, Timestamp},
@@ -32,32 +33,64 @@ struct Count {
     last_at: Timestamp,
 }
 
-/// The keys of which the first refusal was written down, and what came since.
+impl Count {
+    /// Both together.
+    fn and(self, other: Self) -> Self {
+        Self {
+            refusals: self.refusals + other.refusals,
+            first_at: self.first_at.min(other.first_at),
+            last_at: self.last_at.max(other.last_at),
+        }
+    }
+}
+
+/// What is known of a key within its hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Hour {
+    /// Whether its first refusal was written down, or is about to be.
+    written: bool,
+    /// What came since.
+    since: Option<Count>,
+}
+
+/// The refusals of the present hour, and those that are not written down yet.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<HashMap<Key, Option<Count>>>);
+pub struct Refusals(Mutex<HashMap<Key, Hour>>);
 
 impl Refusals {
-    fn map(&self) -> MutexGuard<'_, HashMap<Key, Option<Count>>> {
+    fn map(&self) -> MutexGuard<'_, HashMap<Key, Hour>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one; the first of an hour is given back, to be written down.
+    /// Counts one; the first of an hour is given out, to be written down, with those before it that could not be.
     fn count(&self, participant: &Slug, agreement: &str, rule: &str, at: Timestamp) -> Option<RefusalSum> {
         let key = (participant.clone(), agreement.to_owned(), rule.to_owned(), hour_of(at));
+        let one = Count { refusals: 1, first_at: at, last_at: at };
         let mut map = self.map();
-        if let Some(counted) = map.get_mut(&key) {
-            let before = counted.unwrap_or(Count { refusals: 0, first_at: at, last_at: at });
-            *counted = Some(Count { refusals: before.refusals + 1, last_at: at, ..before });
+        let hour = map.entry(key.clone()).or_default();
+        let all = hour.since.map_or(one, |before| before.and(one));
+        if hour.written {
+            hour.since = Some(all);
             return None;
         }
-        map.insert(key.clone(), None);
-        Some(sum(&key, Count { refusals: 1, first_at: at, last_at: at }))
+        *hour = Hour { written: true, since: None };
+        Some(sum(&key, all))
+    }
+
+    /// Counts again what was given out and could not be written down.
+    fn put_back(&self, sums: Vec<RefusalSum>) {
+        let mut map = self.map();
+        for RefusalSum { participant, agreement_id, rule, hour, refusals, first_at, last_at } in sums {
+            let count = Count { refusals, first_at, last_at };
+            let hour = map.entry((participant, agreement_id, rule, hour)).or_default();
+            *hour = Hour { written: false, since: Some(hour.since.map_or(count, |since| since.and(count))) };
+        }
     }
 
     /// What was counted since; hours that are over are forgotten.
     fn take(&self, now: Timestamp) -> Vec<RefusalSum> {
         let mut map = self.map();
-        let sums = map.iter_mut().filter_map(|(key, count)| count.take().map(|count| sum(key, count))).collect();
+        let sums = map.iter_mut().filter_map(|(key, hour)| hour.since.take().map(|count| sum(key, count))).collect();
         map.retain(|(.., hour), _| *hour >= hour_of(now));
         sums
     }
@@ -80,25 +113,41 @@ impl App {
     /// When it cannot be written down.
     pub async fn note_refused(&self, slug: &Slug, agreement: &str, rule: &str) -> Result<()> {
         let Some(first) = self.refusals.count(slug, agreement, rule, self.now()) else { return Ok(()) };
-        self.store.tx("evidence.refused", move |tx| -> Result<_> { Ok(tx.refusals_add(&first)?) }).await
+        let app = self.clone();
+        let write = async move {
+            let sum = first.clone();
+            let done = app.store.tx("evidence.refused", move |tx| -> Result<_> { Ok(tx.refusals_add(&sum)?) }).await;
+            if done.is_err() {
+                app.refusals.put_back(vec![first]);
+            }
+            done
+        };
+        // A task of its own: who hangs up does not take it along.
+        tokio::spawn(write).await.map_err(Error::internal_failure)?
     }
 
     /// Writes down what was counted, and makes leaves of the hours that are over.
     ///
     /// # Errors
-    /// When the database fails; what was counted is then lost.
+    /// When the database fails; what was counted is then written the next time.
     pub async fn refusals_settle(&self) -> Result<()> {
         let now = self.now();
         let counted = self.refusals.take(now);
-        self.store
+        let sums = counted.clone();
+        let done = self
+            .store
             .tx("evidence.refusals", move |tx| -> Result<()> {
-                counted.iter().try_for_each(|sum| tx.refusals_add(sum))?;
+                sums.iter().try_for_each(|sum| tx.refusals_add(sum))?;
                 for sum in tx.refusals_take(hour_of(now))? {
                     note(tx, &sum)?;
                 }
                 Ok(())
             })
-            .await
+            .await;
+        if done.is_err() {
+            self.refusals.put_back(counted);
+        }
+        done
     }
 }
 
@@ -134,5 +183,24 @@ mod tests {
         assert_eq!(refusals.take(at(121)).len(), 1);
         assert!(refusals.map().is_empty(), "hours that are over are forgotten");
         assert!(refusals.count(&slug, "agr_1", "count", at(121)).is_some());
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_counted_again() {
+        let (refusals, slug) = (Refusals::default(), Slug::parse("acme").expect("slug"));
+        let at = |minutes: i64| Timestamp::from_micros(minutes * 60_000_000);
+        let first = refusals.count(&slug, "agr_1", "count", at(61)).expect("the first");
+        assert_eq!(refusals.count(&slug, "agr_1", "count", at(62)), None, "while the first is written");
+        refusals.put_back(vec![first]);
+        let again = refusals.count(&slug, "agr_1", "count", at(63)).expect("a first one again");
+        assert_eq!((again.refusals, again.first_at, again.last_at), (3, at(61), at(63)));
+        assert_eq!(refusals.count(&slug, "agr_1", "count", at(64)), None);
+        let taken = refusals.take(at(65));
+        refusals.put_back(taken.clone());
+        assert_eq!(refusals.take(at(65)), taken);
+        // Of an hour that is over by then, too.
+        refusals.put_back(taken.clone());
+        assert_eq!(refusals.take(at(130)), taken);
+        assert!(refusals.take(at(130)).is_empty() && refusals.map().is_empty());
     }
 }

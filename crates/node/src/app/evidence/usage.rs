@@ -8,7 +8,7 @@ use fondaco_core::{
     participant::Slug,
     time::{Micros, Timestamp},
 };
-use fondaco_store::{AgreementRow, Tx, Usage};
+use fondaco_store::{AgreementRow, Counted, Tx, Usage};
 use serde_json::json;
 
 /// The setting that holds the day for which it was done.
@@ -19,15 +19,30 @@ const AT_ONCE: u32 = 500;
 
 /// Says what was used so far, unless the last leaf said so.
 pub(super) fn note(tx: &mut Tx, row: &AgreementRow, at: Timestamp) -> Result<()> {
-    let used = tx.usage(&row.participant, &row.agreement.id)?;
-    if used == Usage::default() || !tx.usage_summed(&row.participant, &row.agreement.id, used)? {
+    let counted = tx.usage_counted(&row.participant, &row.agreement.id)?;
+    if counted == Counted::default() || !tx.usage_summed(&row.participant, &row.agreement.id, counted)? {
         return Ok(());
     }
     let id = row.agreement.id.as_str();
-    let Usage { reads, requests, rows, volume } = used;
-    let document = json!({"agreement": id, "upTo": at, "reads": reads, "requests": requests, "rows": rows, "bytes": volume});
+    let Counted { used: Usage { reads, requests, rows, volume }, back_reads, back_volume } = counted;
+    let mut document = json!({"agreement": id, "upTo": at, "reads": reads, "requests": requests, "rows": rows, "bytes": volume});
+    if (back_reads, back_volume) != (0, 0) {
+        document["givenBack"] = json!({"reads": back_reads, "bytes": back_volume});
+    }
     let fact = Fact { kind: Kind::Usage, at, peer: Some(peer_of(row)), object: id, agreement: Some(id), document };
     append(tx, &row.participant, own_of(row), fact)
+}
+
+/// Whether usage was said on a day that began a whole day after an instant or later. What was admitted before an end is weighed
+/// within minutes of it, so nothing was counted since.
+pub fn said_since(tx: &mut Tx, at: Timestamp) -> Result<bool> {
+    let said = tx.setting_get(DAY_SETTING)?.and_then(|day| day.as_i64());
+    Ok(said.is_some_and(|day| day >= day_of(at) + 2))
+}
+
+/// Days since 1970.
+const fn day_of(at: Timestamp) -> i64 {
+    at.as_micros().div_euclid(DAY.0)
 }
 
 impl App {
@@ -36,7 +51,7 @@ impl App {
     /// # Errors
     /// When the database fails; it is done again then.
     pub async fn usage_settle(&self) -> Result<()> {
-        let today = self.now().as_micros().div_euclid(DAY.0);
+        let today = day_of(self.now());
         let done = self.store.read("evidence.usage_day", |tx| -> Result<_> { Ok(tx.setting_get(DAY_SETTING)?) }).await?;
         if done.and_then(|day| day.as_i64()) == Some(today) {
             return Ok(());
@@ -62,23 +77,24 @@ impl App {
     async fn usage_settle_of(&self, slug: &Slug) -> Result<()> {
         let mut after = String::new();
         loop {
-            let (slug, from, now) = (slug.clone(), after.clone(), self.now());
-            let last = self
-                .store
-                .tx("evidence.usage", move |tx| -> Result<_> {
-                    let page = tx.usage_of_all(&slug, &from, AT_ONCE)?;
-                    for (id, _) in &page {
-                        if let Some(row) = tx.agreement_get(&slug, id)? {
+            let (of, from) = (slug.clone(), after);
+            let page = self.store.read("evidence.unsaid", move |tx| -> Result<_> { Ok(tx.usage_unsaid(&of, &from, AT_ONCE)?) }).await?;
+            let Some(last) = page.last().cloned() else { return Ok(()) };
+            let (of, now, whole) = (slug.clone(), self.now(), page.len() == AT_ONCE as usize);
+            self.store
+                .tx("evidence.usage", move |tx| -> Result<()> {
+                    for id in &page {
+                        if let Some(row) = tx.agreement_get(&of, id)? {
                             note(tx, &row, now)?;
                         }
                     }
-                    Ok((page.len() == AT_ONCE as usize).then(|| page.last().map(|(id, _)| id.clone())).flatten())
+                    Ok(())
                 })
                 .await?;
-            match last {
-                Some(last) => after = last,
-                None => return Ok(()),
+            if !whole {
+                return Ok(());
             }
+            after = last;
         }
     }
 }
