@@ -51,6 +51,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!(7, "0007_many_rows", many_rows::fill),
     migration!(8, "0008_usage"),
     migration!(9, "0009_log"),
+    migration!(10, "0010_witnesses"),
 ];
 
 const TABLE: &str = "CREATE TABLE schema_migration (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)";
