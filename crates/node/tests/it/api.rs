@@ -99,6 +99,23 @@ async fn a_reading_token_sees_no_rows_of_data() {
 }
 
 #[tokio::test]
+async fn an_administrator_audits_nobody() {
+    let node = TestNode::start("alpha").await;
+    let call = async |method: Method, path: &str, body: Value| node.admin(method, path, Some(&node.token), Some(&body)).await;
+    let both = json!({"login": "both", "admin": true, "audits": ["alpha"]});
+    assert_problem(&call(Method::POST, "/api/v1/users", both).await, 400, "added as both");
+    call(Method::POST, "/api/v1/users", json!({"login": "hua", "audits": ["alpha"]})).await.must(201);
+    let hua = "/api/v1/users/hua";
+    assert_problem(&call(Method::PATCH, hua, json!({"admin": true})).await, 400, "an auditor made an administrator");
+    let changed = call(Method::PATCH, hua, json!({"admin": true, "audits": []})).await.must(200);
+    assert_eq!((&changed["admin"], &changed["audits"]), (&json!(true), &json!([])));
+    assert_problem(&call(Method::PATCH, hua, json!({"audits": ["alpha"]})).await, 400, "an administrator made an auditor");
+    let all = node.admin(Method::GET, "/api/v1/users", Some(&node.token), None).await.must(200);
+    let found = all["users"].as_array().expect("a list").iter().find(|u| u["login"] == "hua").expect("there").clone();
+    assert_eq!((&found["admin"], &found["audits"]), (&json!(true), &json!([])), "refused changes change nothing: {all}");
+}
+
+#[tokio::test]
 async fn every_documented_operation_exists() {
     let node = TestNode::start("alpha").await;
     for (method, path) in operations(&node, "alpha", "some-id").await {
