@@ -383,6 +383,17 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{action}");
     }
     assert!(node.signed_in().await.page(&agreement).await.contains(&format!("{agreement}/stop")), "nothing was done");
+    // A page that would call a peer for the first time is none of theirs: nobody is called, and no peer is added.
+    for page in ["catalog?peer=did%3Aweb%3Aunknown.example%3Ap%3Ax", "catalog/product?peer=did%3Aweb%3Aunknown.example%3Ap%3Ax&id=x"] {
+        let answer = hua.get(&format!("/p/provider/{page}")).await;
+        assert!(answer.status() == StatusCode::FORBIDDEN && answer.text().contains("Nothing was done."), "{page}: {}", answer.text());
+    }
+    assert!(!hua.page("/p/provider/peers").await.contains("unknown.example"), "no peer was added");
+    let product = hua.page("/p/provider/products/wind").await;
+    assert!(
+        !product.contains("/preview") && node.signed_in().await.page("/p/provider/products/wind").await.contains("/preview"),
+        "{product}"
+    );
     let own = [("csrf", csrf.as_str()), ("old", "correct horse battery"), ("new", "another horse battery")];
     assert_eq!(hua.post("/p/provider/people/password", &own).await.status(), StatusCode::SEE_OTHER, "one's own password");
     let admin = node.signed_in().await;

@@ -51,6 +51,10 @@ pub struct TimelinePage {
     pub same: Option<bool>,
     /// The key that the other side's log was checked by, and since when it is relied on.
     pub peer_key: Option<(String, When)>,
+    /// Whether the other side showed any leaf.
+    pub answered: bool,
+    /// The names of the witnesses known here that have seen the other side's log.
+    pub witnesses: Vec<String>,
     /// What is wrong.
     pub findings: Vec<Text>,
     /// Whether any of it speaks against the evidence.
@@ -91,6 +95,16 @@ mod tests {
     }
 
     #[test]
+    fn whether_anybody_else_sees_the_same_log_is_said() {
+        let words = |witnesses: Vec<String>| render(&TimelinePage { answered: true, witnesses, ..TimelinePage::sample() });
+        let none = Text::say("evidence-peer-unwitnessed").to_string();
+        assert!(words(Vec::new()).contains(&none));
+        let seen = words(vec!["w.example".into()]);
+        assert!(seen.contains("w.example") && !seen.contains(&none));
+        assert!(!render(&TimelinePage { answered: false, witnesses: Vec::new(), ..TimelinePage::sample() }).contains(&none));
+    }
+
+    #[test]
     fn hostile_text_stays_text() {
         let mut page = TimelinePage::sample_faulty();
         page.agreement = HOSTILE.into();
@@ -98,6 +112,7 @@ mod tests {
         page.rows[0].object = Some(HOSTILE.into());
         page.rows[0].why = Some(Text::plain(HOSTILE));
         page.findings.push(Text::plain(HOSTILE));
+        page.witnesses = vec![HOSTILE.into()];
         page.peer_key = Some((HOSTILE.into(), When::default()));
         render_hostile(&page);
     }

@@ -70,6 +70,8 @@ impl TimelinePage {
             us: suzhou(),
             peer: hefei(),
             same: Some(true),
+            answered: true,
+            witnesses: vec!["witness.example.cn/log".into()],
             peer_key: Some(("data.hefei.example.cn/log+4b6e3b6a+AQ".into(), when("09:00:00"))),
             findings: Vec::new(),
             faulty: false,

@@ -179,6 +179,7 @@ pub async fn preview(
     path: Segments,
     Query(query): Query<PreviewQuery>,
 ) -> ApiResult<Json<AgreementPreviewBody>> {
+    acting.caller.uses()?;
     let (product, preview) = app.agreement_preview(&acting.participant.slug, id(&path), query.rows).await?;
     Ok(Json(AgreementPreviewBody { dataset: product.dataset_id(), preview: preview.into() }))
 }

@@ -45,6 +45,9 @@ pub struct TimelineLeafBody {
     /// Ours: the id of the piece of evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<String>,
+    /// Theirs: the witnesses, of those that this node knows, that have cosigned the tree in which it was proved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    witnesses: Vec<String>,
 }
 
 impl From<&TimelineLeaf> for TimelineLeafBody {
@@ -60,6 +63,7 @@ impl From<&TimelineLeaf> for TimelineLeafBody {
             object: leaf.object.clone(),
             document_sha256: leaf.document.clone(),
             evidence: leaf.evidence.clone(),
+            witnesses: leaf.witnesses.clone(),
         }
     }
 }
@@ -86,6 +90,9 @@ pub struct TimelineBody {
     agreement_id: String,
     /// The other party.
     peer: String,
+    /// The witnesses, of those that this node knows, that have seen the other side's log. Where there are none, that everybody
+    /// is shown the same log rests on its word.
+    peer_witnesses: Vec<String>,
     /// Whether both logs hold the same agreement; missing where one of them shows none.
     #[serde(skip_serializing_if = "Option::is_none")]
     same_agreement: Option<bool>,
@@ -108,6 +115,7 @@ impl From<&Timeline> for TimelineBody {
         Self {
             agreement_id: timeline.agreement.clone(),
             peer: timeline.peer.to_string(),
+            peer_witnesses: timeline.peer_witnesses(),
             same_agreement: timeline.same_agreement,
             peer_key: timeline.peer_key.as_ref().map(|(key, _)| key.clone()),
             peer_key_since: timeline.peer_key.as_ref().map(|(_, at)| at.to_rfc3339()),

@@ -5,8 +5,8 @@ use crate::{
     http::{bearer, problem::ApiError},
 };
 use axum::{
-    extract::{FromRequestParts, Path},
-    http::request::Parts,
+    extract::{FromRequestParts, MatchedPath, Path},
+    http::{Method, request::Parts},
 };
 use fondaco_core::{
     Code, Error, Result,
@@ -36,6 +36,14 @@ impl Caller {
             Some(slug) => Err(Error::new(Code::Forbidden, format!("This token is for the participant \"{slug}\" only."))),
         }
     }
+    /// Refuses a token that only reads, where rows of data are handed out: who reads everything about the deals, as an
+    /// auditor does, uses nothing of what they are about.
+    pub fn uses(&self) -> Result<()> {
+        if self.program.token.write {
+            return Ok(());
+        }
+        Err(Error::new(Code::Forbidden, "This token may only read. Rows of data are for tokens that may write."))
+    }
     /// How far it reaches when it publishes: a token for the whole node is an operator's.
     pub fn source_access(&self) -> SourceAccess {
         SourceAccess { operator: self.program.token.participant.is_none() }
@@ -60,9 +68,11 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// Reading a peer's catalogue is a POST that changes nothing here.
+/// The operation that reads a peer's catalogue: a POST, for what is asked for is long. All it leaves behind is the peer in
+/// the list of those met. It is known by its route: names and ids in a path are chosen by callers, and may be "catalog".
 fn is_query(parts: &Parts) -> bool {
-    parts.uri.path().ends_with("/catalog")
+    let route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    parts.method == Method::POST && route == Some("/api/v1/participants/{slug}/catalog")
 }
 
 /// A caller and the participant of the path, which its token reaches.

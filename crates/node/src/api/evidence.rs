@@ -112,8 +112,21 @@ pub async fn list_of_node(State(app): State<App>, caller: Caller, Query(query): 
     responses((status = 200, body = EvidenceBody), (status = 404, body = Problem)))]
 pub async fn show(State(app): State<App>, acting: Acting, path: Segments) -> ApiResult<Json<EvidenceBody>> {
     let row = app.evidence(Some(&acting.participant.slug), &EvidenceId::from_stored(path.get("id"))).await?;
+    Ok(Json(whole(&row)))
+}
+
+/// Show a piece of evidence of the node itself with its document.
+#[utoipa::path(get, path = "/api/v1/evidence/{id}", tag = "evidence", params(("id" = String, Path)),
+    responses((status = 200, body = EvidenceBody), (status = 404, body = Problem)))]
+pub async fn show_of_node(State(app): State<App>, caller: Caller, path: Segments) -> ApiResult<Json<EvidenceBody>> {
+    caller.whole_node()?;
+    Ok(Json(whole(&app.evidence(None, &EvidenceId::from_stored(path.get("id"))).await?)))
+}
+
+/// With its document.
+fn whole(row: &EvidenceRow) -> EvidenceBody {
     let document = row.document.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    Ok(Json(EvidenceBody { document, ..EvidenceBody::from(&row) }))
+    EvidenceBody { document, ..EvidenceBody::from(row) }
 }
 
 /// Why a document is erased.

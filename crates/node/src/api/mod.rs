@@ -124,6 +124,7 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(evidence::erase))
         .routes(routes!(evidence::erase_of_node))
         .routes(routes!(evidence::list_of_node))
+        .routes(routes!(evidence::show_of_node))
         .routes(routes!(evidence::bundle_of_node))
         .routes(routes!(lineage::show))
         .routes(routes!(report::show))

@@ -294,13 +294,15 @@ pub struct OfferPreviewBody {
 /// Preview the first rows as a buyer of an offer would see them.
 #[utoipa::path(get, path = "/api/v1/participants/{slug}/offers/{id}/preview", tag = "products",
     params(("slug" = String, Path), ("id" = String, Path), PreviewQuery),
-    responses((status = 200, body = OfferPreviewBody), (status = 400, body = Problem), (status = 404, body = Problem)))]
+    responses((status = 200, body = OfferPreviewBody), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem)))]
 pub async fn preview_offer(
     State(app): State<App>,
     acting: Acting,
     path: Segments,
     Query(query): Query<PreviewQuery>,
 ) -> ApiResult<Json<OfferPreviewBody>> {
+    acting.caller.uses()?;
     let (product, previews) = app.offer_preview(&acting.participant.slug, &OfferId::from_stored(path.get("id")), query.rows).await?;
     Ok(Json(OfferPreviewBody { dataset: product.dataset_id(), alternatives: previews.into_iter().map(Into::into).collect() }))
 }

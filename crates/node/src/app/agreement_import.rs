@@ -2,6 +2,7 @@
 //! go on here.
 
 use super::{App, agreement_life, agreements::peer_of, evidence};
+use crate::jobs::peer_log;
 use fondaco_core::{
     Code, Error, Result,
     agreement::Agreement,
@@ -145,6 +146,7 @@ fn record(tx: &mut Tx, row: &AgreementRow, negotiation: &Negotiation) -> Result<
     tx.negotiation_insert(negotiation)?;
     tx.agreement_insert(row)?;
     evidence::note_agreement(tx, row)?;
+    peer_log::appoint(tx, &row.participant, peer_of(row), row.created_at)?;
     agreement_life::plan(tx, &row.participant, row.life.due_at(&row.terms()), row.created_at)?;
     tx.event_append(&NewEvent {
         participant: row.participant.clone(),

@@ -12,7 +12,7 @@ use super::{
     process::{self, Process},
     terms_versions,
 };
-use crate::jobs::{self, NegotiationSend};
+use crate::jobs::{self, NegotiationSend, peer_log};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fondaco_core::{
     Code, Error, Result,
@@ -481,6 +481,7 @@ fn conclude(app: &App, tx: &mut Tx, n: &Negotiation, agreement: Agreement) -> Re
     }
     tx.agreement_insert(&row)?;
     evidence::note_agreement(tx, &row)?;
+    peer_log::appoint(tx, &n.participant, &n.peer.did, now)?;
     agreement_life::plan(tx, &n.participant, row.life.due_at(&row.terms()), now)?;
     tx.event_append(&NewEvent {
         participant: n.participant.clone(),

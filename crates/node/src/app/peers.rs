@@ -179,7 +179,8 @@ impl App {
         Ok(Remote { did: Did::parse(did)?, dsp })
     }
 
-    async fn find_remote(&self, peer: &str) -> Result<Remote> {
+    /// The same, of which nothing is remembered.
+    pub(super) async fn find_remote(&self, peer: &str) -> Result<Remote> {
         if let Some((did, root)) = self.configured_peer(peer)? {
             return self.discovered(did, &root).await;
         }

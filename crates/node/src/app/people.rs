@@ -51,11 +51,15 @@ pub struct Person {
     pub csrf: String,
 }
 
-/// Refuses participants that somebody would both act for and audit: an auditor decides nothing of what they check.
+/// Refuses participants that somebody would both act for and audit: an auditor decides nothing of what they check. An
+/// administrator acts for all.
 ///
 /// # Errors
 /// [`Code::Invalid`].
-pub fn check(of: &Memberships) -> Result<()> {
+pub fn check(admin: bool, of: &Memberships) -> Result<()> {
+    if admin && !of.audits.is_empty() {
+        return Err(Error::invalid("An administrator acts for every participant, and audits none."));
+    }
     match of.acts_for.iter().find(|slug| of.audits.contains(slug)) {
         Some(slug) => Err(Error::invalid(format!("Nobody both acts for a participant and audits it: \"{slug}\"."))),
         None => Ok(()),
@@ -110,7 +114,7 @@ impl App {
         of: Memberships,
         key: Option<Key>,
     ) -> Result<Once<UserRow>> {
-        check(&of)?;
+        check(admin, &of)?;
         let login = login.trim().to_lowercase();
         if login.is_empty() || login.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(Error::invalid("A login is a name or mail address without spaces."));

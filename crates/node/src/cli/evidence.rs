@@ -6,7 +6,7 @@ use super::{
     context::Context,
     failure::{Failure, Result},
     list_answer,
-    show::{Fields, Table, clean, list, number, text, when},
+    show::{Fields, Table, clean, list, number, text, texts, when},
 };
 use fondaco_core::{Code, Error, ids::EvidenceId};
 use fondaco_tlog::bundle::Bundle;
@@ -30,16 +30,21 @@ pub(super) enum Command {
         node: bool,
     },
     /// Show a piece of evidence with its document
-    #[command(after_long_help = "Example:
-  fondaco --dir mynode evidence show evi_0190f6c2")]
+    #[command(after_long_help = "Examples:
+  fondaco --dir mynode evidence show evi_0190f6c2
+  fondaco --dir mynode evidence show evi_0190f6c2 --node")]
     Show {
         /// Its id
         id: String,
+        /// Of the node itself
+        #[arg(long)]
+        node: bool,
     },
     /// Write the bundle that proves a piece of evidence offline: leaf, document, receipt, keys
     #[command(after_long_help = "Examples:
   fondaco --dir mynode evidence get evi_0190f6c2 --out started.json
   fondaco --dir mynode evidence get agr_0190f6c2 --out agreement.json
+  fondaco --dir mynode evidence get evi_0190f6c2 --node --out key.json
 
 Given an agreement or another object instead of a piece of evidence, the first that was logged about it is meant.")]
     Get {
@@ -48,6 +53,9 @@ Given an agreement or another object instead of a piece of evidence, the first t
         /// The file to write; it must not exist
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Of the node itself: the id is one of evidence
+        #[arg(long)]
+        node: bool,
     },
     /// Show the evidence of both sides of an agreement in time; the other side is asked now, and all of it is checked
     #[command(after_long_help = "Example:
@@ -105,15 +113,26 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let text = table(&found.items);
             Ok(list_answer("evidence", found, text))
         }
-        Command::Show { id } => {
-            let found = context.participant().await?.get(&["evidence", &id], &[]).await?;
+        Command::Show { id, node } => {
+            let found = if node {
+                context.node()?.get(&["evidence", &id], &[]).await?
+            } else {
+                context.participant().await?.get(&["evidence", &id], &[]).await?
+            };
             let text = one(&found);
-            Ok(Answer::new(found, text).then(context.command(&format!("evidence get {id} --out FILE"))))
+            let of = if node { " --node" } else { "" };
+            Ok(Answer::new(found, text).then(context.command(&format!("evidence get {id}{of} --out FILE"))))
         }
-        Command::Get { id, out } => {
-            let us = context.participant().await?;
-            let id = resolved(&us, id).await?;
-            let bundle = us.get(&["evidence", &id, "bundle"], &[]).await?;
+        Command::Get { id, out, node } => {
+            let (id, bundle) = if node {
+                let bundle = context.node()?.get(&["evidence", &id, "bundle"], &[]).await?;
+                (id, bundle)
+            } else {
+                let us = context.participant().await?;
+                let id = resolved(&us, id).await?;
+                let bundle = us.get(&["evidence", &id, "bundle"], &[]).await?;
+                (id, bundle)
+            };
             let text = serde_json::to_string_pretty(&bundle).map_err(Error::internal_failure)? + "\n";
             // What is written is what will be verified: in its one form, and true by its own keys.
             let proven = Bundle::parse(text.as_bytes()).and_then(|bundle| bundle.verify(None));
@@ -162,6 +181,7 @@ fn timeline(found: Value) -> Answer {
         .add("Documents", same)
         .add("Its log key", text(&found, "peerKey"))
         .add("Known since", when(text(&found, "peerKeySince")))
+        .add("Its witnesses", witnesses(&found))
         .add_lines("Wrong", list(&found, "findings").iter().map(|f| text(f, "text")))
         .render();
     let mut table = Table::new(&["AT", "OURS", "THEIRS", "ABOUT", "LEAF", "OUTCOME"], &[]);
@@ -176,6 +196,17 @@ fn timeline(found: Value) -> Answer {
     Answer {
         unmet: faulty.then(|| "The evidence of this agreement does not hold, or is not whole.".to_owned()),
         ..Answer::new(found, shown)
+    }
+}
+
+/// Who else has seen the other side's log, of those that this node knows.
+fn witnesses(found: &Value) -> String {
+    if !list(found, "leaves").iter().any(|leaf| text(leaf, "side") == "theirs") {
+        return String::new();
+    }
+    match texts(found, "peerWitnesses").join(", ") {
+        none if none.is_empty() => "none that this node knows: that everybody is shown the same log rests on its word".into(),
+        names => names,
     }
 }
 
@@ -203,9 +234,14 @@ fn checked(found: Value) -> Answer {
     Answer { unmet, ..Answer::new(found, shown) }
 }
 
+/// Whether an id is one of evidence: others, such as those of products, may begin with the same letters.
+fn is_evidence(id: &str) -> bool {
+    id.strip_prefix(EvidenceId::PREFIX).is_some_and(|rest| rest.starts_with('_'))
+}
+
 /// The evidence that an id means.
 async fn resolved(us: &ParticipantClient, id: String) -> Result<String> {
-    if id.starts_with(EvidenceId::PREFIX) {
+    if is_evidence(&id) {
         return Ok(id);
     }
     let about = us.list("evidence", &[("object", id.as_str())]).await?;
@@ -258,6 +294,20 @@ mod tests {
         bad["faulty"] = json!(true);
         let answer = timeline(bad);
         assert!(answer.unmet.is_some() && answer.text.contains("The two sides differ.") && answer.text.contains("NOT the same"));
+    }
+
+    #[test]
+    fn what_begins_like_an_id_of_evidence_may_be_another() {
+        assert!(is_evidence("evi_0190f6c2"));
+        assert!(!is_evidence("evidence-of-origin:1") && !is_evidence("evie-flights:1") && !is_evidence("agr_1"));
+    }
+
+    #[test]
+    fn whether_anybody_else_saw_the_other_sides_log_is_said() {
+        let found = |witnesses: Value| json!({"leaves": [{"side": "theirs"}], "peerWitnesses": witnesses});
+        assert!(witnesses(&found(json!([]))).starts_with("none that this node knows"));
+        assert_eq!(witnesses(&found(json!(["w.example"]))), "w.example");
+        assert_eq!(witnesses(&json!({"leaves": [{"side": "ours"}], "peerWitnesses": []})), "", "who showed nothing was seen by nobody");
     }
 
     #[test]

@@ -42,8 +42,9 @@ pub(super) enum Command {
         password_stdin: bool,
     },
     /// Change a person's name, participants, or whether they run the node
-    #[command(after_long_help = "Example:
-  fondaco --dir mynode user change mei --participant acme --participant beta")]
+    #[command(after_long_help = "Examples:
+  fondaco --dir mynode user change mei --participant acme --participant beta
+  fondaco --dir mynode user change hua --no-auditor")]
     Change {
         /// What they sign in with
         login: String,
@@ -53,9 +54,15 @@ pub(super) enum Command {
         /// A participant they act for, instead of those before; may be given several times
         #[arg(long = "participant", value_name = "SLUG")]
         participants: Vec<String>,
+        /// They act for no participant any more
+        #[arg(long, conflicts_with = "participants")]
+        no_participant: bool,
         /// A participant that they audit, instead of those before; may be given several times
         #[arg(long = "auditor", value_name = "SLUG")]
         audits: Vec<String>,
+        /// They audit no participant any more
+        #[arg(long, conflicts_with = "audits")]
+        no_auditor: bool,
         /// Whether they may do everything on this node
         #[arg(long, value_name = "YES")]
         admin: Option<bool>,
@@ -99,7 +106,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             let text = one(&made);
             Ok(Answer::new(made, text))
         }
-        Command::Change { login, name, participants, audits, admin } => {
+        Command::Change { login, name, participants, no_participant, audits, no_auditor, admin } => {
             let mut body = json!({});
             if let Some(name) = name {
                 body["name"] = name.into();
@@ -107,10 +114,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             if let Some(admin) = admin {
                 body["admin"] = admin.into();
             }
-            if !participants.is_empty() {
+            // None named leaves those before; an empty list is none.
+            if no_participant || !participants.is_empty() {
                 body["participants"] = participants.into();
             }
-            if !audits.is_empty() {
+            if no_auditor || !audits.is_empty() {
                 body["audits"] = audits.into();
             }
             let changed = node.change(&["users", &login], &body).await?;

@@ -134,7 +134,7 @@ pub async fn list(State(app): State<App>, room: Room, Query(asked): Query<Asked>
     })
 }
 
-/// The DID of a peer in an address, met for the first time if need be; `None` for all peers.
+/// The DID of a peer in an address, met for the first time if need be, though not by an auditor; `None` for all peers.
 async fn known(app: &App, room: &Room, peer: &str) -> Result<Option<Did>, Error> {
     if peer.is_empty() {
         return Ok(None);
@@ -146,6 +146,7 @@ async fn known(app: &App, room: &Room, peer: &str) -> Result<Option<Did>, Error>
     {
         return Ok(Some(did));
     }
+    room.for_members()?;
     let did = app.remote(&room.participant, peer).await?.did;
     app.catalog_read_within(&room.participant, &did, FIRST_READING).await;
     Ok(Some(did))
@@ -207,7 +208,7 @@ pub async fn show(State(app): State<App>, room: Room, Query(asked): Query<AskedP
     })
 }
 
-/// A dataset from the copy, or from the peer itself where the copy does not have all of it.
+/// A dataset from the copy, or from the peer itself where the copy does not have all of it and no auditor asks.
 async fn find(app: &App, room: &Room, peer: &str, id: &str) -> Result<(Did, RemoteDataset, Option<Timestamp>), Error> {
     check(peer)?;
     if let Ok(did) = Did::parse(peer)
@@ -215,6 +216,7 @@ async fn find(app: &App, room: &Room, peer: &str, id: &str) -> Result<(Did, Remo
     {
         return Ok((did, dataset, Some(read_at)));
     }
+    room.for_members()?;
     let remote = app.remote(&room.participant, peer).await?;
     let declared = Declarations { spatial: room.participant.country.clone(), purpose: Vec::new() };
     let dataset = app.remote_dataset(&room.participant, &remote, id, &declared).await?;

@@ -124,6 +124,8 @@ pub async fn timeline(State(app): State<App>, room: Room, Path((_, id)): Path<(S
         same: found.same_agreement,
         faulty: found.is_faulty(),
         findings: found.findings.iter().map(finding).collect(),
+        witnesses: found.peer_witnesses(),
+        answered: found.leaves.iter().any(|leaf| leaf.side == Side::Theirs),
         peer_key: found.peer_key.map(|(key, at)| (key, words::when(at))),
         rows: found.leaves.iter().map(row).collect(),
         agreement: found.agreement,
@@ -185,6 +187,8 @@ fn finding(finding: &Finding) -> Text {
         }
         Finding::DoesNotHold { why } => Text::say("evidence-finding-does-not-hold").with("why", Text::detail(why)),
         Finding::Forked { size } => Text::say("evidence-finding-forked").with("size", *size),
+        Finding::Rewritten { index } => Text::say("evidence-finding-rewritten").with("index", *index),
+        Finding::KeyUnknown { announced } => Text::say("evidence-finding-key-unknown").with("announced", announced.as_str()),
         Finding::TooMany => Text::say("evidence-finding-too-many"),
         Finding::OursMissing => Text::say("evidence-finding-ours-missing"),
         Finding::TheirsMissing => Text::say("evidence-finding-theirs-missing"),

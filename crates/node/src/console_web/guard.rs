@@ -32,6 +32,9 @@ use url::form_urlencoded;
 /// Longest path that signing in leads back to.
 const NEXT_MAX_CHARS: usize = 2_048;
 
+/// What auditors are told where something would be done.
+const AUDITS: &str = "You read this participant as an auditor: you see everything, and change nothing. Nothing was done.";
+
 /// A request of somebody who is signed in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
@@ -62,6 +65,14 @@ impl Room {
     /// As whom the person decides: by their login, for two people may have one name, and names change.
     pub fn decider(&self) -> Decider {
         Decider { account: Some(self.login.clone()), token: None }
+    }
+
+    /// Refuses an auditor where a page that others may open would do something, such as call a peer for the first time.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`].
+    pub fn for_members(&self) -> Result<()> {
+        if self.audits { Err(Error::new(Code::Forbidden, AUDITS)) } else { Ok(()) }
     }
 
     /// `/p/{slug}`.
@@ -134,9 +145,8 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
 /// Keeps auditors out of what changes something, uses something, or hands out what opens access: a layer of the routes
 /// that are for members.
 pub async fn members_only(request: Request, next: Next) -> Response {
-    if request.extensions().get::<Room>().is_some_and(|room| room.audits) {
-        let words = "You read this participant as an auditor: you see everything, and change nothing. Nothing was done.";
-        return Failure(Error::new(Code::Forbidden, words)).into_response();
+    if let Some(Err(error)) = request.extensions().get::<Room>().map(Room::for_members) {
+        return Failure(error).into_response();
     }
     next.run(request).await
 }

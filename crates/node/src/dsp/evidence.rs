@@ -24,7 +24,7 @@ pub struct Cursor {
     after: Option<String>,
 }
 
-/// A page of bundles, the newest first.
+/// A page of bundles, the oldest first.
 pub async fn of_agreement(
     State(app): State<App>,
     call: Call,

@@ -5,6 +5,7 @@ mod agreement_tell;
 pub mod catalog_read;
 pub mod housekeeping;
 mod negotiation_send;
+pub mod peer_log;
 pub mod runner;
 pub mod send;
 mod transfer_send;
@@ -12,6 +13,7 @@ pub mod webhook;
 
 pub use agreement_tell::AgreementTell;
 pub use negotiation_send::NegotiationSend;
+pub use peer_log::PeerLog;
 pub use transfer_send::{ENDPOINT_TYPE_DELTA_SHARING, ENDPOINT_TYPE_HTTP, TransferSend};
 
 use crate::app::App;
@@ -39,6 +41,8 @@ pub const PUBLICATION_PREPARE: &str = "publication.prepare";
 pub const FEED_LOOK: &str = "feed.look";
 /// Tells the peer what became of an agreement.
 pub const AGREEMENT_TELL: &str = "agreement.tell";
+/// Keeps the key of a peer's log.
+pub const PEER_LOG: &str = "peer.log";
 /// Renews an agreement, as a rule says.
 pub const AGREEMENT_RENEW: &str = "agreement.renew";
 /// Finds out anew when a consumer's rules renew its agreements.

@@ -2,8 +2,8 @@
 
 use super::{
     AGREEMENT_RENEW, AGREEMENT_TELL, AGREEMENTS_PLAN, AgreementTell, Expire, FEED_LOOK, Look, NEGOTIATION_ASK, NEGOTIATION_DECIDE,
-    NEGOTIATION_SEND, NegotiationSend, PRODUCT_STOP, PUBLICATION_PREPARE, Prepare, Renew, StopWalk, TRANSFER_ASK, TRANSFER_DECIDE,
-    TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend, Walk, webhook,
+    NEGOTIATION_SEND, NegotiationSend, PEER_LOG, PRODUCT_STOP, PUBLICATION_PREPARE, PeerLog, Prepare, Renew, StopWalk, TRANSFER_ASK,
+    TRANSFER_DECIDE, TRANSFER_EXPIRE, TRANSFER_SEND, TransferSend, Walk, webhook,
 };
 use crate::app::{App, process};
 use fondaco_core::{Error, Result, negotiation::Negotiation, time::Micros, transfer::Transfer};
@@ -82,6 +82,7 @@ async fn dispatch(app: &App, job: &Job) -> Result<()> {
         }
         TRANSFER_EXPIRE => app.transfer_expire(slug, read::<Expire>(job)?.id, job.id.clone()).await,
         AGREEMENT_TELL => read::<AgreementTell>(job)?.perform(app, job).await,
+        PEER_LOG => read::<PeerLog>(job)?.perform(app, job).await,
         AGREEMENT_DUE => app.agreements_due(slug, job.id.clone()).await,
         AGREEMENT_RENEW => app.agreement_renew_by_rule(job, &read::<Renew>(job)?.id).await,
         AGREEMENTS_PLAN => app.agreements_replan(slug, read::<Walk>(job)?.after, job.id.clone()).await,

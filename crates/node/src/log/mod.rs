@@ -11,11 +11,13 @@
 //! | [`surface`] | `/log/…` on the public listener |
 //! | [`check`] | recomputes everything |
 //! | [`receipt`] | the proof of one leaf |
+//! | [`opened`] | what a bundle proves |
 
 pub mod asking;
 pub mod check;
 pub mod key;
 pub mod memory;
+pub mod opened;
 pub mod policy;
 pub mod receipt;
 pub mod sequencer;

@@ -4,6 +4,7 @@
 use fondaco_core::{
     evidence::{Event, Kind},
     participant::Did,
+    time::Timestamp,
 };
 use fondaco_store::EvidenceFilter;
 use fondaco_testkit::{TestNode, TestPair, eventually, http};
@@ -30,6 +31,16 @@ async fn logged(node: &TestNode, agreement: &str, kind: &str) {
         let found = node.get(&format!("/evidence?agreement={agreement}")).await.must(200);
         let rows = found["evidence"].as_array().expect("a list").clone();
         rows.iter().any(|row| row["kind"] == kind && row["leafIndex"].is_u64()).then_some(())
+    })
+    .await;
+}
+
+/// Until the node keeps the key of a peer's log, which it does of its own accord when a deal is made.
+async fn keeps_key(node: &TestNode, peer: &Did) {
+    eventually(&format!("{} keeps the key of the log of {peer}", node.slug), async || {
+        let (slug, peer) = (node.slug.clone(), peer.clone());
+        let kept = node.app.store.read("test.peer_log", move |tx| -> fondaco_core::Result<_> { Ok(tx.peer_log(&slug, &peer)?) });
+        kept.await.expect("read").map(drop)
     })
     .await;
 }
@@ -73,7 +84,9 @@ async fn evidence_is_given_to_the_other_party_alone() {
     let fresh = async || consumer.authorization(&provider.did).await;
     assert_eq!(asked(provider, Some(&fresh().await), "agr_unknown", "").await.status, 404);
     assert_eq!(asked(provider, Some(&fresh().await), &agreement, "?after=x").await.status, 400);
-    assert_eq!(asked(provider, Some(&fresh().await), &agreement, "?after=0").await.must(200)["bundles"], json!([]));
+    assert_eq!(asked(provider, Some(&fresh().await), &agreement, "?after=0").await.must(200)["bundles"], given["bundles"]);
+    let end = format!("?after={}", i64::MAX);
+    assert_eq!(asked(provider, Some(&fresh().await), &agreement, &end).await.must(200)["bundles"], json!([]));
     let stranger = TestNode::start("stranger").await;
     let token = stranger.authorization(&provider.did).await;
     assert_eq!(asked(provider, Some(&token), &agreement, "").await.status, 404, "for others it does not exist");
@@ -89,6 +102,8 @@ async fn both_sides_stand_beside_each_other() {
     for node in [&pair.provider, &pair.consumer] {
         logged(node, &agreement, "transfer-started").await;
     }
+    keeps_key(&pair.provider, &pair.consumer.did).await;
+    keeps_key(&pair.consumer, &pair.provider.did).await;
     for node in [&pair.provider, &pair.consumer] {
         let found = timeline(node, &agreement).await;
         assert_eq!((names(&found), &found["sameAgreement"], &found["faulty"]), (vec![], &json!(true), &json!(false)), "{found}");
@@ -99,6 +114,7 @@ async fn both_sides_stand_beside_each_other() {
             assert_eq!(leaves(&found, side, "transfer-started").len(), 1, "{side}: {found}");
         }
         assert!(found["peerKey"].is_string() && found["peerKeySince"].is_string(), "{found}");
+        assert_eq!(found["peerWitnesses"], json!([]), "nobody has cosigned anything: {found}");
     }
     // Who decided at the provider is not told the consumer; that something happened then is.
     let transfer = pair.provider_transfer(&access.transfer).await;
@@ -125,6 +141,101 @@ async fn both_sides_stand_beside_each_other() {
     assert_eq!(leaves(&found, "ours", "agreement").len(), 1, "our own side is shown: {found}");
     assert_eq!(found["peer"], did.as_str());
     consumer.shutdown().await;
+}
+
+/// Writes leaves about usage of an agreement past the program, as a busy year would, or a peer that wants to bury another.
+async fn plant(node: &TestNode, peer: &Did, agreement: &str, leaves: u32) {
+    let (slug, own, peer, agreement) = (node.slug.clone(), node.did.clone(), peer.clone(), agreement.to_owned());
+    let at = Timestamp::from_micros(1_795_000_000_000_000);
+    let planted = node.app.store.tx("test.plant", move |tx| -> fondaco_core::Result<_> {
+        for n in 0..leaves {
+            let document = json!({"agreement": agreement, "reads": n});
+            let (own, peer, object) = (own.to_string(), Some(peer.to_string()), agreement.clone());
+            tx.log_append(Some(&slug), Some(&agreement), Event { kind: Kind::Usage, at, own, peer, object, document })?;
+        }
+        Ok(())
+    });
+    planted.await.expect("planted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_leaves_do_not_bury_the_agreement() {
+    let pair = TestPair::with_wind().await;
+    let agreement = pair.agree("wind").await;
+    logged(&pair.provider, &agreement, "agreement").await;
+    logged(&pair.consumer, &agreement, "agreement").await;
+    keeps_key(&pair.consumer, &pair.provider.did).await;
+    plant(&pair.provider, &pair.consumer.did, &agreement, 600).await;
+    let found = timeline(&pair.consumer, &agreement).await;
+    assert_eq!((names(&found), &found["sameAgreement"], &found["faulty"]), (vec!["too-many"], &json!(true), &json!(false)), "{found}");
+    assert_eq!(leaves(&found, "theirs", "agreement").len(), 1, "{found}");
+    pair.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_changes_nothing() {
+    let pair = TestPair::with_wind().await;
+    let agreement = pair.agree("wind").await;
+    logged(&pair.provider, &agreement, "agreement").await;
+    logged(&pair.consumer, &agreement, "agreement").await;
+    keeps_key(&pair.provider, &pair.consumer.did).await;
+    // An agreement of before there was a log, with a peer that was never met since: no key of its log is kept.
+    let stranger = TestNode::start("stranger").await;
+    let (slug, id, peer) = (pair.provider.slug.clone(), agreement.clone(), stranger.did.clone());
+    let planted = pair.provider.app.store.tx("test.plant", move |tx| -> fondaco_core::Result<_> {
+        let mut row = tx.agreement_get(&slug, &id)?.expect("it is there");
+        row.agreement.id = "agr_planted".into();
+        row.agreement.assignee = peer;
+        Ok(tx.agreement_insert(&row)?)
+    });
+    assert!(planted.await.expect("written"));
+    let known = async || {
+        let (slug, peer, stranger) = (pair.provider.slug.clone(), pair.consumer.did.clone(), stranger.did.clone());
+        let read = pair.provider.app.store.read("test.known", move |tx| -> fondaco_core::Result<_> {
+            let of = |tx: &mut fondaco_store::Tx, did: &Did| -> fondaco_core::Result<_> {
+                Ok((tx.peer_log(&slug, did)?, tx.peer_get(&slug, did)?))
+            };
+            Ok((of(tx, &peer)?, of(tx, &stranger)?))
+        });
+        read.await.expect("read")
+    };
+    let before = known().await;
+    assert!(before.0.0.is_some() && before.1 == (None, None), "{before:?}");
+    let made = pair.provider.post("/tokens", &json!({"name": "reads", "scope": "read"})).await.must(201);
+    let read_only = made["token"].as_str().expect("a token").to_owned();
+    let look = async |agreement: &str| {
+        let path = pair.provider.api_path(&format!("/agreements/{agreement}/timeline"));
+        pair.provider.admin(Method::GET, &path, Some(&read_only), None).await.must(200)
+    };
+    let found = look(&agreement).await;
+    assert_eq!((names(&found), &found["sameAgreement"]), (vec![], &json!(true)), "{found}");
+    let found = look("agr_planted").await;
+    assert!(names(&found).starts_with(&["key-unknown"]) && names(&found).contains(&"no-answer"), "{found}");
+    assert!(found.get("peerKeySince").is_none(), "{found}");
+    assert_eq!(known().await, before, "nothing is kept of it");
+    stranger.shutdown().await;
+    pair.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_log_is_not_signed_for_a_look() {
+    let pair = TestPair::with_wind().await;
+    let agreement = pair.agree("wind").await;
+    logged(&pair.provider, &agreement, "agreement").await;
+    let held = pair.provider.app.store.tx("test.hold", |tx| -> fondaco_core::Result<_> { Ok(tx.log_hold(Some("a test"))?) });
+    held.await.expect("held");
+    plant(&pair.provider, &pair.consumer.did, &agreement, 20).await;
+    let tree = async || {
+        let read = pair.provider.app.store.read("test.tree", |tx| -> fondaco_core::Result<_> { Ok(tx.log_tree()?) });
+        read.await.expect("read").map(|tree| tree.size)
+    };
+    let before = tree().await;
+    let found = timeline(&pair.provider, &agreement).await;
+    let waiting = found["leaves"].as_array().expect("a list").iter().filter(|leaf| leaf["outcome"] == "waiting").count();
+    assert_eq!((waiting, tree().await), (20, before), "{found}");
+    let theirs = timeline(&pair.consumer, &agreement).await;
+    assert_eq!(leaves(&theirs, "theirs", "agreement").len(), 1, "what is in the log is given: {theirs}");
+    pair.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

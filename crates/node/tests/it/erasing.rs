@@ -66,6 +66,8 @@ async fn evidence_of_the_node_itself_is_erased_by_its_operator_alone() {
     let listed = admin(Method::GET, "/api/v1/evidence", &node.token, None).await.must(200);
     let id = listed["evidence"][0]["id"].as_str().expect("an id").to_owned();
     let path = format!("/api/v1/evidence/{id}");
+    assert_eq!(admin(Method::GET, &path, &bound, None).await.status, 403, "and read by its operator alone");
+    assert!(admin(Method::GET, &path, &node.token, None).await.must(200)["document"].is_object(), "with its document");
     let refused = admin(Method::DELETE, &format!("{path}/document?reason=asked"), &bound, None).await;
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert_eq!(erase(&node, &path, "asked").await.must(200)["erased"], json!(true));

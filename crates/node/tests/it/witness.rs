@@ -7,7 +7,7 @@ use fondaco_node::{
     log::{asking, memory},
 };
 use fondaco_store::backup::HELD_RESTORED;
-use fondaco_testkit::{TestNode, eventually, http};
+use fondaco_testkit::{TestNode, TestPair, eventually, http};
 use fondaco_tlog::{
     Checkpoint, Hash, Note,
     bundle::{Bundle, BundleError},
@@ -114,6 +114,37 @@ async fn two_nodes_cosign_each_others_logs() {
     assert_eq!(unknown.status(), 404);
     a.shutdown().await;
     b.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_says_who_witnessed_it_and_holds_over_a_rotation() {
+    let pair = TestPair::with_wind().await;
+    let agreement = pair.agree("wind").await;
+    let (a, b) = (&pair.provider, &pair.consumer);
+    let (of_a, of_b) = (ready(a).await, ready(b).await);
+    put_policy(b, &json!(format!("log {}\nquorum none\n", text(&of_a, "key")))).await;
+    put_policy(a, &json!(policy_with(b, &of_b))).await;
+    eventually("the agreement in a cosigned tree", async || {
+        let rows = a.get(&format!("/evidence?agreement={agreement}")).await.must(200);
+        let index = rows["evidence"].as_array().expect("a list").iter().find(|row| row["kind"] == "agreement")?["leafIndex"].as_u64()?;
+        (status(a).await["cosignedSize"].as_u64() > Some(index)).then_some(())
+    })
+    .await;
+    let timeline = async |of: &TestNode| of.get(&format!("/agreements/{agreement}/timeline")).await.must(200);
+    let witness: VerifierKey = text(&of_b, "witnessKey").parse().expect("a key");
+    let seen = timeline(b).await;
+    assert_eq!(seen["peerWitnesses"], json!([witness.name().to_string()]), "{seen}");
+    let unseen = timeline(a).await;
+    assert_eq!(unseen["peerWitnesses"], json!([]), "nobody has cosigned the log of B: {unseen}");
+    // The witness does not take the new key, so the last tree with a quorum is one that the old key has signed.
+    a.admin(Method::POST, "/api/v1/log/rotate", Some(&a.token), Some(&json!({}))).await.must(200);
+    assert_ne!(status(a).await["key"], of_a["key"]);
+    let found = timeline(a).await;
+    let names: Vec<_> = found["findings"].as_array().expect("a list").iter().map(|f| f["name"].clone()).collect();
+    assert!(!names.contains(&json!("ours-does-not-hold")), "{found}");
+    let ours = found["leaves"].as_array().expect("a list").iter().find(|leaf| leaf["side"] == "ours" && leaf["kind"] == "agreement");
+    assert_eq!(ours.expect("ours")["outcome"], "verified", "{found}");
+    pair.shutdown().await;
 }
 
 /// A log of somebody else, of which only roots count: trees of one leaf or none, and others that follow nothing.

@@ -73,6 +73,7 @@ macro_rules! rows {
         )
     };
 }
+pub(super) use rows;
 
 statements! {
     APPEND = Same("INSERT INTO log_pending (entry) VALUES ($1) RETURNING seq");
@@ -81,6 +82,7 @@ statements! {
     LIST = Same(rows!("WHERE e.participant = $1 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3"));
     LIST_OF_AGREEMENT = Same(rows!("WHERE e.participant = $1 AND e.agreement_id = $4 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3"));
     LIST_OF_OBJECT = Same(rows!("WHERE e.participant = $1 AND e.object = $4 AND e.seq < $2 ORDER BY e.seq DESC LIMIT $3"));
+    FORWARD = Same(rows!("WHERE e.participant = $1 AND e.agreement_id = $4 AND e.seq > $2 ORDER BY e.seq LIMIT $3"));
     AFTER = Same(rows!("WHERE e.seq > $1 ORDER BY e.seq LIMIT $2"));
     ERASE = Same("UPDATE evidence SET document = NULL, secret = NULL WHERE participant = $1 AND id = $2");
 }
@@ -169,6 +171,18 @@ impl Tx {
             EvidenceFilter::Agreement(id) => self.list(LIST_OF_AGREEMENT, vals![owner, before, limit, id], read),
             EvidenceFilter::Object(id) => self.list(LIST_OF_OBJECT, vals![owner, before, limit, id], read),
         }
+    }
+
+    /// The evidence of an agreement in the order in which it was written; `after` is the number ([`EvidenceRow::seq`]) of the
+    /// last one seen.
+    pub fn evidence_of_agreement(
+        &mut self,
+        participant: &Slug,
+        agreement: &str,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<EvidenceRow>, StoreError> {
+        self.list(FORWARD, vals![participant.as_str(), count(after), page(limit), agreement], read)
     }
 
     /// The evidence of all participants in the order in which it was written: for who checks the whole log.

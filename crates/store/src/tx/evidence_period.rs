@@ -2,15 +2,15 @@
 
 use super::{
     Tx,
-    evidence::{EvidenceRow, read},
+    evidence::{EvidenceRow, read, rows},
     page, statements,
 };
 use crate::{dialect::Sql::Same, error::StoreError, value::vals};
 use fondaco_core::{evidence::Kind, ids::EvidenceId, participant::Slug, time::Timestamp};
 
 statements! {
-    WITHIN = Same("SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, (SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e WHERE e.participant = $1 AND e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4");
-    LAST_OF_KIND = Same("SELECT e.participant, e.id, e.seq, e.kind, e.at, e.own, e.peer, e.object, e.agreement_id, e.document, e.secret, (SELECT CASE WHEN e.seq < r.first_seq + r.leaves THEN r.first_index + e.seq - r.first_seq END FROM log_run r WHERE r.first_seq <= e.seq ORDER BY r.first_seq DESC LIMIT 1) FROM evidence e WHERE e.participant = $1 AND e.agreement_id = $2 AND e.kind = $3 AND e.id || '' < $4 ORDER BY e.seq DESC LIMIT 1");
+    WITHIN = Same(rows!("WHERE e.participant = $1 AND e.id > $2 AND e.id < $3 ORDER BY e.id LIMIT $4"));
+    LAST_OF_KIND = Same(rows!("WHERE e.participant = $1 AND e.agreement_id = $2 AND e.kind = $3 AND e.id || '' < $4 ORDER BY e.seq DESC LIMIT 1"));
 }
 
 // LAST_OF_KIND: the agreement's evidence is little, that of its participant is not. An expression keeps the planner from the

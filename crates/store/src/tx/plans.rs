@@ -66,6 +66,7 @@ const BY_INDEX: &[(&str, &str)] = &[
     ("process_counts::TRANSFERS", "COVERING INDEX transfer_in_state"),
     ("peer_datasets::STALE", "peer_read"),
     ("evidence_keep::ERASE_OLD", "evidence_seq (seq>? AND seq<?)"),
+    ("evidence::FORWARD", "evidence_agreement (participant=? AND agreement_id=? AND seq>?)"),
     ("evidence_period::WITHIN", "(participant=? AND id>? AND id<?)"),
     ("evidence_period::LAST_OF_KIND", "evidence_agreement (participant=? AND agreement_id=?)"),
     ("publications::OLD", "publication_age"),

@@ -6,10 +6,9 @@
 use crate::app::{
     App,
     cause::{Cause, Decider},
-    evidence::EvidenceAsked,
 };
 use fondaco_core::{
-    Code, Error, Result,
+    Error, Result,
     participant::{Did, Slug},
 };
 use fondaco_tlog::bundle::Bundle;
@@ -24,7 +23,7 @@ pub(super) const PAGE_BYTES: usize = 1024 * 1024;
 /// A page of bundles.
 #[derive(Clone, Debug)]
 pub struct Given {
-    /// Their texts, the newest first.
+    /// Their texts, the oldest first: the agreement's own leaf is among the first, and whoever reads only so far has it.
     pub bundles: Vec<String>,
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
@@ -34,7 +33,7 @@ impl App {
     /// What this side's log holds about an agreement, for its other party.
     ///
     /// # Errors
-    /// [`Code::NotFound`] for everybody else.
+    /// [`fondaco_core::Code::NotFound`] for everybody else.
     pub async fn evidence_given(&self, slug: &Slug, caller: &Did, agreement: &str, after: Option<String>) -> Result<Given> {
         let unknown = || Error::not_found(format!("The agreement {agreement:.80}"));
         let (owner, id) = (slug.clone(), agreement.to_owned());
@@ -42,20 +41,16 @@ impl App {
         if row.is_none_or(|row| row.peer() != caller) {
             return Err(unknown());
         }
-        let asked = EvidenceAsked { agreement: Some(agreement.to_owned()), object: None, after, limit: Some(BUNDLES_AT_ONCE) };
-        let listed = self.evidence_list(Some(slug), asked).await?;
+        let listed = self.evidence_of_agreement(slug, agreement, after.as_deref(), BUNDLES_AT_ONCE).await?;
+        let last = listed.items.last().map(|row| row.seq);
         let (mut given, mut bytes) = (Given { bundles: Vec::new(), next: listed.next }, 0);
-        for row in &listed.items {
-            let text = match self.evidence_bundle(Some(slug), &row.id).await {
-                Ok(text) => text,
-                // While the log is held, what is not in it cannot be shown.
-                Err(e) if e.code() == Code::NotYet => continue,
-                Err(e) => return Err(e),
-            };
+        for (row, text) in self.evidence_bundles(listed.items).await? {
+            // While the log is held, what is not in it cannot be shown.
+            let Some(text) = text else { continue };
             let text = if row.document.as_deref().is_some_and(is_ours_alone) { unopened(&text)? } else { text };
             bytes += text.len();
             given.bundles.push(text);
-            if bytes >= PAGE_BYTES && listed.items.last().is_some_and(|last| last.id != row.id) {
+            if bytes >= PAGE_BYTES && last != Some(row.seq) {
                 given.next = Some(row.seq.to_string());
                 break;
             }

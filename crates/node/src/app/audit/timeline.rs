@@ -2,22 +2,26 @@
 //! the same agreement.
 
 use super::{
-    peer::{LEAVES_MAX, PeerEvidence},
+    gathered::LEAVES_MAX,
+    peer::PeerEvidence,
     verify::{Expected, verify},
 };
-use crate::app::{
-    App,
-    agreements::{own_of, peer_of},
-    evidence::EvidenceAsked,
+use crate::{
+    app::{
+        App,
+        agreements::{own_of, peer_of},
+    },
+    files::seal::blocking,
 };
 use fondaco_core::{
-    Code, Error, Result, canonical,
+    Error, Result, canonical,
     evidence::Kind,
     participant::{Did, Participant},
     time::Timestamp,
 };
 use fondaco_store::{EvidenceRow, LogKeyUse};
 use fondaco_tlog::note::VerifierKey;
+use std::collections::BTreeSet;
 
 /// Rows read at once.
 const AT_ONCE: u32 = 200;
@@ -89,6 +93,8 @@ pub struct TimelineLeaf {
     pub document: String,
     /// Ours: the piece of evidence.
     pub evidence: Option<String>,
+    /// Theirs: the names of the witnesses, of those known here, that have cosigned the tree in which it was proved.
+    pub witnesses: Vec<String>,
 }
 
 /// What is wrong with the evidence of an agreement.
@@ -108,6 +114,11 @@ pub enum Finding {
         /// The one that is named now.
         announced: String,
     },
+    /// The other side names a key of its log, and none was kept when the deal was made.
+    KeyUnknown {
+        /// The one that is named.
+        announced: String,
+    },
     /// A bundle of the other side does not hold.
     DoesNotHold {
         /// Why.
@@ -118,7 +129,12 @@ pub enum Finding {
         /// Their size.
         size: u64,
     },
-    /// The other side has more leaves than are shown.
+    /// The other side's log has two leaves at one place: it was rewritten.
+    Rewritten {
+        /// The place.
+        index: u64,
+    },
+    /// One of the sides has more leaves than are shown.
     TooMany,
     /// Our log has no leaf of the agreement.
     OursMissing,
@@ -140,8 +156,10 @@ impl Finding {
             Self::NoAnswer { .. } => "no-answer",
             Self::NoLog => "no-log",
             Self::KeyChanged { .. } => "key-changed",
+            Self::KeyUnknown { .. } => "key-unknown",
             Self::DoesNotHold { .. } => "does-not-hold",
             Self::Forked { .. } => "forked",
+            Self::Rewritten { .. } => "rewritten",
             Self::TooMany => "too-many",
             Self::OursMissing => "ours-missing",
             Self::TheirsMissing => "theirs-missing",
@@ -158,11 +176,17 @@ impl Finding {
             Self::KeyChanged { kept, announced } => format!(
                 "The other side names another key of its log than before. What is signed by it is refused. Ask them by other means; if it is theirs, take it: fondaco evidence trust. Before: {kept} Now: {announced}"
             ),
+            Self::KeyUnknown { announced } => format!(
+                "The key of the other side's log was not kept when the deal was made: it is taken as they name it now, and not kept. If it is theirs, take it: fondaco evidence trust. Now: {announced}"
+            ),
             Self::DoesNotHold { why } => format!("A piece of the other side's evidence does not hold: {why}"),
             Self::Forked { size } => {
                 format!("The other side showed two different trees of {size} leaves: its log was rewritten. Keep both bundles.")
             }
-            Self::TooMany => "The other side has more leaves of this agreement than are shown.".into(),
+            Self::Rewritten { index } => {
+                format!("The other side showed two different leaves at place {index}: its log was rewritten. Keep both bundles.")
+            }
+            Self::TooMany => "There are more leaves of this agreement than are shown.".into(),
             Self::OursMissing => {
                 "Our log has no leaf of this agreement. Was it made before there was a log? See: fondaco evidence check".into()
             }
@@ -176,7 +200,7 @@ impl Finding {
 
     /// Whether it only limits what can be said, rather than speaking against somebody.
     const fn is_a_limit(&self) -> bool {
-        matches!(self, Self::TooMany)
+        matches!(self, Self::TooMany | Self::KeyUnknown { .. })
     }
 }
 
@@ -198,6 +222,13 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// The witnesses, of those known here, that have cosigned a tree of the other side's log that holds leaves of this
+    /// agreement. Where there are none, that everybody is shown the same log rests on its word.
+    pub fn peer_witnesses(&self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.leaves.iter().flat_map(|leaf| &leaf.witnesses).collect();
+        names.into_iter().cloned().collect()
+    }
+
     /// Whether anything speaks against the evidence.
     pub fn is_faulty(&self) -> bool {
         self.findings.iter().any(|finding| !finding.is_a_limit())
@@ -208,12 +239,15 @@ impl Timeline {
 fn timeline(agreement: String, peer: Did, ours: Vec<TimelineLeaf>, ours_complete: bool, theirs: PeerEvidence) -> Timeline {
     let PeerEvidence { key, leaves, mut findings } = theirs;
     let answered = !findings.iter().any(|f| matches!(f, Finding::NoAnswer { .. } | Finding::NoLog));
-    let document = |leaves: &[TimelineLeaf]| {
+    // Each side's leaves are read from the oldest on, so the agreement's is among them, however many there are. All of them
+    // count: who logged two documents under one id has not logged the same agreement.
+    let documents = |leaves: &[TimelineLeaf]| -> BTreeSet<String> {
         let held = leaves.iter().filter(|leaf| leaf.kind == Kind::Agreement && leaf.outcome == Outcome::Verified);
-        held.map(|leaf| leaf.document.clone()).next()
+        held.map(|leaf| leaf.document.clone()).collect()
     };
-    let (our_document, their_document) = (document(&ours), document(&leaves));
-    let same_agreement = our_document.as_ref().zip(their_document.as_ref()).map(|(ours, theirs)| ours == theirs);
+    let (our_documents, their_documents) = (documents(&ours), documents(&leaves));
+    let comparable = !our_documents.is_empty() && !their_documents.is_empty();
+    let same_agreement = comparable.then(|| our_documents.len() == 1 && our_documents == their_documents);
     findings.extend(
         ours.iter()
             .filter(|leaf| leaf.outcome == Outcome::Refused)
@@ -222,10 +256,10 @@ fn timeline(agreement: String, peer: Did, ours: Vec<TimelineLeaf>, ours_complete
     if same_agreement == Some(false) {
         findings.push(Finding::Different);
     }
-    if ours_complete && !ours.iter().any(|leaf| leaf.kind == Kind::Agreement) {
+    if !ours.iter().any(|leaf| leaf.kind == Kind::Agreement) {
         findings.push(Finding::OursMissing);
     }
-    if answered && their_document.is_none() && !findings.contains(&Finding::TooMany) {
+    if answered && their_documents.is_empty() {
         findings.push(Finding::TheirsMissing);
     }
     if !ours_complete && !findings.contains(&Finding::TooMany) {
@@ -240,37 +274,34 @@ impl App {
     /// The evidence of both sides of an agreement.
     ///
     /// # Errors
-    /// [`Code::NotFound`]. What the other side does is part of the answer.
+    /// [`fondaco_core::Code::NotFound`]. What the other side does is part of the answer.
     pub async fn timeline(&self, us: &Participant, agreement: &str) -> Result<Timeline> {
         let (slug, id) = (us.slug.clone(), agreement.to_owned());
-        let (row, key) = self
+        let (row, keys) = self
             .store
-            .read("evidence.agreement", move |tx| -> Result<_> { Ok((tx.agreement_get(&slug, &id)?, tx.log_key(LogKeyUse::Log)?)) })
+            .read("evidence.agreement", move |tx| -> Result<_> { Ok((tx.agreement_get(&slug, &id)?, tx.log_keys(LogKeyUse::Log)?)) })
             .await?;
         let row = row.ok_or_else(|| Error::not_found(format!("The agreement {agreement:.80}")))?;
         let (own, peer) = (own_of(&row).clone(), peer_of(&row).clone());
-        let (ours, complete) = match key {
-            Some(key) => {
-                let key: VerifierKey = key.vkey.parse().map_err(Error::internal_failure)?;
-                self.our_leaves(us, Expected { key: &key, own: &own, peer: &peer, agreement }).await?
-            }
-            None => (Vec::new(), true),
-        };
+        // Those before the present one too: a tree that they signed may be the last that a quorum of witnesses has cosigned.
+        let keys = keys.iter().map(|key| key.vkey.parse().map_err(Error::internal_failure)).collect::<Result<Vec<VerifierKey>>>()?;
+        let expected = Expected { keys, own, peer, agreement: agreement.to_owned(), witnesses: Vec::new() };
+        let (ours, complete) = self.our_leaves(us, &expected).await?;
+        let Expected { own, peer, .. } = expected;
         let theirs = self.evidence_of_peer(us, &own, &peer, agreement).await?;
         Ok(timeline(agreement.to_owned(), peer, ours, complete, theirs))
     }
 
-    /// Our leaves of an agreement, each checked as a stranger would check it, and whether they are all.
-    async fn our_leaves(&self, us: &Participant, expected: Expected<'_>) -> Result<(Vec<TimelineLeaf>, bool)> {
-        let (mut leaves, mut after) = (Vec::new(), None);
+    /// Our leaves of an agreement, the oldest first, each checked as a stranger would check it, and whether they are all.
+    async fn our_leaves(&self, us: &Participant, expected: &Expected) -> Result<(Vec<TimelineLeaf>, bool)> {
+        let (mut leaves, mut after): (Vec<TimelineLeaf>, Option<String>) = (Vec::new(), None);
         loop {
-            let asked = EvidenceAsked { agreement: Some(expected.agreement.to_owned()), object: None, after, limit: Some(AT_ONCE) };
-            let listed = self.evidence_list(Some(&us.slug), asked).await?;
-            for row in &listed.items {
-                if leaves.len() == LEAVES_MAX {
-                    return Ok((leaves, false));
-                }
-                leaves.push(self.our_leaf(us, row, expected).await?);
+            let listed = self.evidence_of_agreement(&us.slug, &expected.agreement, after.as_deref(), AT_ONCE).await?;
+            let (found, by) = (self.evidence_bundles(listed.items).await?, expected.clone());
+            leaves.extend(blocking(move || found.iter().map(|(row, text)| our_leaf(row, text.as_deref(), &by)).collect::<Vec<_>>()).await?);
+            if leaves.len() > LEAVES_MAX {
+                leaves.truncate(LEAVES_MAX);
+                return Ok((leaves, false));
             }
             match listed.next {
                 Some(next) => after = Some(next),
@@ -278,35 +309,32 @@ impl App {
             }
         }
     }
+}
 
-    async fn our_leaf(&self, us: &Participant, row: &EvidenceRow, expected: Expected<'_>) -> Result<TimelineLeaf> {
-        let leaf = TimelineLeaf {
-            side: Side::Ours,
-            kind: row.kind,
-            at: row.at,
-            outcome: Outcome::Waiting,
-            why: None,
-            leaf_index: row.leaf_index,
-            size: None,
-            object: Some(row.object.clone()),
-            document: row.document.as_ref().map(|text| canonical::sha256_hex(text.as_bytes())).unwrap_or_default(),
-            evidence: Some(row.id.to_string()),
-        };
-        let text = match self.evidence_bundle(Some(&us.slug), &row.id).await {
-            Ok(text) => text,
-            Err(e) if e.code() == Code::NotYet => return Ok(leaf),
-            Err(e) => return Err(e),
-        };
-        Ok(match verify(&text, expected) {
-            Ok(held) => TimelineLeaf {
-                outcome: if held.object.is_some() { Outcome::Verified } else { Outcome::Closed },
-                leaf_index: Some(held.index),
-                size: Some(held.size),
-                document: held.document,
-                ..leaf
-            },
-            Err(why) => TimelineLeaf { outcome: Outcome::Refused, why: Some(why), ..leaf },
-        })
+fn our_leaf(row: &EvidenceRow, text: Option<&str>, expected: &Expected) -> TimelineLeaf {
+    let leaf = TimelineLeaf {
+        side: Side::Ours,
+        kind: row.kind,
+        at: row.at,
+        outcome: Outcome::Waiting,
+        why: None,
+        leaf_index: row.leaf_index,
+        size: None,
+        object: Some(row.object.clone()),
+        document: row.document.as_ref().map(|text| canonical::sha256_hex(text.as_bytes())).unwrap_or_default(),
+        evidence: Some(row.id.to_string()),
+        witnesses: Vec::new(),
+    };
+    match text.map(|text| verify(text, expected)) {
+        None => leaf,
+        Some(Ok(held)) => TimelineLeaf {
+            outcome: if held.object.is_some() { Outcome::Verified } else { Outcome::Closed },
+            leaf_index: Some(held.index),
+            size: Some(held.size),
+            document: held.document,
+            ..leaf
+        },
+        Some(Err(why)) => TimelineLeaf { outcome: Outcome::Refused, why: Some(why), ..leaf },
     }
 }
 
@@ -326,6 +354,7 @@ mod tests {
             object: Some("agr_1".into()),
             document: document.into(),
             evidence: None,
+            witnesses: Vec::new(),
         }
     }
 
@@ -356,6 +385,12 @@ mod tests {
         let theirs = || vec![leaf(Side::Theirs, Kind::Agreement, 10, "aa")];
         let other = both(ours(), vec![leaf(Side::Theirs, Kind::Agreement, 10, "dd")], Vec::new());
         assert_eq!((other.same_agreement, names(&other)), (Some(false), vec!["different"]));
+        let two = vec![theirs().remove(0), leaf(Side::Theirs, Kind::Agreement, 10, "dd")];
+        let two = both(ours(), two, Vec::new());
+        assert_eq!((two.same_agreement, names(&two)), (Some(false), vec!["different"]), "a right one does not hide another");
+        let flooded = both(ours(), Vec::new(), vec![Finding::TooMany]);
+        assert_eq!(names(&flooded), ["too-many", "theirs-missing"], "much else does not hide that there is none");
+        assert!(flooded.is_faulty());
         assert_eq!(names(&both(Vec::new(), theirs(), Vec::new())), ["ours-missing"]);
         assert_eq!(names(&both(ours(), Vec::new(), Vec::new())), ["theirs-missing"]);
         let away = both(ours(), Vec::new(), vec![Finding::NoAnswer { why: "No.".into() }]);

@@ -1,25 +1,28 @@
 //! One bundle about one agreement, checked offline: by the key of the log that it must be of, and by who and what it must
 //! be about. A rule over values.
 
+use crate::log::opened::{opened, sentence};
 use fondaco_core::{
-    evidence::{Kind, Leaf, Opening},
+    evidence::{Kind, Leaf},
     participant::Did,
     time::Timestamp,
 };
-use fondaco_tlog::{Hash, bundle::Bundle, note::VerifierKey};
+use fondaco_tlog::{Hash, bundle::Bundle, leaf_hash, note::VerifierKey};
 use serde_json::Value;
 
 /// Whose leaf about what is expected.
-#[derive(Clone, Copy, Debug)]
-pub struct Expected<'a> {
-    /// The key of the log.
-    pub key: &'a VerifierKey,
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The keys of the log: the one that signs, and those before it.
+    pub keys: Vec<VerifierKey>,
     /// Whose evidence it is.
-    pub own: &'a Did,
+    pub own: Did,
     /// The other party.
-    pub peer: &'a Did,
+    pub peer: Did,
     /// The agreement.
-    pub agreement: &'a str,
+    pub agreement: String,
+    /// The keys of the witnesses that are known here: what others have cosigned says nothing.
+    pub witnesses: Vec<VerifierKey>,
 }
 
 /// A leaf that is in the log.
@@ -31,6 +34,8 @@ pub struct Held {
     pub at: Timestamp,
     /// Its place in the log.
     pub index: u64,
+    /// What stands there.
+    pub leaf: Hash,
     /// Leaves of the tree it was proved in.
     pub size: u64,
     /// The root of that tree.
@@ -39,30 +44,28 @@ pub struct Held {
     pub document: String,
     /// What it is about, if it was opened; who the parties are was checked then.
     pub object: Option<String>,
+    /// The names of the witnesses known here that have cosigned that tree.
+    pub witnesses: Vec<String>,
 }
 
 /// Checks a bundle.
 ///
 /// # Errors
 /// Why it does not hold, as a sentence.
-pub fn verify(text: &str, expected: Expected<'_>) -> Result<Held, String> {
-    let sentence = |e: &dyn std::fmt::Display| format!("{}.", e.to_string().trim_end_matches('.'));
+pub fn verify(text: &str, expected: &Expected) -> Result<Held, String> {
     let bundle = Bundle::parse(text.as_bytes()).map_err(|e| sentence(&e))?;
-    if bundle.log != expected.key.to_string() {
+    if !expected.keys.iter().any(|key| bundle.log == key.to_string()) {
         return Err("It is signed by another key than that of the log.".into());
     }
-    let proven = bundle.verify(None).map_err(|e| sentence(&e))?;
-    let leaf = Leaf::read(bundle.leaf.as_bytes()).map_err(|e| sentence(&e))?;
+    let (proven, leaf) = opened(&bundle, None)?;
+    let known = |key: &VerifierKey| expected.witnesses.contains(key);
     let object = match &bundle.opening {
         None => None,
         Some(o) => {
-            let secret = o.secret_bytes().ok_or("Its secret is not 32 bytes in hex.")?;
-            leaf.check(Opening { own: &o.own, peer: o.peer.as_deref(), object: &o.object, document: &o.document, secret: &secret })
-                .map_err(|e| sentence(&e))?;
             if o.own != expected.own.as_str() || o.peer.as_deref() != Some(expected.peer.as_str()) {
                 return Err("It is about other parties.".into());
             }
-            if !is_about(&leaf, &o.object, &o.document, expected.agreement) {
+            if !is_about(&leaf, &o.object, &o.document, &expected.agreement) {
                 return Err("It is about another agreement.".into());
             }
             Some(o.object.clone())
@@ -72,10 +75,12 @@ pub fn verify(text: &str, expected: Expected<'_>) -> Result<Held, String> {
         kind: leaf.kind,
         at: leaf.at,
         index: proven.index,
+        leaf: leaf_hash(bundle.leaf.as_bytes()),
         size: proven.checkpoint.size,
         root: proven.checkpoint.root,
         document: leaf.document,
         object,
+        witnesses: proven.witnesses.iter().filter(|(key, _)| known(key)).map(|(key, _)| key.name().to_string()).collect(),
     })
 }
 
@@ -89,40 +94,69 @@ fn is_about(leaf: &Leaf, object: &str, document: &str, agreement: &str) -> bool 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use fondaco_core::{
         entropy::SeededEntropy,
         evidence::{Event, record},
     };
     use fondaco_tlog::{
-        Checkpoint,
+        Checkpoint, Edge,
         bundle::Opening as Opened,
-        leaf_hash,
+        cosignature::CosigningKey,
         note::{KeyName, SigningKey},
         proof::Proof,
+        prove,
     };
     use serde_json::json;
+    use std::{collections::HashMap, convert::Infallible};
 
     fn did(name: &str) -> Did {
         Did::parse(&format!("did:web:{name}.example:p:{name}")).expect("a DID")
     }
 
-    fn log(seed: u8) -> SigningKey {
+    pub(in super::super) fn log(seed: u8) -> SigningKey {
         SigningKey::from_seed(KeyName::parse("b.example/log").expect("a name"), &[seed; 32]).expect("a key")
+    }
+
+    fn witness() -> CosigningKey {
+        CosigningKey::from_seed(KeyName::parse("w.example").expect("a name"), &[9; 32]).expect("a key")
+    }
+
+    /// The bundles of a log of these leaves, with a witness's cosignature if it has one.
+    pub(in super::super) fn bundles(key: &SigningKey, cosigned: Option<&CosigningKey>, events: Vec<Event>) -> Vec<Bundle> {
+        let made: Vec<_> = events.into_iter().map(|e| (e.clone(), record(e, &SeededEntropy::new(7)).expect("a leaf"))).collect();
+        let hashes: Vec<_> = made.iter().map(|(_, made)| leaf_hash(made.entry.as_bytes())).collect();
+        let mut edge = Edge::empty();
+        let tiles: HashMap<_, _> = edge.append(&hashes).expect("small").into_iter().map(|t| (t.address, t.bytes)).collect();
+        let size = made.len() as u64;
+        let checkpoint = Checkpoint::new("b.example/log", size, edge.root()).expect("good");
+        let mut note = checkpoint.sign(key).expect("signs");
+        if let Some(witness) = cosigned {
+            note.add(witness.sign(&checkpoint, 1_800_000_000).expect("a time")).expect("room");
+        }
+        let witnesses: Vec<_> = cosigned.iter().map(|w| w.verifier().clone()).collect();
+        let bundle = |(index, (event, made)): (u64, (Event, fondaco_core::evidence::Record))| {
+            let hashes = prove::inclusion(index, size, |a| Ok::<_, Infallible>(tiles.get(a))).expect("there");
+            let proof = Proof { extra: None, index, hashes, checkpoint: note.clone() };
+            let opening = Opened {
+                own: event.own,
+                peer: event.peer,
+                object: event.object,
+                document: made.document,
+                secret: hex::encode(made.secret),
+            };
+            Bundle::new(made.entry, Some(opening), &proof, key.verifier(), &witnesses)
+        };
+        (0..).zip(made).map(bundle).collect()
     }
 
     /// The bundle of the only leaf of a log.
     fn bundle(key: &SigningKey, event: Event) -> Bundle {
-        let (own, peer, object) = (event.own.clone(), event.peer.clone(), event.object.clone());
-        let made = record(event, &SeededEntropy::new(7)).expect("a leaf");
-        let checkpoint = Checkpoint::new("b.example/log", 1, leaf_hash(made.entry.as_bytes())).expect("good");
-        let proof = Proof { extra: None, index: 0, hashes: Vec::new(), checkpoint: checkpoint.sign(key).expect("signs") };
-        let opening = Opened { own, peer, object, document: made.document, secret: hex::encode(made.secret) };
-        Bundle::new(made.entry, Some(opening), &proof, key.verifier(), &[])
+        bundles(key, None, vec![event]).remove(0)
     }
 
-    fn event(kind: Kind, object: &str, document: Value) -> Event {
+    pub(in super::super) fn event(kind: Kind, object: &str, document: Value) -> Event {
         Event {
             kind,
             at: Timestamp::from_micros(1_795_000_000_000_000),
@@ -133,9 +167,30 @@ mod tests {
         }
     }
 
+    pub(in super::super) fn expected() -> Expected {
+        let keys = vec![log(1).verifier().clone()];
+        Expected { keys, own: did("b"), peer: did("a"), agreement: "agr_1".into(), witnesses: vec![witness().verifier().clone()] }
+    }
+
     fn check(bundle: &Bundle) -> Result<Held, String> {
-        let (key, own, peer) = (log(1), did("b"), did("a"));
-        verify(&bundle.print().expect("prints"), Expected { key: key.verifier(), own: &own, peer: &peer, agreement: "agr_1" })
+        verify(&bundle.print().expect("prints"), &expected())
+    }
+
+    #[test]
+    fn a_key_that_was_replaced_still_holds() {
+        let before = bundle(&log(2), event(Kind::Agreement, "agr_1", json!({"@id": "agr_1"})));
+        let keys = vec![log(2).verifier().clone(), log(1).verifier().clone()];
+        assert!(verify(&before.print().expect("prints"), &Expected { keys, ..expected() }).is_ok());
+        assert!(check(&before).is_err());
+    }
+
+    #[test]
+    fn witnesses_that_are_known_here_are_told() {
+        let agreement = || vec![event(Kind::Agreement, "agr_1", json!({"@id": "agr_1"}))];
+        let seen = bundles(&log(1), Some(&witness()), agreement()).remove(0);
+        assert_eq!(check(&seen).expect("holds").witnesses, ["w.example"]);
+        let unknown = Expected { witnesses: Vec::new(), ..expected() };
+        assert!(verify(&seen.print().expect("prints"), &unknown).expect("holds").witnesses.is_empty(), "anybody can name a witness");
     }
 
     #[test]
@@ -169,10 +224,8 @@ mod tests {
         opening.document = "{\"@id\":\"agr_1\",\"more\":1}".into();
         refused(&Bundle { opening: Some(opening), ..fine.clone() }, "document");
         refused(&Bundle { leaf: fine.leaf.replace("agreement", "usage"), ..fine }, ".");
-        let (key, own, peer) = (log(1), did("b"), did("a"));
-        let expected = Expected { key: key.verifier(), own: &own, peer: &peer, agreement: "agr_1" };
         for text in ["", "null", "{}", "[1]"] {
-            assert!(verify(text, expected).is_err());
+            assert!(verify(text, &expected()).is_err());
         }
     }
 }

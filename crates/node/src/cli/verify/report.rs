@@ -1,9 +1,7 @@
 //! What a bundle proves: the log's part and the leaf's part together, as values and in words.
 
-use fondaco_core::{
-    evidence::{self, Kind, Leaf},
-    time::Timestamp,
-};
+use crate::log::opened::{opened, sentence};
+use fondaco_core::{evidence::Kind, time::Timestamp};
 use fondaco_tlog::{bundle::Bundle, note::VerifierKey, policy::Policy};
 use serde_json::{Value, json};
 
@@ -48,25 +46,14 @@ pub(super) struct Report {
 
 /// Checks a file. The error says why, as a sentence.
 pub(super) fn check(bytes: &[u8], policy: Option<&Policy>) -> Result<Report, String> {
-    let sentence = |e: &dyn std::fmt::Display| format!("{}.", capital(&e.to_string()));
     let bundle = Bundle::parse(bytes).map_err(|e| sentence(&e))?;
-    let proven = bundle.verify(policy).map_err(|e| sentence(&e))?;
-    let leaf = Leaf::read(bundle.leaf.as_bytes()).map_err(|e| e.to_string())?;
-    let opened = match &bundle.opening {
-        None => None,
-        Some(o) => {
-            let secret = o.secret_bytes().ok_or("The secret is not 32 bytes in hex.")?;
-            let opening =
-                evidence::Opening { own: &o.own, peer: o.peer.as_deref(), object: &o.object, document: &o.document, secret: &secret };
-            leaf.check(opening).map_err(|e| e.to_string())?;
-            Some(Opened { own: o.own.clone(), peer: o.peer.clone(), object: o.object.clone(), document_bytes: o.document.len() })
-        }
-    };
+    let (proven, leaf) = opened(&bundle, policy)?;
+    let opening = bundle.opening.map(|o| Opened { own: o.own, peer: o.peer, object: o.object, document_bytes: o.document.len() });
     Ok(Report {
         kind: leaf.kind,
         at: leaf.at.to_rfc3339(),
         document: leaf.document,
-        opened,
+        opened: opening,
         origin: proven.checkpoint.origin.clone(),
         key: proven.log.to_string(),
         index: proven.index,
@@ -80,11 +67,6 @@ pub(super) fn check(bytes: &[u8], policy: Option<&Policy>) -> Result<Report, Str
 fn witness(key: &VerifierKey, seconds: u64) -> Witness {
     let micros = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     Witness { name: key.name().to_string(), key: key.to_string(), at: Timestamp::from_micros(micros).to_rfc3339() }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// The pairs of files in which both parties of one agreement have logged it.
@@ -173,7 +155,7 @@ impl Report {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use fondaco_core::entropy::SeededEntropy;
+    use fondaco_core::{entropy::SeededEntropy, evidence};
     use fondaco_tlog::{
         Checkpoint, Edge, Note,
         bundle::Opening,
