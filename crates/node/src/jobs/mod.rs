@@ -5,6 +5,7 @@ mod agreement_tell;
 pub mod catalog_read;
 pub mod housekeeping;
 mod negotiation_send;
+pub mod reports;
 pub mod runner;
 pub mod send;
 mod transfer_send;
