@@ -121,3 +121,12 @@ class Node:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"no transfer of {agreement} is {state} at {self.slug}: {transfers}")
             time.sleep(0.1)
+
+
+def pair(folder: pathlib.Path, nodes: list[Node]) -> tuple[Node, Node]:
+    """A provider and a consumer that run; they join `nodes`, which are stopped at the end."""
+    nodes += [Node(folder / "provider", "mill", "Paper Mill"), Node(folder / "consumer", "printer", "Printing House")]
+    for node in nodes:
+        node.start()
+    provider, consumer = nodes
+    return provider, consumer

@@ -11,7 +11,7 @@ from aics_witness.feeder import merge_cosignatures
 import others
 import witnesses
 from mirror import get, resources, size_of
-from node import Node
+from node import Node, pair
 from parties import copied, deal, filled, settled, verifies
 from report import Report, run_suite
 
@@ -186,11 +186,7 @@ def witnessed(report: Report, folder: pathlib.Path, provider: Node, consumer: No
 
 def body(report: Report, folder: pathlib.Path, nodes: list) -> None:
     """The groups of checks, in order."""
-    provider = Node(folder / "provider", "mill", "Paper Mill")
-    consumer = Node(folder / "consumer", "printer", "Printing House")
-    nodes += [provider, consumer]
-    for node in nodes:
-        node.start()
+    provider, consumer = pair(folder, nodes)
     agreement = deal(folder, provider, consumer, "first")
     filled(provider, LEAVES)
     groups = [

@@ -23,8 +23,13 @@ pub const INPUT_MAX_CHARS: usize = crate::ids::FOREIGN_ID_MAX_CHARS;
 pub const DEPTH_MAX: u32 = 16;
 /// Most things in one graph: more cannot be drawn, and a document of them stays below a megabyte.
 pub const NODES_MAX: usize = 500;
+/// Most links of one graph: a link more costs a look at all that are there.
+pub const LINKS_MAX: usize = 4 * NODES_MAX;
 /// Most files shown of one product version; how many there are is said.
 pub const FILES_MAX: u32 = 25;
+
+/// What documents of a graph of which something was left out say.
+const CUT: &str = "This is a part: more was left out.";
 
 /// Checks what a product version is said to be derived from, as far as that can be seen without looking anything up.
 ///
@@ -125,7 +130,8 @@ impl Thing {
         match self {
             Self::Party { did, .. } => party_key(did),
             Self::Product { dataset, party, .. } => product_key(party, dataset),
-            Self::File { sha256, .. } => format!("file/{sha256}"),
+            // The same bytes may have another name in another product.
+            Self::File { sha256, name, .. } => format!("file/{sha256}/{name}"),
             Self::Agreement { id, .. } => agreement_key(id),
             Self::Transfer { id, .. } => format!("transfer/{id}"),
         }
@@ -197,7 +203,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// How it hangs together.
     pub links: Vec<Link>,
-    /// Whether something was left out: the graph is larger than [`NODES_MAX`] or deeper than [`DEPTH_MAX`].
+    /// Whether something was left out: the graph is larger than [`NODES_MAX`] or [`LINKS_MAX`], deeper than [`DEPTH_MAX`], or
+    /// a product version has more files than [`FILES_MAX`].
     pub cut: bool,
 }
 
@@ -224,12 +231,21 @@ impl Graph {
         }
         let link = Link { from: from.to_owned(), to: to.clone(), relation };
         if !self.links.contains(&link) {
+            if self.links.len() >= LINKS_MAX {
+                self.cut = true;
+                return false;
+            }
             self.links.push(link);
         }
         if !known {
             self.nodes.push(Node { key: to, depth, thing });
         }
         !known
+    }
+
+    /// Whether nothing more has room.
+    pub const fn is_full(&self) -> bool {
+        self.nodes.len() >= NODES_MAX || self.links.len() >= LINKS_MAX
     }
 
     /// What a thing follows from by one relation.
@@ -323,6 +339,27 @@ pub(crate) mod tests {
             last = key;
         }
         assert!(deep.cut && deep.nodes.len() == DEPTH_MAX as usize + 1);
+    }
+
+    #[test]
+    fn a_graph_in_which_everything_hangs_together_has_an_end_too() {
+        let product = |n: usize| Thing::Product {
+            dataset: format!("p{n}"),
+            party: ACME.into(),
+            title: String::new(),
+            published_at: None,
+            content_sha256: None,
+            files: None,
+        };
+        let mut graph = Graph::of(product(0));
+        let root = graph.root.clone();
+        for of in 1..=100 {
+            graph.add(&root, Relation::DerivedFrom, product(of));
+            for n in 101..=200 {
+                graph.add(&product_key(ACME, &format!("p{of}")), Relation::DerivedFrom, product(n));
+            }
+        }
+        assert_eq!((graph.links.len(), graph.cut, graph.is_full()), (LINKS_MAX, true, true));
     }
 
     #[test]

@@ -139,14 +139,14 @@ pub struct Used {
     pub agreement: String,
     /// The other side.
     pub peer: String,
-    /// Reads of the whole.
-    pub reads: u64,
+    /// Reads of the whole. These four are nothing where a document that they are reckoned from was erased.
+    pub reads: Option<u64>,
     /// Requests.
-    pub requests: u64,
+    pub requests: Option<u64>,
     /// Rows.
-    pub rows: u64,
+    pub rows: Option<u64>,
     /// Bytes.
-    pub bytes: u64,
+    pub bytes: Option<u64>,
 }
 
 /// Uses that were refused under one rule.
@@ -167,7 +167,7 @@ pub struct Refused {
     pub last_at: Timestamp,
 }
 
-/// Something that was changed by an administrator.
+/// Something that was published, withdrawn, offered or changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Administered {
@@ -203,7 +203,7 @@ pub struct LogState {
 }
 
 /// A report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Whose: the slug.
@@ -234,7 +234,7 @@ pub struct Report {
     pub usage: Vec<Used>,
     /// What was refused.
     pub refusals: Vec<Refused>,
-    /// What was administered.
+    /// What was published, withdrawn, offered, and what was administered.
     pub administration: Vec<Administered>,
     /// Whether a part has more than [`LINES_MAX`] lines, of which the rest was left out.
     pub cut: bool,

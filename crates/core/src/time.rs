@@ -54,6 +54,13 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_microsecond()))
     }
+    /// As [`Timestamp::parse`], or a day, which is the midnight (UTC) that it begins with.
+    ///
+    /// # Errors
+    /// `None` when the text is neither.
+    pub fn parse_day_or_instant(text: &str) -> Option<Self> {
+        Self::parse(text).or_else(|| Self::parse(&format!("{text}T00:00:00Z")))
+    }
     /// This instant plus a span; saturates at the end of time.
     #[must_use]
     pub const fn plus(self, span: Micros) -> Self {
@@ -140,6 +147,16 @@ mod tests {
         assert_eq!(Timestamp::parse(&t.to_rfc3339()), Some(t));
         let json = serde_json::to_string(&t).expect("json");
         assert_eq!(serde_json::from_str::<Timestamp>(&json).expect("parse"), t);
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight() {
+        let day = Timestamp::parse("2026-11-22T00:00:00Z");
+        assert_eq!(Timestamp::parse_day_or_instant("2026-11-22"), day);
+        assert_eq!(Timestamp::parse_day_or_instant("2026-11-22T08:00:00+08:00"), day);
+        for bad in ["2026-11", "2026-11-22T08:00:00", "2026-13-01", "soon", ""] {
+            assert_eq!(Timestamp::parse_day_or_instant(bad), None, "{bad}");
+        }
     }
 
     #[test]

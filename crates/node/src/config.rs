@@ -15,6 +15,8 @@ pub const FILE_NAME: &str = "fondaco.toml";
 /// For how many days lines of requests are kept unless it is said otherwise: half a year, within which most incidents are
 /// found.
 const REQUESTS_DAYS: u32 = 180;
+/// Most days that something is kept: a century, within the calendar. Who wants more keeps it for ever.
+const DAYS_MAX: u32 = 36_500;
 /// What environment variables start with.
 const ENV_PREFIX: &str = "FONDACO_";
 
@@ -288,6 +290,13 @@ impl Config {
                 "identity.peers is for the authenticators \"static\" and \"edc-mock\": with \"did\" a peer's DID document says where it is.",
             ));
         }
+        if file.log.requests_days > DAYS_MAX {
+            return Err(Error::new(Code::ConfigInvalid, format!("log.requests_days is at most {DAYS_MAX}.")));
+        }
+        if file.evidence.documents_days.is_some_and(|days| days > DAYS_MAX) {
+            let text = format!("evidence.documents_days is at most {DAYS_MAX}. Leave it out to keep all.");
+            return Err(Error::new(Code::ConfigInvalid, text));
+        }
         if file.evidence.documents_days == Some(0) {
             return Err(Error::new(
                 Code::ConfigInvalid,
@@ -454,6 +463,18 @@ mod tests {
         assert_eq!(days("").expect("config"), None);
         assert_eq!(days("[evidence]\ndocuments_days = 365\n").expect("config"), Some(365));
         assert_eq!(days("[evidence]\ndocuments_days = 0\n").expect_err("refused").code(), Code::ConfigInvalid);
+    }
+
+    #[test]
+    fn nothing_is_kept_for_so_long_that_the_calendar_ends() {
+        let ok = "[public]\nurl = \"http://127.0.0.1:9000\"\n";
+        for key in ["[log]\nrequests_days", "[evidence]\ndocuments_days"] {
+            assert!(load(&format!("{ok}{key} = {DAYS_MAX}\n"), &[]).is_ok(), "{key}");
+            for days in ["36501", "9999999", "999999999", "4294967295"] {
+                let refused = load(&format!("{ok}{key} = {days}\n"), &[]).expect_err(key);
+                assert_eq!(refused.code(), Code::ConfigInvalid, "{key} = {days}");
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod console_web;
 pub mod demo;
+pub mod disk;
 pub mod dsp;
 pub mod files;
 pub mod footprint;

@@ -122,6 +122,7 @@ impl Node {
             tokio::spawn(serve(admin, admin_router(&app), stop.clone())),
             tokio::spawn(jobs::runner::run(app.clone(), feed, stop.clone())),
             tokio::spawn(jobs::housekeeping::run(app.clone(), stop.clone())),
+            tokio::spawn(jobs::reports::run(app.clone(), stop.clone())),
             tokio::spawn(follow_closings(app.clone(), stop.clone())),
             tokio::spawn(log::sequencer::run(app.clone(), stop.clone())),
             tokio::spawn(log::asking::run(app.clone(), stop.clone())),

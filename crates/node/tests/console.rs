@@ -4,6 +4,7 @@ mod console_publishing;
 mod console_support;
 
 use console_support::{Browser, Deal, Node, field, id_of, path_in, state};
+use fondaco_core::time::Micros;
 use fondaco_node::console_web::{open_routes, room_routes};
 use futures::StreamExt as _;
 use reqwest::StatusCode;
@@ -358,6 +359,16 @@ async fn an_auditor_reads_everything_and_changes_nothing() {
     for page in ["waiting", "products", "products/wind", "negotiations", "agreements", "transfers", "people", "tokens", "node", "rules"] {
         assert_eq!(hua.get(&format!("/p/provider/{page}")).await.status(), StatusCode::OK, "{page}");
     }
+    assert!(hua.page("/p/provider/evidence").await.contains("action=\"/p/provider/report\""), "reports without the operator's help");
+    let today = node.running.app.now();
+    let days = format!("from={}&to={}", today.plus(Micros::from_secs(-86_400)), today.plus(Micros::from_secs(86_400)));
+    for (format, kind) in [("csv", "text/csv"), ("html", "text/html")] {
+        let report = hua.get(&format!("/p/provider/report?{days}&format={format}")).await;
+        assert_eq!((report.status(), report.header("content-type").starts_with(kind)), (StatusCode::OK, true), "{format}");
+        assert_eq!(report.header("content-disposition"), format!("attachment; filename=\"report-provider.{format}\""));
+        assert!(report.text().contains(&deal.agreement), "{}", report.text());
+    }
+    assert_eq!(hua.get("/p/provider/report?from=soon").await.status(), StatusCode::BAD_REQUEST);
     let page = hua.page(&agreement).await;
     assert!(page.contains("Wind at the coast"), "{page}");
     assert!(!page.contains(&format!("{agreement}/stop")) && !page.contains(&format!("{agreement}/preview")), "{page}");

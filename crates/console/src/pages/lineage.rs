@@ -14,6 +14,8 @@ const ROW: usize = 74;
 /// The size of a box.
 const BOX_WIDTH: usize = 220;
 const BOX_HEIGHT: usize = 54;
+/// How far the curves between boxes bulge.
+const BEND: usize = (COLUMN - BOX_WIDTH) / 2;
 /// Around everything, so that borders are not cut.
 const MARGIN: usize = 4;
 /// Characters of a name that fit into a box. Chinese ones are twice as wide.
@@ -200,7 +202,8 @@ impl LineagePage {
         let lines = shapes.iter().flat_map(|shape| shape.thing.from.iter().filter_map(|(_, to)| Some(line(shape, shapes.get(*to)?))));
         let lines = lines.collect();
         let tallest = rows.iter().copied().max().unwrap_or(1).max(1);
-        let width = rows.len().saturating_sub(1) * COLUMN + BOX_WIDTH + 2 * MARGIN;
+        // Lines between boxes of the last column bulge to its right.
+        let width = rows.len().saturating_sub(1) * COLUMN + BOX_WIDTH + BEND + 2 * MARGIN;
         let height = (tallest - 1) * ROW + BOX_HEIGHT + 2 * MARGIN;
         Some(Picture { width, height, box_width: BOX_WIDTH, box_height: BOX_HEIGHT, shapes, lines })
     }
@@ -210,9 +213,8 @@ impl LineagePage {
 fn line(from: &Shape<'_>, to: &Shape<'_>) -> String {
     let (x1, y1, y2) = (from.x + BOX_WIDTH, from.y + BOX_HEIGHT / 2, to.y + BOX_HEIGHT / 2);
     let x2 = if to.x > from.x { to.x } else { to.x + BOX_WIDTH };
-    let bend = (COLUMN - BOX_WIDTH) / 2;
-    let second = if to.x > from.x { x2.saturating_sub(bend) } else { x2 + bend };
-    format!("M{x1} {y1} C{} {y1} {second} {y2} {x2} {y2}", x1 + bend)
+    let second = if to.x > from.x { x2.saturating_sub(BEND) } else { x2 + BEND };
+    format!("M{x1} {y1} C{} {y1} {second} {y2} {x2} {y2}", x1 + BEND)
 }
 
 #[cfg(test)]
@@ -237,6 +239,11 @@ mod tests {
         }
         let inside = |s: &Shape<'_>| s.x + BOX_WIDTH <= picture.width && s.y + BOX_HEIGHT <= picture.height;
         assert!(picture.shapes.iter().all(inside));
+        for line in &picture.lines {
+            let numbers: Vec<usize> = line.split(['M', 'C', ' ']).filter_map(|number| number.parse().ok()).collect();
+            assert_eq!(numbers.len(), 8, "{line}");
+            assert!(numbers.iter().step_by(2).all(|x| *x <= picture.width), "{line} is cut at {}", picture.width);
+        }
         let places: std::collections::BTreeSet<_> = picture.shapes.iter().map(|s| (s.x, s.y)).collect();
         assert_eq!(places.len(), page.things.len(), "no box covers another");
     }

@@ -45,6 +45,8 @@ pub struct DescribeForm {
     pub rhythm: String,
     /// Language tags, apart by commas.
     pub language: String,
+    /// What it was made from: ids of agreements and of product versions, one a line.
+    pub derived_from: String,
     /// Whether the profile is in the catalogue.
     pub profile: bool,
     /// How often the source is looked at; empty for never.
@@ -147,6 +149,11 @@ impl PublishDescribePage {
         let field = self.frame.problems.field("language", Text::say("publish-language"), &self.form.language);
         field.hint(Text::say("publish-language-hint")).max(500)
     }
+
+    fn derived_from_field(&self) -> Field {
+        let field = self.frame.problems.field("derived-from", Text::say("publish-derived-from"), &self.form.derived_from);
+        field.hint(Text::say("publish-derived-from-hint")).rows(3).max(52_000)
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +169,7 @@ mod tests {
         let form = form(&html, &format!("/p/suzhou/publish/{}/describe", page.frame.id)).expect("the form");
         assert!(form.contains("name=\"title\" type=\"text\" value=\"Flights from New York, 2013\""));
         assert!(form.contains("value=\"daily\" selected") && form.contains("value=\"P1D\" selected"));
+        assert!(form.contains("name=\"derived-from\"") && form.contains("agr_0190f6c2"));
         assert!(html.contains("name=\"personal\"") && html.contains("class=\"personal loud\""), "the hints are loud");
         assert!(html.contains("name=\"go\" value=\"on\"") && html.contains("name=\"go\" value=\"source\" formnovalidate"));
         for remark in &page.remarks {
@@ -198,6 +206,7 @@ mod tests {
         page.form.title = HOSTILE.into();
         page.form.description = format!("</textarea>{HOSTILE}");
         page.form.renewal = HOSTILE.into();
+        page.form.derived_from = format!("</textarea>{HOSTILE}");
         page.frame.personal[0].column = HOSTILE.into();
         page.frame.personal[0].category = HOSTILE.into();
         render_hostile(&page);

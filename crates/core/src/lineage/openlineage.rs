@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 const SCHEMA: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
 /// The form of the facet that says a version.
 const VERSION_FACET: &str = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet";
+/// The form of the facet that says that something was left out.
+const DOCUMENTATION_FACET: &str = "https://openlineage.io/spec/facets/1-1-0/DocumentationJobFacet.json#/$defs/DocumentationJobFacet";
 /// What ids of runs are made with.
 const RUN_DOMAIN: &[u8] = b"fondaco/lineage-run/v1";
 /// Bytes of a UUID.
@@ -23,6 +25,8 @@ struct Run<'a> {
     key: &'a str,
     own: &'a str,
     name: String,
+    /// Whether the graph is a part.
+    cut: bool,
     inputs: Vec<Value>,
     outputs: Vec<Value>,
 }
@@ -38,6 +42,7 @@ pub fn events(graph: &Graph, producer: &str) -> Vec<Value> {
                     key: &node.key,
                     own: party,
                     name: format!("publish/{id}"),
+                    cut: graph.cut,
                     inputs: inputs(graph, &node.key, party, &id, producer),
                     outputs: output.into_iter().collect(),
                 };
@@ -47,7 +52,8 @@ pub fn events(graph: &Graph, producer: &str) -> Vec<Value> {
             Thing::Transfer { format, state, began_at, ended_at, consumer, .. } => {
                 let about = graph.sources(&node.key, Relation::Under).flat_map(|(agreement, _)| graph.sources(agreement, Relation::About));
                 let inputs = about.filter_map(|(_, product)| dataset_of(product, producer)).collect();
-                let run = Run { key: &node.key, own: consumer, name: format!("transfer/{format}"), inputs, outputs: Vec::new() };
+                let run =
+                    Run { key: &node.key, own: consumer, name: format!("transfer/{format}"), cut: graph.cut, inputs, outputs: Vec::new() };
                 events.push((*began_at, run.event("START", *began_at, producer)));
                 if let Some(at) = ended_at {
                     let end = if state == "COMPLETED" { "COMPLETE" } else { "ABORT" };
@@ -83,13 +89,13 @@ fn product_of(dataset: &str) -> String {
 
 fn dataset_of(thing: &Thing, producer: &str) -> Option<Value> {
     let Thing::Product { dataset, party, published_at, .. } = thing else { return None };
-    // Others may name their versions as they like: theirs is the whole id.
-    let ours = if published_at.is_some() { ProductRef::parse_dataset_id(dataset) } else { None };
-    Some(match ours {
-        Some(reference) => {
+    // Its owner's events name it in the same way, so that they join. What is no id of a product version is the whole name:
+    // others may name theirs as they like, and need not know of versions.
+    Some(match ProductRef::parse_dataset_id(dataset) {
+        Some(reference) if published_at.is_some() || reference.version > 1 => {
             json!({"namespace": party, "name": reference.id, "facets": version(&reference.version.to_string(), producer)})
         }
-        None => json!({"namespace": party, "name": dataset}),
+        _ => json!({"namespace": party, "name": dataset}),
     })
 }
 
@@ -99,7 +105,7 @@ fn version(version: &str, producer: &str) -> Value {
 
 impl Run<'_> {
     fn event(&self, kind: &str, at: Timestamp, producer: &str) -> Value {
-        json!({
+        let mut event = json!({
             "eventType": kind,
             "eventTime": at.to_rfc3339(),
             "run": {"runId": self.id()},
@@ -108,7 +114,12 @@ impl Run<'_> {
             "outputs": self.outputs,
             "producer": producer,
             "schemaURL": SCHEMA,
-        })
+        });
+        if self.cut {
+            let facet = json!({"_producer": producer, "_schemaURL": DOCUMENTATION_FACET, "description": super::CUT});
+            event["job"]["facets"] = json!({"documentation": facet});
+        }
+        event
     }
 
     /// The same for the same run, whenever it is asked for.
@@ -160,6 +171,46 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_version_has_the_same_name_in_its_owners_events_and_in_others() {
+        let wind = |own: bool| Thing::Product {
+            dataset: "wind:2".into(),
+            party: "did:web:beta.example".into(),
+            title: String::new(),
+            published_at: own.then(|| Timestamp::from_micros(0)),
+            content_sha256: None,
+            files: None,
+        };
+        let theirs = dataset_of(&wind(false), "https://acme.example").expect("a dataset");
+        assert_eq!(Some(&theirs), dataset_of(&wind(true), "https://acme.example").as_ref());
+        assert_eq!((&theirs["name"], &theirs["facets"]["version"]["datasetVersion"]), (&json!("wind"), &json!("2")));
+    }
+
+    #[test]
+    fn a_part_says_that_it_is_one() {
+        let mut graph = super::super::tests::report();
+        for cut in [false, true] {
+            graph.cut = cut;
+            for event in events(&graph, "https://acme.example") {
+                let said = &event["job"]["facets"]["documentation"]["description"];
+                assert_eq!(said.as_str(), cut.then_some(super::super::CUT), "{event}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_have_the_name_that_each_product_gives_them() {
+        let mut graph = super::super::tests::report();
+        let sites = super::super::product_key("did:web:acme.example", "sites");
+        let file = Thing::File { name: "places.csv".into(), sha256: "ab".repeat(32), bytes: 9 };
+        assert!(graph.add(&sites, Relation::Holds, file));
+        let names: Vec<Value> = inputs(&graph, &sites, "did:web:acme.example", "sites", "https://acme.example")
+            .into_iter()
+            .map(|i| i["name"].clone())
+            .collect();
+        assert_eq!(names, ["sites/sites.csv", "sites/places.csv"]);
     }
 
     #[test]

@@ -74,11 +74,19 @@ pub fn document(graph: &Graph, base: &str) -> Value {
             Thing::Transfer { .. } => transfer(&mut document, graph, &node.key, &node.thing),
         }
     }
+    if graph.cut {
+        let root = name(&graph.root);
+        for section in ["entity", "activity"] {
+            if let Some(asked) = document.sections.get_mut(section).and_then(|section| section.get_mut(&root)) {
+                asked["dct:description"] = super::CUT.into();
+            }
+        }
+    }
     document.sections.into()
 }
 
 fn product(document: &mut Document, graph: &Graph, key: &str, thing: &Thing) {
-    let Thing::Product { dataset, party, title, published_at, content_sha256, .. } = thing else { return };
+    let Thing::Product { dataset, party, title, published_at, content_sha256, files } = thing else { return };
     let id = name(key);
     let mut attributes = json!({"prov:type": term("dcat:Dataset"), "prov:label": title, "dct:identifier": dataset});
     if let Some(sha256) = content_sha256 {
@@ -86,6 +94,9 @@ fn product(document: &mut Document, graph: &Graph, key: &str, thing: &Thing) {
     }
     if let Some(at) = published_at {
         attributes["dct:issued"] = time(*at);
+    }
+    if let Some(files) = files.filter(|files| graph.sources(key, Relation::Holds).count() as u64 != *files) {
+        attributes["dct:extent"] = format!("{files} files").into();
     }
     document.put("entity", id.clone(), attributes);
     let agent = name(&super::party_key(party));
@@ -193,11 +204,25 @@ mod tests {
         };
         has("wasGeneratedBy", json!({"prov:entity": report, "prov:activity": activity, "prov:time": "2026-11-20T10:00:00Z"}));
         has("used", json!({"prov:activity": activity, "prov:entity": wind}));
-        has("used", json!({"prov:activity": activity, "prov:entity": format!("id:file/{}", "ab".repeat(32))}));
+        has("used", json!({"prov:activity": activity, "prov:entity": format!("id:file/{}/report.csv", "ab".repeat(32))}));
         has("wasDerivedFrom", json!({"prov:generatedEntity": report, "prov:usedEntity": wind, "prov:activity": activity}));
         has("wasAttributedTo", json!({"prov:entity": wind, "prov:agent": "id:party/did%3Aweb%3Abeta.example%3Ap%3Abeta"}));
         let agent = "id:party/did%3Aweb%3Aacme.example";
         has("wasAssociatedWith", json!({"prov:activity": activity, "prov:agent": agent, "prov:plan": agreement}));
+    }
+
+    #[test]
+    fn a_part_says_that_it_is_one() {
+        let whole = document(&super::super::tests::report(), "https://acme.example/p/acme");
+        assert!(!whole.to_string().contains("dct:description") && !whole.to_string().contains("dct:extent"), "{whole}");
+        let mut graph = super::super::tests::report();
+        graph.cut = true;
+        if let Thing::Product { files, .. } = &mut graph.nodes[0].thing {
+            *files = Some(1_000);
+        }
+        let part = document(&graph, "https://acme.example/p/acme");
+        let report = &part["entity"]["id:product/did%3Aweb%3Aacme.example/report%3A2"];
+        assert_eq!((&report["dct:description"], &report["dct:extent"]), (&json!(super::super::CUT), &json!("1000 files")));
     }
 
     #[test]

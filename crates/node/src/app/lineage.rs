@@ -4,7 +4,7 @@ use super::{App, product_files::file_count};
 use fondaco_core::{
     Error, Result, canonical,
     ids::TransferId,
-    lineage::{FILES_MAX, Graph, Relation, Thing, agreement_key, party, product_key},
+    lineage::{FILES_MAX, Graph, INPUT_MAX_CHARS, Relation, Thing, agreement_key, party, product_key},
     negotiation::Role,
     participant::{Did, Participant, Slug},
     product::{Product, ProductRef},
@@ -13,13 +13,19 @@ use fondaco_core::{
 use fondaco_store::{AgreementRow, Tx};
 use std::collections::VecDeque;
 
-/// Longest id asked for.
-const ID_MAX_CHARS: usize = 1_000;
-
 /// What is still to be looked at.
 enum Found {
     Product(Box<Product>),
     Agreement(Box<AgreementRow>),
+}
+
+impl Found {
+    fn thing(&self, own: &Did) -> Thing {
+        match self {
+            Self::Product(product) => product_thing(product, own),
+            Self::Agreement(row) => agreement_thing(row),
+        }
+    }
 }
 
 /// Puts a graph together.
@@ -36,7 +42,7 @@ impl App {
     /// # Errors
     /// [`fondaco_core::Code::NotFound`] for what the participant does not have.
     pub async fn lineage(&self, participant: &Participant, id: &str) -> Result<Graph> {
-        super::bounded("id", id, ID_MAX_CHARS)?;
+        super::bounded("id", id, INPUT_MAX_CHARS)?;
         let (us, id) = (participant.clone(), id.to_owned());
         self.store
             .read("view.lineage", move |tx| -> Result<_> {
@@ -45,20 +51,23 @@ impl App {
                     let graph = Graph::of(transfer_thing(&transfer));
                     return Gathering { tx, us: &us, graph, rest: VecDeque::new() }.of_transfer(&transfer);
                 }
-                let root = match tx.agreement_get(&us.slug, &id)? {
-                    Some(row) => Found::Agreement(Box::new(row)),
-                    None => match own_product(tx, &us.slug, &id)? {
-                        Some(product) => Found::Product(Box::new(product)),
-                        None => return Err(Error::not_found(format!("A product version, agreement or transfer \"{id:.100}\""))),
-                    },
-                };
-                let graph = Graph::of(match &root {
-                    Found::Agreement(row) => agreement_thing(row),
-                    Found::Product(product) => product_thing(product, &us.did),
-                });
+                let missing = || Error::not_found(format!("A product version, agreement or transfer \"{id:.100}\""));
+                let root = named(tx, &us.slug, &id)?.ok_or_else(missing)?;
+                let graph = Graph::of(root.thing(&us.did));
                 Gathering { tx, us: &us, graph, rest: VecDeque::from([root]) }.finished()
             })
             .await
+    }
+}
+
+impl App {
+    /// Whether what a product is said to be derived from is there.
+    ///
+    /// # Errors
+    /// As [`check_sources`].
+    pub async fn sources_check(&self, slug: &Slug, ids: &[String]) -> Result<()> {
+        let (slug, ids) = (slug.clone(), ids.to_vec());
+        self.store.read("lineage.sources", move |tx| check_sources(tx, &slug, &ids)).await
     }
 }
 
@@ -70,27 +79,34 @@ fn own_product(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Product>> {
     })
 }
 
-/// Checks what a product version is said to be derived from: agreements under which the participant receives, and other
-/// product versions of its own.
+/// What an id names. A product version of the participant first: its own publications choose that id, while the ids of
+/// agreements are chosen by others, who could put theirs in the place of a product.
+fn named(tx: &mut Tx, slug: &Slug, id: &str) -> Result<Option<Found>> {
+    if let Some(product) = own_product(tx, slug, id)? {
+        return Ok(Some(Found::Product(Box::new(product))));
+    }
+    Ok(tx.agreement_get(slug, id)?.map(|row| Found::Agreement(Box::new(row))))
+}
+
+/// Checks what a product version that is not published yet is said to be derived from: agreements under which the
+/// participant receives, and product versions of its own.
 ///
 /// # Errors
 /// [`fondaco_core::Code::Invalid`] naming the one that is neither.
-pub fn check_sources(tx: &mut Tx, product: &Product) -> Result<()> {
-    for id in &product.derived_from {
-        match tx.agreement_get(&product.participant, id)? {
-            Some(row) if row.role == Role::Consumer => continue,
-            Some(_) => {
+pub fn check_sources(tx: &mut Tx, slug: &Slug, ids: &[String]) -> Result<()> {
+    for id in ids {
+        match named(tx, slug, id)? {
+            Some(Found::Agreement(row)) if row.role != Role::Consumer => {
                 return Err(Error::invalid(format!(
                     "Under the agreement \"{id:.100}\" this participant provides; nothing can be derived from it."
                 )));
             }
-            None => {}
-        }
-        let found = own_product(tx, &product.participant, id)?;
-        if found.is_none_or(|found| found.reference == product.reference) {
-            return Err(Error::invalid(format!(
-                "\"derivedFrom\" holds ids of this participant's agreements and product versions; \"{id:.100}\" is neither."
-            )));
+            Some(_) => {}
+            None => {
+                return Err(Error::invalid(format!(
+                    "\"derivedFrom\" holds ids of this participant's agreements and product versions; \"{id:.100}\" is neither."
+                )));
+            }
         }
     }
     Ok(())
@@ -109,6 +125,10 @@ impl Gathering<'_> {
     /// Follows everything back to its end. Things are looked at by their distance, so what is cut is what is farthest.
     fn finished(mut self) -> Result<Graph> {
         while let Some(next) = self.rest.pop_front() {
+            if self.graph.is_full() {
+                self.graph.cut = true;
+                break;
+            }
             match next {
                 Found::Product(product) => self.product(&product)?,
                 Found::Agreement(row) => self.agreement(&row)?,
@@ -121,19 +141,16 @@ impl Gathering<'_> {
         let key = product_key(self.us.did.as_str(), &product.reference.dataset_id());
         self.graph.add(&key, Relation::By, party(&self.us.did, Some(&self.us.name), true));
         for id in &product.derived_from {
-            if let Some(row) = self.tx.agreement_get(&self.us.slug, id)? {
-                if self.graph.add(&key, Relation::DerivedFrom, agreement_thing(&row)) {
-                    self.rest.push_back(Found::Agreement(Box::new(row)));
-                }
-            } else if let Some(source) = own_product(self.tx, &self.us.slug, id)?
-                && self.graph.add(&key, Relation::DerivedFrom, product_thing(&source, &self.us.did))
+            if let Some(source) = named(self.tx, &self.us.slug, id)?
+                && self.graph.add(&key, Relation::DerivedFrom, source.thing(&self.us.did))
             {
-                self.rest.push_back(Found::Product(Box::new(source)));
+                self.rest.push_back(source);
             }
         }
         for file in self.tx.product_files_page(&self.us.slug, &product.reference, 0, FILES_MAX)? {
             self.graph.add(&key, Relation::Holds, Thing::File { name: file.name, sha256: file.sha256, bytes: file.size });
         }
+        self.graph.cut |= file_count(product) > u64::from(FILES_MAX);
         Ok(())
     }
 

@@ -6,22 +6,55 @@ pub mod html;
 
 use super::{App, cause::Cause, evidence::signed_at};
 use fondaco_core::{
-    Result,
+    Error, Result,
     evidence::Kind,
     ids::EvidenceId,
     negotiation::Role,
     participant::{Participant, Slug},
-    report::{Administered, LINES_MAX, LogState, Made, Refused, Report, Step, Used, check_period},
-    time::Timestamp,
+    report::{Administered, LINES_MAX, Made, Refused, Report, Step, Used, check_period},
+    time::{Micros, Timestamp},
 };
 use fondaco_store::{EvidenceRow, Tx, Usage};
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// The period, unless one is asked for.
+const USUAL: Micros = Micros::from_secs(30 * 86_400);
 /// Evidence read in one transaction: readers do not hold up writers, but old pages of the database are kept for them.
 const AT_ONCE: u32 = 500;
 
+/// Which period, in which form.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+pub struct ReportAsked {
+    /// The beginning: a day (UTC) or an instant; 30 days before the end, unless said.
+    pub from: Option<String>,
+    /// The end, which is not in it any more; now, unless said.
+    pub to: Option<String>,
+    /// `json`, `html` or `csv`.
+    pub format: Option<String>,
+}
+
+/// A report as a file.
+#[derive(Debug)]
+pub struct ReportText {
+    /// How its name ends, and what was asked for.
+    pub format: &'static str,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Its text, whose words come from others too: nothing that is to be shown within the admin address.
+    pub text: String,
+}
+
+/// A day, from its midnight on, or an instant.
+fn moment(name: &str, text: &str) -> Result<Timestamp> {
+    Timestamp::parse_day_or_instant(text)
+        .ok_or_else(|| Error::invalid(format!("\"{name}\" is a day or an instant: 2026-11-01 or 2026-11-01T08:00:00Z.")))
+}
+
 /// A report in the making.
+#[derive(Default)]
 struct Gathering {
     report: Report,
     /// What was used up to the last leaf that says so, by agreement.
@@ -31,6 +64,28 @@ struct Gathering {
 }
 
 impl App {
+    /// The report that somebody asks for, `usual` being the form unless they say one.
+    ///
+    /// # Errors
+    /// [`fondaco_core::Code::Invalid`] for another form, and for a period that is none, empty or too long.
+    pub async fn report_asked(&self, participant: &Participant, asked: &ReportAsked, usual: &str) -> Result<ReportText> {
+        let to = asked.to.as_deref().map_or_else(|| Ok(self.now()), |text| moment("to", text))?;
+        let from = asked.from.as_deref().map_or_else(|| Ok(to.plus(Micros(-USUAL.0))), |text| moment("from", text))?;
+        let (format, media_type) = match asked.format.as_deref().unwrap_or(usual) {
+            "json" => ("json", "application/json"),
+            "html" => ("html", "text/html; charset=utf-8"),
+            "csv" => ("csv", "text/csv; charset=utf-8; header=present"),
+            _ => return Err(Error::invalid("\"format\" is json, html or csv.")),
+        };
+        let report = self.report(participant, from, to).await?;
+        let text = match format {
+            "html" => html::html(&report)?,
+            "csv" => csv::csv(&report)?,
+            _ => serde_json::to_string(&report).map_err(Error::internal_failure)?,
+        };
+        Ok(ReportText { format, media_type, text })
+    }
+
     /// The report of a participant about what was logged from a time on and before another.
     ///
     /// # Errors
@@ -44,18 +99,9 @@ impl App {
             from,
             to,
             made_at: self.now(),
-            log: LogState::default(),
-            leaves: 0,
-            erased: 0,
-            agreements: Vec::new(),
-            changes: Vec::new(),
-            transfers: Vec::new(),
-            usage: Vec::new(),
-            refusals: Vec::new(),
-            administration: Vec::new(),
-            cut: false,
+            ..Report::default()
         };
-        let mut gathering = Gathering { report, used: BTreeMap::new(), refused: BTreeMap::new() };
+        let mut gathering = Gathering { report, ..Gathering::default() };
         let mut after: Option<EvidenceId> = None;
         loop {
             let (slug, last) = (participant.slug.clone(), after.clone());
@@ -64,7 +110,7 @@ impl App {
                 .read("report.evidence", move |tx| -> Result<_> { Ok(tx.evidence_within(&slug, from, to, last.as_ref(), AT_ONCE)?) })
                 .await?;
             for row in &page {
-                gathering.add(row);
+                gathering.add(row)?;
             }
             match page.last() {
                 Some(last) if page.len() == AT_ONCE as usize => after = Some(last.id.clone()),
@@ -82,8 +128,8 @@ impl App {
         Ok(gathering.finished(&before))
     }
 
-    /// What was used of agreements up to a time, by what the log says.
-    async fn used_before(&self, slug: &Slug, agreements: Vec<String>, before: Timestamp) -> Result<BTreeMap<String, Usage>> {
+    /// What was used of agreements up to a time, by the last leaf that says it: nothing where its document was erased.
+    async fn used_before(&self, slug: &Slug, agreements: Vec<String>, before: Timestamp) -> Result<BTreeMap<String, Option<Usage>>> {
         let mut found = BTreeMap::new();
         for some in agreements.chunks(AT_ONCE as usize) {
             let (slug, some) = (slug.clone(), some.to_vec());
@@ -92,8 +138,9 @@ impl App {
                 .read("report.usage_before", move |tx: &mut Tx| -> Result<_> {
                     let mut part = Vec::new();
                     for agreement in some {
-                        let row = tx.evidence_last(&slug, &agreement, Kind::Usage, before)?;
-                        part.extend(row.and_then(|row| usage_of(&document(&row)?)).map(|usage| (agreement, usage)));
+                        if let Some(row) = tx.evidence_last(&slug, &agreement, Kind::Usage, before)? {
+                            part.push((agreement, document(&row)?.as_ref().and_then(usage_of)));
+                        }
                     }
                     Ok(part)
                 })
@@ -105,8 +152,8 @@ impl App {
 }
 
 /// The document of evidence, unless it was erased.
-fn document(row: &EvidenceRow) -> Option<Value> {
-    row.document.as_deref().and_then(|text| serde_json::from_str(text).ok())
+fn document(row: &EvidenceRow) -> Result<Option<Value>> {
+    row.document.as_deref().map(serde_json::from_str).transpose().map_err(Error::internal_failure)
 }
 
 fn text(document: &Value, member: &str) -> String {
@@ -128,8 +175,8 @@ fn push<T>(lines: &mut Vec<T>, cut: &mut bool, line: T) {
 }
 
 impl Gathering {
-    fn add(&mut self, row: &EvidenceRow) {
-        let found = document(row);
+    fn add(&mut self, row: &EvidenceRow) -> Result<()> {
+        let found = document(row)?;
         let report = &mut self.report;
         report.leaves += 1;
         report.erased += u64::from(found.is_none());
@@ -170,14 +217,15 @@ impl Gathering {
                 }
             }
             Kind::Refusal => self.refuse(row.at, agreement, peer, &document),
-            Kind::Administration => {
-                let by = serde_json::from_value::<Cause>(document.get("cause").cloned().unwrap_or_default());
-                let by = by.map(|cause| cause.words()).unwrap_or_default();
-                let line = Administered { at: row.at, action: text(&document, "action"), object: row.object.clone(), by };
+            Kind::Administration | Kind::ProductPublished | Kind::ProductWithdrawn | Kind::OfferMade | Kind::KeyChange => {
+                let by = Cause::of(&document).map(|cause| cause.words()).unwrap_or_default();
+                let action = Some(text(&document, "action")).filter(|action| row.kind == Kind::Administration && !action.is_empty());
+                let action = action.unwrap_or_else(|| row.kind.as_str().to_owned());
+                let line = Administered { at: row.at, action, object: row.object.clone(), by };
                 push(&mut report.administration, &mut report.cut, line);
             }
-            Kind::ProductPublished | Kind::ProductWithdrawn | Kind::OfferMade | Kind::KeyChange => {}
         }
+        Ok(())
     }
 
     fn refuse(&mut self, at: Timestamp, agreement: String, peer: String, document: &Value) {
@@ -199,17 +247,14 @@ impl Gathering {
     }
 
     /// Leaves say what was used since the agreement was made; a report says what was used in its period.
-    fn finished(mut self, before: &BTreeMap<String, Usage>) -> Report {
+    fn finished(mut self, before: &BTreeMap<String, Option<Usage>>) -> Report {
         for (agreement, (peer, used)) in self.used {
-            let (Some(now), before) = (used, before.get(&agreement).copied().unwrap_or_default()) else { continue };
-            self.report.usage.push(Used {
-                agreement,
-                peer,
-                reads: now.reads.saturating_sub(before.reads),
-                requests: now.requests.saturating_sub(before.requests),
-                rows: now.rows.saturating_sub(before.rows),
-                bytes: now.volume.saturating_sub(before.volume),
-            });
+            // Where no leaf is before, all of it is of this period. Where one is of which the document was erased, how much is
+            // of this period is not known.
+            let before = before.get(&agreement).copied().unwrap_or(Some(Usage::default()));
+            let less = |of: fn(&Usage) -> u64| Some(of(&used?).saturating_sub(of(&before?)));
+            let (reads, requests, rows, bytes) = (less(|u| u.reads), less(|u| u.requests), less(|u| u.rows), less(|u| u.volume));
+            self.report.usage.push(Used { agreement, peer, reads, requests, rows, bytes });
         }
         self.report.refusals = self.refused.into_values().collect();
         self.report
@@ -225,6 +270,7 @@ fn by(document: &Value) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use fondaco_core::report::LogState;
     use serde_json::json;
 
     fn at(text: &str) -> Timestamp {
@@ -241,17 +287,9 @@ pub(crate) mod tests {
             to,
             made_at: to,
             log: LogState { origin: "acme.example/log".into(), size: 9, root: "cm9vdA==".into(), ..LogState::default() },
-            leaves: 0,
-            erased: 0,
-            agreements: Vec::new(),
-            changes: Vec::new(),
-            transfers: Vec::new(),
-            usage: Vec::new(),
-            refusals: Vec::new(),
-            administration: Vec::new(),
-            cut: false,
+            ..Report::default()
         };
-        Gathering { report, used: BTreeMap::new(), refused: BTreeMap::new() }
+        Gathering { report, ..Gathering::default() }
     }
 
     fn row(kind: Kind, leaf: u64, document: Option<Value>) -> EvidenceRow {
@@ -292,21 +330,23 @@ pub(crate) mod tests {
             row(Kind::AgreementEnded, 11, Some(json!({"what": "ended", "by": "consumer", "reason": "-1+1"}))),
             row(Kind::Administration, 12, Some(json!({"action": "token-made", "cause": {"by": "person", "account": "lin.yue"}}))),
             row(Kind::Decision, 13, None),
+            row(Kind::ProductWithdrawn, 14, Some(json!({"cause": {"by": "person", "account": "lin.yue"}}))),
         ];
         for row in &rows {
-            gathering.add(row);
+            gathering.add(row).expect("a document");
         }
         let before = Usage { reads: 2, requests: 4, rows: 30, volume: 96 };
-        gathering.finished(&BTreeMap::from([("agr_1".to_owned(), before)]))
+        gathering.finished(&BTreeMap::from([("agr_1".to_owned(), Some(before))]))
     }
 
     #[test]
     fn a_report_says_what_was_in_its_period() {
         let report = sample();
-        assert_eq!((report.leaves, report.erased, report.cut), (11, 1, false));
-        assert_eq!((report.log.first_leaf, report.log.last_leaf), (Some(3), Some(13)));
+        assert_eq!((report.leaves, report.erased, report.cut), (12, 1, false));
+        assert_eq!((report.log.first_leaf, report.log.last_leaf), (Some(3), Some(14)));
         let used = &report.usage[0];
-        assert_eq!((used.reads, used.requests, used.rows, used.bytes), (5, 10, 0, 4_000), "the last leaf, less what was before");
+        let numbers = (used.reads, used.requests, used.rows, used.bytes);
+        assert_eq!(numbers, (Some(5), Some(10), Some(0), Some(4_000)), "the last leaf, less what was before");
         let rules: Vec<_> = report.refusals.iter().map(|r| (r.rule.as_str(), r.refusals, r.first_at, r.last_at)).collect();
         assert_eq!(
             rules,
@@ -323,14 +363,35 @@ pub(crate) mod tests {
             report.changes.iter().map(|c| (c.what.as_str(), c.by.as_str())).collect::<Vec<_>>(),
             [("ended", "consumer"), ("decision", "")]
         );
-        assert_eq!(report.administration[0].action, "token-made");
+        let administered = report.administration.iter().map(|a| (a.action.as_str(), a.by.as_str())).collect::<Vec<_>>();
+        assert_eq!(administered, [("token-made", "decided by lin.yue"), ("product-withdrawn", "decided by lin.yue")]);
+    }
+
+    #[test]
+    fn usage_of_which_a_document_was_erased_is_not_known() {
+        let usage = Some(json!({"reads": 5, "requests": 10, "rows": 30, "bytes": 4_096}));
+        let reads = |last: Option<Value>, before: &[(&str, Option<Usage>)]| {
+            let mut gathering = empty();
+            gathering.add(&row(Kind::Usage, 3, last)).expect("a document");
+            let before = before.iter().map(|(id, usage)| ((*id).to_owned(), *usage)).collect();
+            gathering.finished(&before).usage.iter().map(|used| used.reads).collect::<Vec<_>>()
+        };
+        assert_eq!(reads(usage.clone(), &[]), [Some(5)], "no leaf before: all of it");
+        assert_eq!(reads(usage, &[("agr_1", None)]), [None], "not since the agreement was made");
+        assert_eq!(reads(None, &[]), [None], "that there was something is said");
+    }
+
+    #[test]
+    fn a_damaged_document_is_not_taken_for_an_erased_one() {
+        let damaged = EvidenceRow { document: Some("{".into()), ..row(Kind::Agreement, 1, None) };
+        assert!(empty().add(&damaged).is_err());
     }
 
     #[test]
     fn a_report_is_bounded_and_says_so() {
         let mut gathering = empty();
         for n in 0..LINES_MAX as u64 + 5 {
-            gathering.add(&row(Kind::Agreement, n, Some(json!({"target": "wind"}))));
+            gathering.add(&row(Kind::Agreement, n, Some(json!({"target": "wind"})))).expect("a document");
         }
         let report = gathering.finished(&BTreeMap::new());
         assert_eq!((report.agreements.len(), report.leaves, report.cut), (LINES_MAX, LINES_MAX as u64 + 5, true));

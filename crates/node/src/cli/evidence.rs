@@ -137,10 +137,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             // What is written is what will be verified: in its one form, and true by its own keys.
             let proven = Bundle::parse(text.as_bytes()).and_then(|bundle| bundle.verify(None));
             let proven = proven.map_err(|e| Failure::new(Code::Internal, format!("The node's bundle does not hold: {e}.")))?;
-            let mut file = std::fs::File::create_new(&out).map_err(|e| Failure::file("write", &out, &e))?;
-            std::io::Write::write_all(&mut file, text.as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(|e| Failure::file("write", &out, &e))?;
+            crate::disk::write_new(&out, text.as_bytes()).map_err(|e| Failure::new_file(&out, &e))?;
             let path = out.to_string_lossy().into_owned();
             let shown = Fields::default()
                 .add("Wrote", &path)

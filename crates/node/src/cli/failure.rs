@@ -42,6 +42,16 @@ impl Failure {
         Self::new(Code::Invalid, format!("{what} {}: {error}.", path.display()))
     }
 
+    /// A new local file that could not be written.
+    pub(super) fn new_file(path: &std::path::Path, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                Self::new(Code::Conflict, format!("{} exists already; name another file.", path.display()))
+            }
+            _ => Self::file("Cannot write", path, error),
+        }
+    }
+
     /// The lines for a person.
     pub(super) fn text(&self) -> String {
         let p = &self.problem;
@@ -75,6 +85,14 @@ mod tests {
         let failed = Failure::new(Code::NodeNotRunning, "Nothing answers.");
         assert_eq!(failed.exit, EXIT_FAILED);
         assert_eq!(failed.text(), "error: Nothing answers.\n       FDC-5004 The node is not running");
+    }
+
+    #[test]
+    fn files_that_exist_are_not_written_over_and_it_is_said_so() {
+        let path = std::path::Path::new("october.html");
+        let said = |kind: std::io::ErrorKind| Failure::new_file(path, &kind.into()).problem.detail;
+        assert_eq!(said(std::io::ErrorKind::AlreadyExists), "october.html exists already; name another file.");
+        assert!(said(std::io::ErrorKind::PermissionDenied).starts_with("Cannot write october.html: "));
     }
 
     #[test]

@@ -6,9 +6,10 @@ use super::{
     failure::{Failure, Result},
     show::{list, number, text, when},
 };
+use crate::disk;
 use fondaco_core::Error;
 use serde_json::{Value, json};
-use std::{collections::HashSet, io::Write, path::PathBuf};
+use std::{collections::HashSet, path::PathBuf};
 
 /// Show what a product version, an agreement or a transfer came from
 ///
@@ -37,8 +38,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     let found = us.get(&["lineage", &args.id], &[("format", format)]).await?;
     let printed = || serde_json::to_string_pretty(&found).map(|text| text + "\n").map_err(Error::internal_failure);
     if let Some(out) = &args.out {
-        let mut file = std::fs::File::create_new(out).map_err(|e| Failure::file("write", out, &e))?;
-        file.write_all(printed()?.as_bytes()).map_err(|e| Failure::file("write", out, &e))?;
+        disk::write_new(out, printed()?.as_bytes()).map_err(|e| Failure::new_file(out, &e))?;
         let path = out.to_string_lossy().into_owned();
         return Ok(Answer::new(json!({"id": args.id, "format": format, "file": path}), format!("Wrote {path}.\n")));
     }

@@ -118,15 +118,25 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<Answer> {
             Ok(status(context, node.replace(&["log", "policy"], &json!({"policy": policy})).await?))
         }
         Command::Resume { without_witnesses } => {
-            Ok(status(context, node.act(&["log", "resume"], &json!({"withoutWitnesses": without_witnesses})).await?))
+            if !node.get(&["log"], &[]).await?.get("held").is_some_and(Value::is_string) {
+                return Err(Failure::new(Code::Conflict, "The log is not held: there is nothing to resume."));
+            }
+            let resumed = node.act(&["log", "resume"], &json!({"withoutWitnesses": without_witnesses})).await.map_err(in_options);
+            Ok(status(context, resumed?))
         }
         Command::Rotate => Ok(status(context, node.act(&["log", "rotate"], &json!({})).await?)),
     }
 }
 
+/// The node names a member of its API; here it is an option.
+fn in_options(mut failure: Failure) -> Failure {
+    failure.problem.detail = failure.problem.detail.replace("\"withoutWitnesses\": true", "--without-witnesses");
+    failure
+}
+
 /// The text of a policy file.
 fn read_policy(path: &Path) -> Result<String> {
-    let failed = |e: &io::Error| Failure::file("read", path, e);
+    let failed = |e: &io::Error| Failure::file("Cannot read", path, e);
     let mut bytes = Vec::new();
     // One byte more than a policy may have: the node then says that it is too large.
     fs::File::open(path).and_then(|f| f.take(POLICY_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)).map_err(|e| failed(&e))?;
@@ -173,7 +183,7 @@ fn status(context: &Context, log: Value) -> Answer {
 
 /// Writes all that the log serves, and checks it as it lies there.
 async fn export(node: &AdminClient, key: &str, out: &Path) -> Result<Answer> {
-    let failed = |path: &Path, e: &io::Error| Failure::file("write", path, e);
+    let failed = |path: &Path, e: &io::Error| Failure::file("Cannot write", path, e);
     fs::create_dir_all(out).map_err(|e| failed(out, &e))?;
     if fs::read_dir(out).map_err(|e| failed(out, &e))?.next().is_some() {
         return Err(Failure::new(Code::Conflict, format!("{} is not empty.", out.display())));
@@ -213,6 +223,17 @@ async fn copy(node: &AdminClient, out: &Path, path: &str) -> Result<Vec<u8>> {
         fs::create_dir_all(file.parent().unwrap_or(out))?;
         fs::write(&file, &bytes)
     };
-    write().map_err(|e| Failure::file("write", &file, &e))?;
+    write().map_err(|e| Failure::file("Cannot write", &file, &e))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_node_says_of_its_api_is_said_of_the_option() {
+        let said = in_options(Failure::new(Code::Invalid, "Only on its operator's word: \"withoutWitnesses\": true."));
+        assert_eq!(said.problem.detail, "Only on its operator's word: --without-witnesses.");
+    }
 }

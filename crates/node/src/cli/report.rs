@@ -5,10 +5,11 @@ use super::{
     context::Context,
     failure::{Failure, Result},
 };
+use crate::disk;
 use serde_json::json;
-use std::{io::Write, path::PathBuf};
+use std::path::PathBuf;
 
-/// Write a report about a period: agreements, transfers, usage, refusals, administration, and the log
+/// Write a report about a period: agreements, transfers, usage, refusals, publication and administration, and the log
 ///
 /// The node writes them by itself when `[reports] every` in its configuration says "day", "week" or "month".
 #[derive(Debug, clap::Args)]
@@ -37,8 +38,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<Answer> {
     let mut asked: Vec<(&str, &str)> = period.into_iter().filter_map(|(name, at)| Some((name, at?))).collect();
     asked.push(("format", args.format.as_str()));
     let text = us.read(&["report"], &asked).await?;
-    let mut file = std::fs::File::create_new(&args.out).map_err(|e| Failure::file("write", &args.out, &e))?;
-    file.write_all(&text).and_then(|()| file.sync_all()).map_err(|e| Failure::file("write", &args.out, &e))?;
+    disk::write_new(&args.out, &text).map_err(|e| Failure::new_file(&args.out, &e))?;
     let path = args.out.to_string_lossy().into_owned();
     let json = json!({"from": args.from, "to": args.to, "format": args.format, "file": path});
     Ok(Answer::new(json, format!("Wrote {path}.\n")))

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
+    path::Path,
 };
 
 /// Most lines shown: more are better read from the files.
@@ -52,10 +53,7 @@ enum Status {
 }
 
 fn since(text: &str) -> std::result::Result<Timestamp, String> {
-    let day = format!("{text}T00:00:00Z");
-    Timestamp::parse(text)
-        .or_else(|| Timestamp::parse(&day))
-        .ok_or_else(|| "a day or an instant: 2026-11-22 or 2026-11-22T08:00:00Z".into())
+    Timestamp::parse_day_or_instant(text).ok_or_else(|| "a day or an instant: 2026-11-22 or 2026-11-22T08:00:00Z".into())
 }
 
 fn status(text: &str) -> std::result::Result<Status, String> {
@@ -72,26 +70,8 @@ fn last(text: &str) -> std::result::Result<usize, String> {
 
 /// Runs the command.
 pub(super) fn run(context: &Context, args: &Args) -> Result<Answer> {
-    let dir = Config::load(context.dir()?)?.requests_dir();
-    let first_day = args.since.map(day_of);
-    let mut found = VecDeque::new();
-    for (day, path) in days(&dir).map_err(|e| Failure::file("read", &dir, &e))? {
-        if first_day.as_ref().is_some_and(|first| day < *first) {
-            continue;
-        }
-        let file = File::open(&path).map_err(|e| Failure::file("read", &path, &e))?;
-        for line in BufReader::new(file).lines() {
-            let line = line.map_err(|e| Failure::file("read", &path, &e))?;
-            // A line that is being written just now is no JSON yet.
-            let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
-            if args.wants(&line) {
-                found.push_back(line);
-            }
-            if found.len() > args.last {
-                found.pop_front();
-            }
-        }
-    }
+    let config = Config::load(context.dir()?)?;
+    let found = args.lines(&config.requests_dir())?;
     let mut table =
         Table::new(&["AT", "LISTENER", "METHOD", "ROUTE", "STATUS", "MS", "BYTES", "WHO", "REQUEST"], &["STATUS", "MS", "BYTES"]);
     for line in &found {
@@ -103,7 +83,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Answer> {
         let route = if lost.is_empty() { route } else { &lost };
         table.row([&at, listener, method, route, &status, &ms, &bytes(number(line, "bytes")), who(line), text(line, "id")]);
     }
-    let shown = table.render("No requests.");
+    let kept = config.log.requests_days > 0;
+    let shown = table.render(if kept { "No requests." } else { "The node keeps no request log: [log] requests_days is 0." });
     Ok(Answer::new(json!({"requests": found}), shown))
 }
 
@@ -113,6 +94,38 @@ fn who(line: &Value) -> &str {
 }
 
 impl Args {
+    /// The last lines that are wanted, the oldest first. Files are read from the newest, and no more of them than it takes.
+    fn lines(&self, dir: &Path) -> Result<VecDeque<Value>> {
+        let first_day = self.since.map(day_of);
+        let mut found = VecDeque::new();
+        for (day, path) in days(dir).map_err(|e| Failure::file("Cannot read", dir, &e))?.into_iter().rev() {
+            if found.len() == self.last || first_day.as_ref().is_some_and(|first| day < *first) {
+                break;
+            }
+            let file = match File::open(&path) {
+                // Removed meanwhile, because it is old.
+                Err(e) if e.kind() == ErrorKind::NotFound => continue,
+                file => file.map_err(|e| Failure::file("Cannot read", &path, &e))?,
+            };
+            let room = self.last - found.len();
+            let mut of_day = VecDeque::new();
+            for line in BufReader::new(file).lines() {
+                let line = line.map_err(|e| Failure::file("Cannot read", &path, &e))?;
+                // A line that is being written just now is no JSON yet.
+                let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+                if self.wants(&line) {
+                    of_day.push_back(line);
+                }
+                if of_day.len() > room {
+                    of_day.pop_front();
+                }
+            }
+            of_day.append(&mut found);
+            found = of_day;
+        }
+        Ok(found)
+    }
+
     fn wants(&self, line: &Value) -> bool {
         let status = number(line, "status");
         let since = self.since.is_none_or(|since| Timestamp::parse(text(line, "time")).is_some_and(|at| at >= since));
@@ -128,6 +141,25 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_lines_are_read_from_as_few_days_as_it_takes() {
+        let dir = tempfile::tempdir().expect("dir");
+        let day = |name: &str, text: &str| std::fs::write(dir.path().join(format!("2026-11-{name}.jsonl")), text).expect("a file");
+        // No text: whoever reads it fails.
+        std::fs::write(dir.path().join("2026-11-19.jsonl"), [0xff, 0xfe, b'\n']).expect("a file");
+        day("20", "{\"id\":\"a\"}\n{\"id\":\"b\"}\n");
+        day("21", "{\"id\":\"c\"}\n{\"id\"");
+        day("22", "");
+        let last = |last: usize| {
+            let found = Args { since: None, status: None, id: None, last }.lines(dir.path()).map_err(|e| e.text());
+            found.map(|lines| lines.iter().map(|line| text(line, "id").to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(last(1).expect("lines"), ["c"]);
+        assert_eq!(last(2).expect("lines"), ["b", "c"]);
+        assert_eq!(last(3).expect("lines"), ["a", "b", "c"]);
+        assert!(last(4).expect_err("the oldest").starts_with("error: Cannot read "));
+    }
 
     #[test]
     fn lines_are_found_by_time_status_and_id() {

@@ -1,4 +1,5 @@
-//! `GET /p/{slug}/evidence`, `…/check`, `…/{id}`, `…/{id}/bundle`, and `GET /p/{slug}/agreements/{id}/timeline`.
+//! `GET /p/{slug}/evidence`, `…/check`, `…/{id}`, `…/{id}/bundle`, `GET /p/{slug}/agreements/{id}/timeline`, and
+//! `GET /p/{slug}/report`.
 
 use super::{
     answer::{self, Answer},
@@ -9,6 +10,7 @@ use crate::app::{
     App,
     audit::{Finding, Outcome, Side, TimelineLeaf},
     evidence::EvidenceAsked,
+    report::ReportAsked,
     views::Names,
 };
 use axum::{
@@ -91,6 +93,17 @@ pub async fn bundle(State(app): State<App>, room: Room, Path((_, id)): Path<(Str
         HeaderValue::from_str(&format!("attachment; filename=\"evidence-{}.json\"", row.id)).map_err(Error::internal_failure)?;
     let kind = HeaderValue::from_static("application/json");
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], text).into_response())
+}
+
+/// A report about a period, as a file: never shown within the console, because what it says comes from others.
+pub async fn report(State(app): State<App>, room: Room, Query(asked): Query<ReportAsked>) -> Answer {
+    let report = app.report_asked(&room.participant, &asked, "html").await?;
+    let name = format!("attachment; filename=\"report-{}.{}\"", room.participant.slug, report.format);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(report.media_type)),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_str(&name).map_err(Error::internal_failure)?),
+    ];
+    Ok((headers, report.text).into_response())
 }
 
 /// Whether anything is missing.

@@ -4,7 +4,7 @@ use super::{
     agreements::{download, safe_name},
     answer::{self, Answer},
     guard::Room,
-    words,
+    shape, words,
 };
 use crate::app::App;
 use axum::extract::{Path, Query, State};
@@ -56,10 +56,10 @@ fn thing(room: &Room, graph: &Graph, node: &Node) -> LineageThing {
         }
         Thing::File { name, sha256, .. } => (LineageKind::File, name.clone(), sha256, None, None),
         Thing::Agreement { id, made_at, .. } => {
-            (LineageKind::Agreement, id.clone(), id, Some(format!("{base}/agreements/{}", segment(id))), Some(*made_at))
+            (LineageKind::Agreement, id.clone(), id, Some(format!("{base}/agreements/{}", shape::segment(id))), Some(*made_at))
         }
         Thing::Transfer { id, began_at, .. } => {
-            (LineageKind::Transfer, id.clone(), id, Some(format!("{base}/transfers/{}", segment(id))), Some(*began_at))
+            (LineageKind::Transfer, id.clone(), id, Some(format!("{base}/transfers/{}", shape::segment(id))), Some(*began_at))
         }
     };
     let place = |key: &str| graph.nodes.iter().position(|node| node.key == key);
@@ -73,11 +73,6 @@ fn thing(room: &Room, graph: &Graph, node: &Node) -> LineageThing {
         depth: usize::try_from(node.depth).unwrap_or_default(),
         from: from.filter_map(|link| Some((relation(link.relation), place(&link.to)?))).collect(),
     }
-}
-
-/// An id as one segment of a path.
-fn segment(id: &str) -> String {
-    percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 const fn relation(relation: Relation) -> LineageRelation {

@@ -170,6 +170,7 @@ pub fn room_routes() -> Vec<Route> {
         page("/p/{slug}/evidence/check", evidence::check),
         page("/p/{slug}/evidence/{id}", evidence::show),
         page("/p/{slug}/evidence/{id}/bundle", evidence::bundle),
+        page("/p/{slug}/report", evidence::report),
         page("/p/{slug}/lineage/{id}", lineage::show),
         page("/p/{slug}/transfers", transfers::list),
         page("/p/{slug}/transfers/{id}", transfers::show),

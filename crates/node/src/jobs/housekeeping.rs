@@ -44,14 +44,6 @@ async fn once(app: &App, usage: Option<UsagePlace>) -> Result<Option<UsagePlace>
     app.catalogs_renew(CATALOGS_PER_ROUND).await?;
     app.refusals_settle().await?;
     app.usage_settle().await?;
-    if let Some(every) = app.config.reports.every {
-        // Before documents go: a report says more with them.
-        if let Err(e) = app.reports_write(every, app.now()).await {
-            // A full disk does not keep what has expired.
-            tracing::warn!(cause = e.internal().unwrap_or_default(), "reports.not_written: {e}");
-        }
-    }
-    app.evidence_expire().await?;
     app.requests_sweep().await;
     let now = app.now();
     let before = move |life: Micros| now.plus(Micros(-life.0));

@@ -6,6 +6,7 @@ pub mod catalog_read;
 pub mod housekeeping;
 mod negotiation_send;
 pub mod peer_log;
+pub mod reports;
 pub mod runner;
 pub mod send;
 mod transfer_send;

@@ -119,9 +119,18 @@ async fn a_file_goes_into_the_catalogue_in_four_steps() {
     // The same id again is the next version.
     let again = Publisher::begin(&browser).await;
     again.upload("on", "wind.csv", WIND).await;
-    let page = again.send("describe", &[("title", "Wind at the coast"), ("go", "terms")]).await;
+    let said = [("title", "Wind at the coast"), ("derived-from", "agr_none"), ("go", "on")];
+    let wrong = again.send("describe", &said).await;
+    assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
+    assert!(wrong.text().contains("id=\"derived-from-problem\"") && wrong.text().contains("agr_none"), "{}", wrong.text());
+    let said = [("title", "Wind at the coast"), ("derived-from", "wind-at-the-coast"), ("go", "terms")];
+    let page = again.send("describe", &said).await;
     assert_eq!(page.status(), StatusCode::SEE_OTHER, "it can be described while it is read");
     assert!(again.until_read("review", "prepared").await.contains("This becomes its version 2."));
+    let done = again.send("review", &[]).await;
+    assert_eq!(done.location(), "/p/acme/products/wind-at-the-coast?version=2", "{}", done.text());
+    let origin = browser.page("/p/acme/lineage/wind-at-the-coast%3A2").await;
+    assert!(origin.contains("/p/acme/products/wind-at-the-coast?version=1"), "{origin}");
     node.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! Lineage between two nodes: what was received under an agreement becomes a product, and the way back is told, to its
 //! owner alone.
 
+use fondaco_core::Result;
 use fondaco_testkit::{TestPair, tables};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -54,6 +55,24 @@ async fn a_product_leads_back_to_the_other_partys_product() {
     assert!(
         last["inputs"].as_array().expect("inputs").iter().any(|i| i["namespace"] == pair.provider.did.to_string() && i["name"] == "wind")
     );
+    // An agreement whose id its provider chose to be that of a product of ours does not take its place, now or afterwards.
+    let (slug, id) = (consumer.slug.clone(), agreement.clone());
+    let planted = consumer.app.store.tx("test.plant", move |tx| -> Result<_> {
+        let mut row = tx.agreement_get(&slug, &id)?.expect("it is there");
+        row.agreement.id = "stations".into();
+        Ok(tx.agreement_insert(&row)?)
+    });
+    assert!(planted.await.expect("planted"));
+    let stations = consumer.get("/lineage/stations").await.must(200);
+    assert_eq!(stations["root"], format!("product/{}/stations", consumer.did));
+    let now = consumer.get("/lineage/report").await.must(200);
+    assert_eq!(now["links"], graph["links"], "it is the product's still");
+    let paths: Vec<_> = (0..26).map(|n| tables::write(consumer.dir(), &format!("part-{n}.txt"), &format!("part {n}"))).collect();
+    let many = json!({"id": "parts", "title": "Parts", "kind": "files", "paths": paths});
+    consumer.post("/products", &many).await.must(201);
+    let many = consumer.get("/lineage/parts").await.must(200);
+    assert_eq!((many["nodes"].as_array().map(Vec::len), &many["cut"]), (Some(27), &json!(true)), "a file is not shown");
+
     assert_eq!(consumer.get("/lineage/report?format=rdf").await.refused(400), "FDC-1001");
 
     // From the agreement and from its transfer, on both sides.

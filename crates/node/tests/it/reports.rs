@@ -1,6 +1,6 @@
 //! Reports of a deal: asked for, and by schedule.
 
-use fondaco_core::{report::Every, time::Micros};
+use fondaco_core::{Code, Result, report::Every, time::Micros};
 use fondaco_testkit::{TestPair, eventually};
 use serde_json::{Value, json};
 use std::fs;
@@ -51,5 +51,20 @@ async fn a_report_says_what_was_logged_and_by_schedule_it_is_written_once() {
     assert_eq!(node.app.reports_write(Every::Day, tomorrow).await.expect("done"), 0);
     assert_eq!(node.app.reports_write(Every::Day, tomorrow.plus(Micros(3 * DAY.0))).await.expect("made up for"), 3);
     assert_eq!(fs::read_to_string(&file).expect("a report"), "mine", "what is there is left as it is");
+
+    // Stopped between the two files of a report: the other one alone is written.
+    let page = file.with_extension("html");
+    fs::write(&page, "mine too").expect("write");
+    fs::remove_file(&file).expect("removed");
+    let forgotten = node.app.store.tx("test.forget", |tx| -> Result<_> { Ok(tx.setting_put("reports.done", &json!({}))?) });
+    forgotten.await.expect("forgotten");
+    assert_eq!(node.app.reports_write(Every::Day, tomorrow).await.expect("written"), 1);
+    assert_eq!(fs::read_to_string(&page).expect("a report"), "mine too", "what is there is left as it is");
+    assert!(fs::read_to_string(&file).expect("a report").contains(&agreement));
+
+    // The node stops in the middle: the rest is written when it runs again.
+    node.app.stopping.cancel();
+    let later = tomorrow.plus(Micros(9 * DAY.0));
+    assert_eq!(node.app.reports_write(Every::Day, later).await.expect_err("not now").code(), Code::Unavailable);
     pair.shutdown().await;
 }

@@ -137,7 +137,7 @@ impl App {
                             return Err(Error::new(Code::Conflict, "The feed was changed or ended while its source was read."));
                         }
                     }
-                    lineage::check_sources(tx, &product)?;
+                    lineage::check_sources(tx, &product.participant, &product.derived_from)?;
                     tx.product_insert(&product)?;
                     tx.product_files_insert(&product.participant, &product.reference, &files)?;
                     let mut made = Vec::with_capacity(offers.len());

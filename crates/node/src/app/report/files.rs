@@ -1,20 +1,15 @@
 //! Reports by schedule: `DIR/reports/SLUG/PERIOD.html` and `.csv`, after each period.
 
 use super::{csv::csv, html::html};
-use crate::app::App;
+use crate::{app::App, disk};
 use fondaco_core::{
-    Error, Result,
+    Code, Error, Result,
     participant::Participant,
     report::{Every, Period},
-    time::Timestamp,
+    time::{Micros, Timestamp},
 };
 use serde_json::{Value, json};
-use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
-};
+use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt};
 
 /// The folder below the node's.
 pub const FOLDER: &str = "reports";
@@ -23,18 +18,21 @@ const DONE_SETTING: &str = "reports.done";
 /// Periods made up for after a time in which the node did not run: two months of days, five years of months. What is older
 /// can be asked for.
 const CATCH_UP_MAX: usize = 60;
+/// How long after a period it is written: what began before midnight may be committed after it, and the clocks of several
+/// processes on one database differ.
+pub const SETTLED: Micros = Micros::from_secs(600);
 /// Participants looked at in one transaction.
 const AT_ONCE: u32 = 500;
 
 impl App {
-    /// Writes the reports of the periods that are over, for all participants, unless they were written before. How many
+    /// Writes the reports of the periods that were over at a time, for all participants, unless they were written before. How many
     /// periods.
     ///
     /// # Errors
     /// When the database or the disk fails; it is done again then, and what is there stays.
-    pub async fn reports_write(&self, every: Every, now: Timestamp) -> Result<usize> {
+    pub async fn reports_write(&self, every: Every, over_by: Timestamp) -> Result<usize> {
         let done = self.store.read("reports.done", |tx| -> Result<_> { Ok(tx.setting_get(DONE_SETTING)?) }).await?;
-        let periods = outstanding(every, done.as_ref(), now)?;
+        let periods = outstanding(every, done.as_ref(), over_by)?;
         for period in &periods {
             self.reports_of(period).await?;
             let done = json!({"every": every, "to": period.to.as_micros()});
@@ -51,6 +49,10 @@ impl App {
                 .read("reports.participants", move |tx| -> Result<_> { Ok(tx.participant_list(after.as_ref(), AT_ONCE)?) })
                 .await?;
             for participant in &page {
+                if self.stopping.is_cancelled() {
+                    // What was written stays, and the period is not done: the rest follows.
+                    return Err(Error::new(Code::Unavailable, "The node is stopping; the other reports are written when it runs again."));
+                }
                 self.report_file(participant, period).await?;
             }
             match page.last() {
@@ -69,8 +71,13 @@ impl App {
         }
         let report = self.report(participant, period.from, period.to).await?;
         let texts = [html(&report)?, csv(&report)?];
-        let written = tokio::task::spawn_blocking(move || paths.iter().zip(&texts).try_for_each(|(path, text)| write(path, text))).await;
-        written.map_err(Error::internal_failure)?.map_err(Error::internal_failure)
+        let written = tokio::task::spawn_blocking(move || -> io::Result<()> {
+            DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+            // Of the two, one may be there from before the node was stopped.
+            let mut missing = paths.iter().zip(&texts).filter(|(path, _)| !path.exists());
+            missing.try_for_each(|(path, text)| disk::write_whole(path, text.as_bytes()))
+        });
+        written.await.map_err(Error::internal_failure)?.map_err(Error::internal_failure)
     }
 }
 
@@ -87,18 +94,6 @@ fn outstanding(every: Every, done: Option<&Value>, now: Timestamp) -> Result<Vec
     }
     periods.reverse();
     Ok(periods)
-}
-
-/// Writes a file that is there whole or not at all.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let dir = path.parent().ok_or_else(|| io::Error::other("a file without a folder"))?;
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let temporary = dir.join(format!(".{name}.new"));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
 }
 
 #[cfg(test)]
@@ -124,15 +119,5 @@ mod tests {
         assert_eq!(names(Every::Month, done("2026-08-01T00:00:00Z"), now), ["2026-08", "2026-09", "2026-10"]);
         assert_eq!(names(Every::Day, done("2026-08-01T00:00:00Z"), now), ["2026-11-21"], "another rhythm begins anew");
         assert_eq!(names(Every::Day, Some((Every::Day, "2020-01-01T00:00:00Z")), now).len(), CATCH_UP_MAX);
-    }
-
-    #[test]
-    fn a_file_is_there_whole() {
-        let dir = tempfile::tempdir().expect("dir");
-        let path = dir.path().join("acme").join("2026-10.csv");
-        write(&path, "part\r\n").expect("written");
-        write(&path, "part\r\nlog\r\n").expect("written again");
-        assert_eq!(fs::read_to_string(&path).expect("a file"), "part\r\nlog\r\n");
-        assert_eq!(fs::read_dir(dir.path().join("acme")).expect("a folder").count(), 1, "nothing else is left");
     }
 }

@@ -43,7 +43,7 @@ pub fn html(report: &Report) -> Result<String> {
     ];
     let agreements = report.agreements.iter().map(|a| vec![a.at.to_rfc3339(), a.agreement.clone(), a.peer.clone(), a.product.clone()]);
     let usage = report.usage.iter().map(|u| {
-        let numbers = [u.reads, u.requests, u.rows, u.bytes].map(|n| n.to_string());
+        let numbers = [u.reads, u.requests, u.rows, u.bytes].map(|n| n.map_or_else(|| "not known: erased".to_owned(), |n| n.to_string()));
         [u.agreement.clone(), u.peer.clone()].into_iter().chain(numbers).collect()
     });
     let refusals = report.refusals.iter().map(|r| {
@@ -61,7 +61,7 @@ pub fn html(report: &Report) -> Result<String> {
             steps("Transfers", &report.transfers),
             section("Usage", &["Agreement", "Other side", "#Reads", "#Requests", "#Rows", "#Bytes"], usage.collect()),
             section("Refusals", &["Agreement", "Other side", "Rule", "#How often", "First", "Last"], refusals.collect()),
-            section("Administration", &["When", "What", "Object", "By"], administration.collect()),
+            section("Publication and administration", &["When", "What", "Object", "By"], administration.collect()),
         ],
     };
     file.html().map_err(Error::internal_failure)
@@ -82,7 +82,8 @@ mod tests {
             "<td class=\"num\">23</td>",
             "Too slow.",
             "token-made",
-            "3 and 13",
+            "3 and 14",
+            "product-withdrawn",
         ] {
             assert!(text.contains(said), "{said} in {text}");
         }

@@ -7,6 +7,7 @@ use crate::{
         answer::{self, Answer},
         flash::Notice,
         guard::{Form, Room},
+        words,
     },
 };
 use axum::{
@@ -18,7 +19,7 @@ use fondaco_console::{
     pages::{PublishDescribePage, Step},
 };
 use fondaco_core::{
-    Result,
+    Code, Result,
     product::{Frequency, ProductKind},
     publication::Publication,
 };
@@ -59,7 +60,16 @@ pub async fn save_form(State(app): State<App>, room: Room, Path((_, id)): Path<(
     let go = sent.get("go").unwrap_or("stay");
     let next = next(Step::Describe, go);
     if go == "on" || next == Step::Describe {
-        let problems = form::wrong_description(&publication.draft);
+        let mut problems = form::wrong_description(&publication.draft);
+        // Ids that are ids, of something that is not there.
+        if problems.of("derived-from").is_none()
+            && let Err(why) = app.sources_check(&room.participant.slug, &publication.draft.derived_from).await
+        {
+            if why.code() != Code::Invalid {
+                return Err(why.into());
+            }
+            problems.add("derived-from", words::problem(&why));
+        }
         if !problems.is_empty() {
             return answer::with_status(StatusCode::BAD_REQUEST, &page(&app, room, &publication, problems).await?);
         }

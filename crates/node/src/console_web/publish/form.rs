@@ -10,6 +10,7 @@ use fondaco_console::{
 use fondaco_core::{
     connection::CONNECTION_NAME_MAX_CHARS,
     feed::Feed,
+    lineage,
     listing::{Described, FIELD_MAX_CHARS, KEYWORD_MAX_CHARS, LANGUAGES_MAX, contact_url},
     policy::{Period, Policy},
     product::{DESCRIPTION_MAX_CHARS, Frequency, KEYWORDS_MAX, Listing, PRODUCT_ID_MAX_CHARS, ProductId, ProductKind, TITLE_MAX_CHARS},
@@ -143,6 +144,7 @@ pub fn describe_form(draft: &Draft) -> DescribeForm {
         contact: listing.contact_point.clone().unwrap_or_default(),
         rhythm: listing.accrual_periodicity.map_or("", Frequency::as_str).to_owned(),
         language: listing.language.join(", "),
+        derived_from: draft.derived_from.join("\n"),
         profile: draft.publish_profile,
         renewal: draft.renewal.as_ref().map(|r| r.every.as_str()).unwrap_or_default().to_owned(),
     }
@@ -168,6 +170,8 @@ pub fn with_description(draft: &Draft, given: Given<'_>, fallback: &str) -> Draf
             accrual_periodicity: Frequency::parse(&text("rhythm")).ok(),
             language: listed(&text("language")),
         },
+        // Not by commas: ids of others may hold some.
+        derived_from: lines(&text("derived-from")),
         publish_profile: given("profile").is_some(),
         renewal: renewal.filter(|_| renewable(draft)),
         ..draft.clone()
@@ -226,6 +230,9 @@ pub fn wrong_description(draft: &Draft) -> Problems {
         wrong.add("language", Text::say("publish-problem-too-many").with("n", LANGUAGES_MAX));
     } else if let Some(tag) = draft.listing.language.iter().find(|tag| !is_language(tag)) {
         wrong.add("language", Text::say("publish-problem-language").with("tag", tag.chars().take(40).collect::<String>()));
+    }
+    if let Err(other) = lineage::check_inputs(&draft.derived_from) {
+        wrong.add("derived-from", Text::detail(other.message()));
     }
     match &draft.renewal {
         Some(_) if !renewable(draft) => wrong.add("renewal", Text::say("publish-problem-renewal")),
@@ -290,6 +297,18 @@ mod tests {
         assert_eq!(describe_form(&typed).contact, "call me");
         assert_eq!(typed.keywords.len(), 3);
         assert_eq!(fields_of(&wrong_description(&typed)), ["title", "contact", "language"]);
+    }
+
+    #[test]
+    fn what_it_was_made_from_is_a_list_of_lines() {
+        let draft = Draft::new(ProductKind::Table);
+        let described = [("title", "Wear"), ("derived-from", "agr_1\r\n urn:x,1 \r\n\r\nstations:3")];
+        let typed = with_description(&draft, &move |name| described.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()), "x");
+        assert_eq!(typed.derived_from, ["agr_1", "urn:x,1", "stations:3"]);
+        assert_eq!(describe_form(&typed).derived_from, "agr_1\nurn:x,1\nstations:3");
+        assert!(wrong_description(&typed).is_empty());
+        let twice = with_description(&typed, &given(&[("title", "Wear"), ("derived-from", "agr_1\nagr_1")]), "x");
+        assert_eq!(fields_of(&wrong_description(&twice)), ["derived-from"]);
     }
 
     #[test]

@@ -109,6 +109,7 @@ fn facts(draft: &Draft, uploaded: usize) -> Vec<ReviewFact> {
         ReviewFact { code: "contact", value: listing.contact_point.as_deref().and_then(plain) },
         ReviewFact { code: "rhythm", value: listing.accrual_periodicity.map(|f| Text::of("rhythm", f.as_str())) },
         ReviewFact { code: "language", value: plain(&listing.language.join(", ")) },
+        ReviewFact { code: "derived-from", value: plain(&draft.derived_from.join(", ")) },
     ];
     if draft.kind == ProductKind::Table {
         let shown = if draft.publish_profile { "product-shown" } else { "product-hidden" };

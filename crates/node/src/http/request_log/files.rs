@@ -12,6 +12,8 @@ use std::{
 pub const FOLDER: &str = "requests";
 /// How files of it end.
 const ENDING: &str = ".jsonl";
+/// Most bytes of a day: about a million lines. Anybody may ask as often as they like, and a full disk would stop the node.
+const DAY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 const DAY_SECS: i64 = 86_400;
 /// Characters of `2026-11-22`.
 const DATE_CHARS: usize = 10;
@@ -54,6 +56,9 @@ fn append_to(dir: &Path, day: &str, text: &str) -> io::Result<()> {
         opened => opened?,
     };
     let before = file.metadata()?.len();
+    if before.saturating_add(text.len() as u64) > DAY_BYTES_MAX {
+        return Err(io::Error::other(format!("{} has as many bytes as a day may have ({DAY_BYTES_MAX})", path.display())));
+    }
     let result = file.write_all(text.as_bytes());
     if result.is_err() {
         file.set_len(before)?;
@@ -136,6 +141,18 @@ mod tests {
         assert_eq!(left("2026-11-23T00:00:00Z", 2), ["2026-11-21", "2026-11-22"]);
         assert_eq!(left("2026-11-23T00:00:00Z", 0), [""; 0]);
         assert!(dir.join("notes.txt").exists() && dir.join("2026-1x-20.jsonl").exists(), "other files are not ours");
+    }
+
+    #[test]
+    fn a_day_has_an_end() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("2026-11-20.jsonl");
+        File::create(&path).and_then(|file| file.set_len(DAY_BYTES_MAX - 2)).expect("a file with a hole");
+        let done = append(dir.path(), &lines(&[("2026-11-20T10:00:00Z", "a")]));
+        assert_eq!(done, Written::default(), "up to the last byte");
+        let done = append(dir.path(), &lines(&[("2026-11-20T10:00:00Z", "b"), ("2026-11-21T10:00:00Z", "c")]));
+        assert_eq!((done.failed, done.cause.is_some()), (1, true), "the next day has room again");
+        assert_eq!(fs::metadata(&path).expect("there").len(), DAY_BYTES_MAX);
     }
 
     #[test]
