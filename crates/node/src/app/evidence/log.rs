@@ -197,7 +197,7 @@ impl App {
     /// # Errors
     /// [`Code::Invalid`] when nothing holds it, or nobody can confirm; [`Code::Conflict`] when the witnesses do not.
     pub async fn log_resume(&self, without_witnesses: bool) -> Result<LogStatus> {
-        let nothing = || Error::invalid("Nothing holds the log.");
+        let nothing = || Error::invalid("The log is not held: there is nothing to resume.");
         if !without_witnesses {
             let read = |tx: &mut Tx| -> Result<_> { Ok((tx.log_tree()?.and_then(|tree| tree.held), policy::load(tx)?)) };
             let (held, policy) = self.store.read("log.policy", read).await?;
