@@ -3,12 +3,31 @@
 //!
 //! Both measures are hints to the operating system (Linux). Where they are not understood nothing happens.
 
+use std::{convert::Infallible, time::Duration};
+use tokio::time::{Instant, MissedTickBehavior};
+
 /// Asks for small pages. The allocator prepares large ranges and asks for huge pages (2 MB) in them, of which an idle
 /// node touches a corner each: 14 MB resident for 4 MB in use. To be called before anything else.
 pub fn prefer_small_pages() {
     #[cfg(target_os = "linux")]
     // A kernel that refuses goes on as it would have.
     let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
+/// By when a node that has started has done what it does once: looked at its log, asked its witnesses, signed.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// How often what seldom work left resident is given back: it costs some hundred page faults.
+const GIVE_BACK_EVERY: Duration = Duration::from_mins(1);
+
+/// Gives back the pages of our own program file from time to time, for as long as it is polled.
+pub async fn keep_small() -> Infallible {
+    let mut every = tokio::time::interval_at(Instant::now() + SETTLED_AFTER, GIVE_BACK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        // The kernel counts every page of the process for it. A panic there would be the next turn's too.
+        let _ = tokio::task::spawn_blocking(give_code_back).await;
+    }
 }
 
 /// Gives back the pages of our own program file. To be called after work that executes much and comes seldom: starting

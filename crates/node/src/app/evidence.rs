@@ -13,7 +13,7 @@ pub(crate) use log::signed_at;
 pub use log::{LogStatus, WitnessStatus, WitnessedStatus};
 pub use refusals::Refusals;
 pub use show::EvidenceAsked;
-pub(super) use usage::said_since;
+pub(super) use usage::{said_day, said_since};
 
 use super::{App, agreements::own_of, agreements::peer_of, cause::Cause};
 use fondaco_core::{
@@ -102,7 +102,8 @@ impl App {
         append(tx, &key.participant, own, fact)
     }
 
-    /// Somebody changed who may do what, or what is done of itself: an account, a token, a participant, rules, a connection. `what` is one of a few fixed words.
+    /// Somebody changed who may do what, or what is done of itself: an account, a token, a participant, rules, a connection.
+    /// `what` is one of a few fixed words.
     ///
     /// # Errors
     /// When the database fails.

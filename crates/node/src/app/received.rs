@@ -147,8 +147,11 @@ impl App {
                 let unmoved = n.clone();
                 let (n, effects) = match n.receive(message, app.now()) {
                     Ok(next) => next,
-                    Err(_) if was_just_said(&app, tx, &slug, id.as_str(), said.as_deref())? => return Ok(Done::just(Ok(unmoved))),
-                    Err(e) => return Ok(Done::just(Err(e))),
+                    Err(e) if e.code() != Code::IllegalTransition => return Ok(Done::just(Err(e))),
+                    Err(e) => {
+                        let again = was_just_said(&app, tx, &slug, id.as_str(), said.as_deref())?;
+                        return Ok(Done::just(if again { Ok(unmoved) } else { Err(e) }));
+                    }
                 };
                 if let Err(e) = agreement_signatures::received(tx, &n, &envelope.caller)? {
                     return Ok(Done::just(Err(e)));
@@ -234,8 +237,11 @@ impl App {
                 let unmoved = t.clone();
                 let (t, effects) = match t.receive(message, app.now()) {
                     Ok(next) => next,
-                    Err(_) if was_just_said(&app, tx, &slug, id.as_str(), said.as_deref())? => return Ok(Done::just(Ok(unmoved))),
-                    Err(e) => return Ok(Done::just(Err(e))),
+                    Err(e) if e.code() != Code::IllegalTransition => return Ok(Done::just(Err(e))),
+                    Err(e) => {
+                        let again = was_just_said(&app, tx, &slug, id.as_str(), said.as_deref())?;
+                        return Ok(Done::just(if again { Ok(unmoved) } else { Err(e) }));
+                    }
                 };
                 remember(tx, &slug, t.id.as_str(), &envelope, said.as_deref())?;
                 transfers::record(tx, &t, t.role.other(), &words, None)?;

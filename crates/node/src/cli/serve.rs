@@ -28,8 +28,10 @@ pub(super) async fn run(context: &Context, _args: Args) -> Result<Answer> {
     let node = Node::start(config).await?;
     let (public, admin) = (format!("http://{}", node.public_addr), format!("http://{}", node.admin_addr));
     announce(context.json, &public, &admin).map_err(Error::internal_failure)?;
-    footprint::give_code_back();
-    stop.requested().await;
+    tokio::select! {
+        never = footprint::keep_small() => match never {},
+        () = stop.requested() => {}
+    }
     tokio::select! {
         () = node.shutdown() => {}
         () = stop.requested() => tracing::warn!("told twice to stop: leaving requests unfinished"),

@@ -7,7 +7,7 @@
 //!
 //! The same holds of what it cosigned as a witness: a database that forgot some of that gets a new witness key.
 
-use crate::app::App;
+use crate::{app::App, disk::write_whole};
 use fondaco_core::{Code, Error, Result};
 use fondaco_store::{LogKeyUse, LogTree, Tx};
 use fondaco_tlog::{Edge, Hash, hash::empty_root, tile::partial};
@@ -16,7 +16,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     fs::File,
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     path::Path,
 };
 
@@ -60,15 +60,8 @@ pub fn remember_cosigned(dir: &Path, cosigned: u64) -> Result<()> {
 
 fn write(dir: &Path, signed: &Signed) -> Result<()> {
     let text = serde_json::to_vec(signed).map_err(Error::internal_failure)?;
-    let (temporary, path) = (dir.join(format!(".{FILE}.new")), dir.join(FILE));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, &path)?;
-        File::open(dir)?.sync_all()
-    };
-    write().map_err(|e| Error::internal_failure(format!("{} cannot be written: {e}", path.display())))
+    let path = dir.join(FILE);
+    write_whole(&path, &text).map_err(|e| Error::internal_failure(format!("{} cannot be written: {e}", path.display())))
 }
 
 fn recall(dir: &Path) -> Result<Option<Signed>> {

@@ -88,12 +88,13 @@ impl App {
             let (found, last) = self
                 .store
                 .read("evidence.check", move |tx| -> Result<_> {
-                    let page = tx.agreement_list_counted(&slug, &filter)?;
-                    let last = page.last().filter(|_| page.len() == AGREEMENTS_AT_ONCE as usize).map(|(row, _)| row.agreement.id.clone());
+                    let page = tx.agreement_list(&slug, &filter)?;
+                    let last = page.last().filter(|_| page.len() == AGREEMENTS_AT_ONCE as usize).map(|row| row.agreement.id.clone());
                     let mut report = EvidenceCheck { since, ..EvidenceCheck::default() };
                     let mut entries = Entries::new(tx)?;
-                    for (row, _) in &page {
-                        compare(tx, &slug, row, &mut entries, &mut report)?;
+                    let said = evidence::said_day(tx)?;
+                    for row in &page {
+                        compare(tx, &slug, row, said, &mut entries, &mut report)?;
                     }
                     Ok((report, last))
                 })
@@ -114,8 +115,15 @@ impl App {
     }
 }
 
-/// Compares one agreement.
-fn compare(tx: &mut Tx, slug: &Slug, row: &AgreementRow, entries: &mut Entries, report: &mut EvidenceCheck) -> Result<()> {
+/// Compares one agreement; `said` is the day of [`evidence::said_day`].
+fn compare(
+    tx: &mut Tx,
+    slug: &Slug,
+    row: &AgreementRow,
+    said: Option<i64>,
+    entries: &mut Entries,
+    report: &mut EvidenceCheck,
+) -> Result<()> {
     let id = row.agreement.id.as_str();
     let transfers = tx.transfers_of_agreement(slug, id)?;
     let counted = tx.usage_counted(slug, id)?;
@@ -129,10 +137,7 @@ fn compare(tx: &mut Tx, slug: &Slug, row: &AgreementRow, entries: &mut Entries, 
         transfers: transfers.into_iter().map(|t| StoredTransfer { id: t.id, state: t.state, created_at: t.created_at }).collect(),
         used: Used { back_reads: counted.back_reads, back_bytes: counted.back_volume, ..used(counted.used) },
         recorded: used(recorded),
-        settled: match row.ended_at {
-            Some(at) => evidence::said_since(tx, at)?,
-            None => false,
-        },
+        settled: row.ended_at.is_some_and(|at| evidence::said_since(said, at)),
     };
     let mut seen = Vec::new();
     let mut before = None;

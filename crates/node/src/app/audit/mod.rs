@@ -1,5 +1,6 @@
 //! The audit room: whether this side's evidence is complete, and the evidence of both sides of an agreement beside each
-//! other. Everything is looked up and checked when it is asked for; nothing is kept but the keys of peers' logs, each since the first deal with the peer.
+//! other. Everything is looked up and checked when it is asked for; nothing is kept but the keys of peers' logs, each since the
+//! first deal with the peer.
 
 pub mod check;
 mod gathered;

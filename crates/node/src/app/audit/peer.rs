@@ -17,7 +17,7 @@ use fondaco_core::{
     participant::{Declarations, Did, Participant, Slug},
 };
 use fondaco_store::{LogKeyUse, PeerLogRow, Tx};
-use fondaco_tlog::{Hash, note::VerifierKey};
+use fondaco_tlog::{Checkpoint, Hash, Note, note::VerifierKey};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
@@ -58,17 +58,29 @@ struct Known {
     key: Option<PeerLogRow>,
     /// The witnesses that are asked here, and this node as one.
     witnesses: Vec<VerifierKey>,
-    /// The last tree of each log that this node has cosigned.
-    cosigned: Vec<(String, u64, Hash)>,
+    /// The last tree that this node has cosigned of the log whose key is relied on, or else announced.
+    cosigned: Option<(u64, Hash)>,
 }
 
 impl Known {
-    fn of(tx: &mut Tx, slug: &Slug, peer: &Did) -> Result<Self> {
+    fn of(tx: &mut Tx, slug: &Slug, peer: &Did, announced: Option<&VerifierKey>) -> Result<Self> {
         let mut witnesses: Vec<VerifierKey> = policy::load(tx)?.iter().flat_map(|p| p.policy.witnesses()).map(|w| w.key.clone()).collect();
         witnesses.extend(tx.log_key(LogKeyUse::Witness)?.and_then(|key| key.vkey.parse().ok()));
-        let cosigned = tx.witnessed_list()?.into_iter().filter(|row| row.size > 0).map(|row| (row.origin, row.size, row.root));
-        Ok(Self { key: tx.peer_log(slug, peer)?, witnesses, cosigned: cosigned.collect() })
+        let key = tx.peer_log(slug, peer)?;
+        let kept = key.as_ref().map(|kept| kept.vkey.parse::<VerifierKey>()).transpose().map_err(Error::internal_failure)?;
+        let cosigned = match kept.as_ref().or(announced) {
+            Some(log) => tx.witnessed_checkpoint(log.name().as_str())?.as_deref().map(tree_of).transpose()?.filter(|(size, _)| *size > 0),
+            None => None,
+        };
+        Ok(Self { key, witnesses, cosigned })
     }
+}
+
+/// The tree of a checkpoint that this node has cosigned.
+fn tree_of(checkpoint: &str) -> Result<(u64, Hash)> {
+    let note = Note::parse(checkpoint.as_bytes()).map_err(Error::internal_failure)?;
+    let tree = Checkpoint::parse(note.text()).map_err(Error::internal_failure)?;
+    Ok((tree.size, tree.root))
 }
 
 impl App {
@@ -86,9 +98,10 @@ impl App {
                 return Ok(found);
             }
         };
-        let (slug, did) = (us.slug.clone(), peer.clone());
-        let known = self.store.read("evidence.peer_known", move |tx| Known::of(tx, &slug, &did)).await?;
-        let key: VerifierKey = match (&known.key, usable(announced.as_deref())) {
+        let (slug, did, usable) = (us.slug.clone(), peer.clone(), usable(announced.as_deref()));
+        let named = usable.clone();
+        let known = self.store.read("evidence.peer_known", move |tx| Known::of(tx, &slug, &did, named.as_ref())).await?;
+        let key: VerifierKey = match (&known.key, usable) {
             (Some(kept), _) => {
                 found.findings.extend(changed(&kept.vkey, announced.as_deref()));
                 kept.vkey.parse().map_err(Error::internal_failure)?
@@ -103,11 +116,10 @@ impl App {
             }
         };
         found.key = known.key;
-        let root = known.cosigned.iter().find(|(origin, ..)| origin == key.name().as_str()).map(|(_, size, root)| (*size, *root));
         let vkey = key.to_string();
         let expected =
             Expected { keys: vec![key], own: peer.clone(), peer: own.clone(), agreement: agreement.to_owned(), witnesses: known.witnesses };
-        let mut gathered = Gathered::beside(root);
+        let mut gathered = Gathered::beside(known.cosigned);
         let complete = self.gather(us, &expected, &mut gathered).await;
         let Gathered { leaves, findings, .. } = gathered;
         if findings.iter().any(|f| matches!(f, Finding::DoesNotHold { .. })) && found.findings.is_empty() {

@@ -204,7 +204,7 @@ impl App {
             held.ok_or_else(nothing)?;
             if policy.is_none_or(|p| p.policy.is_quorum(&BTreeSet::new())) {
                 return Err(Error::invalid(
-                    "No quorum of witnesses can confirm it. A held log is then signed again only on its operator's word that nobody has seen more of it than it has now: \"withoutWitnesses\": true.",
+                    "No quorum of witnesses can confirm it. A held log is then signed again only on its operator's word that nobody has seen more of it than it has now: `fondaco log resume --without-witnesses`.",
                 ));
             }
             let asked = asking::ask(self, true).await?;

@@ -33,11 +33,15 @@ pub(super) fn note(tx: &mut Tx, row: &AgreementRow, at: Timestamp) -> Result<()>
     append(tx, &row.participant, own_of(row), fact)
 }
 
+/// The day, in days since 1970, on which usage was said last.
+pub fn said_day(tx: &mut Tx) -> Result<Option<i64>> {
+    Ok(tx.setting_get(DAY_SETTING)?.and_then(|day| day.as_i64()))
+}
+
 /// Whether usage was said on a day that began a whole day after an instant or later. What was admitted before an end is weighed
 /// within minutes of it, so nothing was counted since.
-pub fn said_since(tx: &mut Tx, at: Timestamp) -> Result<bool> {
-    let said = tx.setting_get(DAY_SETTING)?.and_then(|day| day.as_i64());
-    Ok(said.is_some_and(|day| day >= day_of(at) + 2))
+pub fn said_since(said: Option<i64>, at: Timestamp) -> bool {
+    said.is_some_and(|day| day >= day_of(at) + 2)
 }
 
 /// Days since 1970.
@@ -52,8 +56,7 @@ impl App {
     /// When the database fails; it is done again then.
     pub async fn usage_settle(&self) -> Result<()> {
         let today = day_of(self.now());
-        let done = self.store.read("evidence.usage_day", |tx| -> Result<_> { Ok(tx.setting_get(DAY_SETTING)?) }).await?;
-        if done.and_then(|day| day.as_i64()) == Some(today) {
+        if self.store.read("evidence.usage_day", said_day).await? == Some(today) {
             return Ok(());
         }
         let mut after: Option<Slug> = None;
