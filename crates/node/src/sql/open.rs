@@ -3,7 +3,10 @@
 use super::{to_error, to_refusal};
 use crate::app::{App, access::Grant, weighing::Portion};
 use fondaco_core::{Code, Error, Result, participant::Slug};
-use fondaco_tables::sql::{Access, Accesses, Answer, Limits, Refusal, SourceFile, Table};
+use fondaco_tables::{
+    governed::{Source, TablePlan},
+    sql::{Access, Accesses, Answer, Limits, Refusal, SourceFile, Table},
+};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -50,33 +53,53 @@ impl Opened {
 
     /// The table as it is described: none of its files is opened.
     fn described(&self) -> Result<Table> {
-        self.table_of(Vec::new())
+        self.table_of(&self.app.table_plan(&self.grant)?, Vec::new())
     }
 
     async fn governed(&self) -> Result<Table> {
         let product = &self.grant.product;
-        let mut files = Vec::new();
+        let mut sources = Vec::new();
         loop {
-            let rows = self.app.product_files(&product.participant, &product.reference, files.len() as u64).await?;
+            let rows = self.app.product_files(&product.participant, &product.reference, sources.len() as u64).await?;
             if rows.is_empty() {
                 break;
             }
-            if files.len() + rows.len() > FILES_MAX {
+            if sources.len() + rows.len() > FILES_MAX {
                 let why = format!("The table has more than {FILES_MAX} files: too many to ask. Fetch its files instead.");
                 return Err(Error::new(Code::QueryLimit, why));
             }
             for row in &rows {
-                let source = self.app.table_source(product, row).await?;
-                files.push(Arc::new(SourceFile::new(source.file, source.size, source.still_same)));
+                sources.push(self.app.table_source(product, row).await?);
             }
         }
-        self.table_of(files)
+        let plan = Arc::new(self.app.table_plan(&self.grant)?);
+        if let Some(files) = self.written(&plan, &sources).await? {
+            return Table::shown(product.participant.as_str(), product.reference.id.as_str(), &plan, files).map_err(|e| to_error(&e));
+        }
+        if let Some(writing) = self.app.governor.asked(&plan, sources.clone()).await {
+            tokio::spawn(async move {
+                if let Err(e) = writing.await {
+                    tracing::warn!("sql: a table that is asked often was not written as it is shown: {e}");
+                }
+            });
+        }
+        let stored = sources.into_iter().map(|source| Arc::new(SourceFile::new(source.file, source.size, source.still_same)));
+        self.table_of(&plan, stored.collect())
     }
 
-    fn table_of(&self, files: Vec<Arc<SourceFile>>) -> Result<Table> {
+    /// The files as they were written for this plan, if all were and not all are empty.
+    async fn written(&self, plan: &TablePlan, sources: &[Source]) -> Result<Option<Vec<Arc<SourceFile>>>> {
+        let mut files = Vec::new();
+        for source in sources {
+            let Some(written) = self.app.governor.written(plan, source).await.map_err(Error::internal_failure)? else { return Ok(None) };
+            files.extend(SourceFile::shown(&written).map(Arc::new));
+        }
+        Ok((!files.is_empty()).then_some(files))
+    }
+
+    fn table_of(&self, plan: &TablePlan, files: Vec<Arc<SourceFile>>) -> Result<Table> {
         let product = &self.grant.product;
-        let plan = self.app.table_plan(&self.grant)?;
-        Table::new(product.participant.as_str(), product.reference.id.as_str(), &plan, files).map_err(|e| to_error(&e))
+        Table::new(product.participant.as_str(), product.reference.id.as_str(), plan, files).map_err(|e| to_error(&e))
     }
 
     /// Runs a statement as one read, up to its first rows. One that is refused before it looked at a row was no read; one

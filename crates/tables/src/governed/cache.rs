@@ -40,7 +40,7 @@ const ENTRY_BYTES: u64 = 4 * 1024;
 /// A file of the cache, open: it stays what it is, also when its entry is removed.
 #[derive(Debug)]
 pub struct CachedFile {
-    file: Option<File>,
+    file: Option<Arc<File>>,
     size: u64,
     rows: u64,
     sha256: String,
@@ -49,7 +49,7 @@ pub struct CachedFile {
 
 impl CachedFile {
     /// The open file, to be read at given places; `None` when there are no rows, and so no file.
-    pub const fn file(&self) -> Option<&File> {
+    pub const fn file(&self) -> Option<&Arc<File>> {
         self.file.as_ref()
     }
     /// Its exact size in bytes.
@@ -174,6 +174,24 @@ impl Cache {
     /// Whether there is an entry, without a look at it.
     pub fn has(&self, key: &str) -> bool {
         self.0.lock().entries.contains_key(key)
+    }
+
+    /// The entry of a key, if there is one.
+    ///
+    /// # Errors
+    /// [`TablesError::Cancelled`] when the process ends.
+    pub(super) async fn get(&self, key: &str) -> Result<Option<Arc<CachedFile>>, TablesError> {
+        if !self.has(key) {
+            return Ok(None);
+        }
+        let (at, of) = (Arc::clone(&self.0), key.to_owned());
+        if let Some(found) = permitted(None, move || Ok(at.find_seen(&of))).await? {
+            return Ok(Some(Arc::new(found)));
+        }
+        let lock = self.0.lock().making(key);
+        let _guard = lock.lock().await;
+        let (at, of) = (Arc::clone(&self.0), key.to_owned());
+        permitted(Some(&self.0.hashing), move || Ok(at.find(&of).map(Arc::new))).await
     }
 
     /// The entry of a key, made by `make` at the path it is given unless it is there. Of several that ask for the same at
@@ -311,7 +329,7 @@ impl Inner {
         if look.1 != size || (seen != Some(look) && !(may_hash && hashed(&file).ok()? == sha256)) {
             return None;
         }
-        Some((CachedFile { file: Some(file), size, rows, sha256, stats }, look))
+        Some((CachedFile { file: Some(Arc::new(file)), size, rows, sha256, stats }, look))
     }
 
     fn make(&self, key: &str, make: impl FnOnce(&Path) -> Result<Rewritten, TablesError>) -> Result<CachedFile, TablesError> {
@@ -338,7 +356,7 @@ impl Inner {
             let file = footer::open(unfinished)?;
             fs::rename(unfinished, &data).map_err(TablesError::io("renaming to", &data))?;
             let look = Look::of(&file).map_err(TablesError::io("reading", &data))?;
-            (Some(file), look, size)
+            (Some(Arc::new(file)), look, size)
         };
         let text = serde_json::to_vec(&Note { rows, size, sha256: sha256.clone(), stats: stats.clone() })
             .map_err(|e| TablesError::Write { file: key.into(), reason: e.to_string() })?;

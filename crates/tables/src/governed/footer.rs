@@ -10,8 +10,9 @@ use parquet::{
     arrow::arrow_reader::ArrowReaderMetadata,
     errors::{ParquetError, Result as ParquetResult},
     file::{
-        metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetMetaDataReader},
+        metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
         reader::{ChunkReader, Length},
+        statistics::Statistics,
     },
 };
 
@@ -149,6 +150,42 @@ pub(crate) fn metadata(file: &Positioned, name: &str) -> Result<ParquetMetaData,
         check_layout(&metadata, file.len() - TRAILER_BYTES - bytes.len() as u64).map_err(malformed)?;
         Ok(metadata)
     })
+}
+
+/// The same with what each page holds, for a file of ours.
+pub(crate) fn paged_metadata(file: &Positioned, name: &str) -> Result<ParquetMetaData, TablesError> {
+    let metadata = metadata(file, name)?;
+    guarded(name, || {
+        let mut reader = ParquetMetaDataReader::new_with_metadata(metadata).with_page_index_policy(PageIndexPolicy::Optional);
+        let read = reader.read_page_indexes(file).and_then(|()| reader.finish()).and_then(without_upper_bounds_of_floats);
+        read.map_err(|e| TablesError::MalformedParquet { file: name.into(), reason: e.to_string() })
+    })
+}
+
+/// The same without what the engine would take for the largest float of a row group: "not a number" is above it, and in no
+/// statistic.
+pub(crate) fn without_upper_bounds_of_floats(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
+    let mut builder = metadata.into_builder();
+    for group in builder.take_row_groups() {
+        let columns = group.columns().iter().map(|chunk| {
+            let deprecated = chunk.statistics().is_some_and(Statistics::is_min_max_deprecated);
+            let lower = match chunk.statistics() {
+                Some(Statistics::Float(s)) => {
+                    let min = s.min_opt().copied().filter(|v| !v.is_nan());
+                    Statistics::float(min, None, None, s.null_count_opt(), deprecated)
+                }
+                Some(Statistics::Double(s)) => {
+                    let min = s.min_opt().copied().filter(|v| !v.is_nan());
+                    Statistics::double(min, None, None, s.null_count_opt(), deprecated)
+                }
+                _ => return Ok(chunk.clone()),
+            };
+            chunk.clone().into_builder().set_statistics(lower).build()
+        });
+        let columns = columns.collect::<Result<Vec<_>, ParquetError>>()?;
+        builder = builder.add_row_group(group.into_builder().set_column_metadata(columns).build()?);
+    }
+    Ok(builder.build())
 }
 
 /// Checks that a file is a Parquet file as far as its ends tell: the magic at both, a footer that can be read, and every

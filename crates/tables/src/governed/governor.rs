@@ -3,17 +3,19 @@
 use std::{
     fmt,
     fs::File,
+    future::{Future, ready},
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use aws_lc_rs::digest;
+use parquet::file::metadata::ParquetMetaData;
 
 use super::{
     cache::{Cache, CachedFile},
     file_plan::{FilePlan, plan_file},
-    footer::{Footer, Positioned},
+    footer::{Footer, Positioned, paged_metadata},
     plan::TablePlan,
     rewrite::{Rewritten, rewrite},
     virtual_parquet::{Piece, VirtualFile},
@@ -22,8 +24,16 @@ use crate::{TablesError, publish::FileStats};
 
 /// Memory for plans of files: footers of virtual files, some kilobytes each.
 const PLANS_BYTES: u64 = 64 * 1024 * 1024;
+/// Memory for footers of files that were written again, with what their pages hold.
+const FOOTERS_BYTES: u64 = 16 * 1024 * 1024;
 /// What a plan takes beside its footer.
 const PLAN_BYTES: usize = 512;
+/// Plans of which it is remembered how often their files were asked.
+const ASKED_PLANS: u64 = 10_000;
+/// How often files are asked before they are written again for it.
+const ASKED_BEFORE_COPIES: u32 = 2;
+/// What part of the cache the source of such files may be, at most: one in so many.
+const COPIES_SHARE: u64 = 4;
 /// Bytes of a file's id, which is shown as hexadecimal digits.
 const ID_BYTES: usize = 16;
 
@@ -106,9 +116,28 @@ impl GovernedFile {
     /// The open file that pieces are ranges of, where it is not the source.
     pub fn cached(&self) -> Option<&File> {
         match &self.content {
-            Content::Cached(cached) => cached.file(),
+            Content::Cached(cached) => cached.file().map(Arc::as_ref),
             Content::Source | Content::Virtual(_) => None,
         }
+    }
+}
+
+/// A file that was written as a plan shows it.
+#[derive(Clone, Debug)]
+pub struct Written {
+    cached: Arc<CachedFile>,
+    footer: Option<Arc<ParquetMetaData>>,
+}
+
+impl Written {
+    /// The open file and what its footer says; none where there are no rows.
+    pub fn open(&self) -> Option<(&Arc<File>, &Arc<ParquetMetaData>)> {
+        self.cached.file().zip(self.footer.as_ref())
+    }
+
+    /// Its exact size in bytes.
+    pub fn size(&self) -> u64 {
+        self.cached.size()
     }
 }
 
@@ -126,6 +155,10 @@ enum Planned {
 pub struct Governor {
     cache: Cache,
     plans: moka::future::Cache<String, Planned>,
+    /// How often the files of a plan were asked since they were last written again, by the plan's digest.
+    asked: moka::future::Cache<String, u32>,
+    /// The footers of files that were written again: the same id is the same bytes.
+    footers: moka::future::Cache<String, Arc<ParquetMetaData>>,
 }
 
 impl Governor {
@@ -139,7 +172,10 @@ impl Governor {
             };
             u32::try_from(weight + id.len() + PLAN_BYTES).unwrap_or(u32::MAX)
         };
-        Self { cache, plans: moka::future::Cache::builder().max_capacity(PLANS_BYTES).weigher(weigh).build() }
+        let plans = moka::future::Cache::builder().max_capacity(PLANS_BYTES).weigher(weigh).build();
+        let memory = |id: &String, footer: &Arc<ParquetMetaData>| u32::try_from(footer.memory_size() + id.len()).unwrap_or(u32::MAX);
+        let footers = moka::future::Cache::builder().max_capacity(FOOTERS_BYTES).weigher(memory).build();
+        Self { cache, plans, asked: moka::future::Cache::new(ASKED_PLANS), footers }
     }
 
     /// A file as a plan shows it; `None` when the plan shows no row of it, or no rows at all but aggregates. Writing it
@@ -189,6 +225,60 @@ impl Governor {
         }
         let id = id(plan, source);
         Ok(matches!(self.planned(&id, plan, source).await?, Planned::Rewrite(_)) && !self.cache.has(&id))
+    }
+
+    /// The file as it was written again for this plan, if it was.
+    ///
+    /// # Errors
+    /// [`TablesError::Cancelled`] when the process ends.
+    pub async fn written(&self, plan: &TablePlan, source: &Source) -> Result<Option<Written>, TablesError> {
+        let id = id(plan, source);
+        let Some(cached) = self.cache.get(&id).await? else { return Ok(None) };
+        let Some(open) = cached.file() else { return Ok(Some(Written { cached, footer: None })) };
+        let footer = match self.footers.get(&id).await {
+            Some(known) => known,
+            None => {
+                let file = Positioned::of_size(Arc::clone(open), cached.size());
+                let read = tokio::task::spawn_blocking(move || paged_metadata(&file, "a file that was written"));
+                let footer = Arc::new(read.await.unwrap_or(Err(TablesError::Cancelled))?);
+                self.footers.insert(id, Arc::clone(&footer)).await;
+                footer
+            }
+        };
+        Ok(Some(Written { cached, footer: Some(footer) }))
+    }
+
+    /// That all files of a table were asked, and some had to be read as they are stored: every row was filtered and masked
+    /// for one answer. Who asks a second time will ask again: then this answers with the work of writing the files as the
+    /// plan shows them, one after the other, for the answers after this one. Not where a plan shows whole columns and row
+    /// groups, nor where that would drive most of the others out of the cache.
+    pub async fn asked(
+        &self,
+        plan: &Arc<TablePlan>,
+        sources: Vec<Source>,
+    ) -> Option<impl Future<Output = Result<(), TablesError>> + Send + use<>> {
+        let bytes: u64 = sources.iter().map(|source| source.size).sum();
+        if plan.min_group_size().is_some() || (plan.filter().is_none() && !plan.masks()) || bytes > self.cache.max_bytes() / COPIES_SHARE {
+            return None;
+        }
+        let more = |before: Option<moka::Entry<String, u32>>| ready(before.map_or(1, |n| n.into_value().saturating_add(1)));
+        let times = self.asked.entry(plan.digest().to_owned()).and_upsert_with(more).await;
+        if times.into_value() != ASKED_BEFORE_COPIES {
+            return None;
+        }
+        let (governor, plan) = (self.clone(), Arc::clone(plan));
+        Some(async move {
+            let mut done = Ok(());
+            for source in &sources {
+                done = governor.file(&plan, source).await.map(drop);
+                if done.is_err() {
+                    break;
+                }
+            }
+            // What is removed from the cache is written again when it is asked as often again.
+            governor.asked.invalidate(plan.digest()).await;
+            done
+        })
     }
 
     async fn planned(&self, id: &str, plan: &Arc<TablePlan>, source: &Source) -> Result<Planned, TablesError> {

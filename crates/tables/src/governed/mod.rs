@@ -28,8 +28,8 @@ mod virtual_parquet;
 
 pub use cache::{Cache, CachedFile};
 pub use footer::{MAX_FOOTER_BYTES, check_ends, open};
-pub(crate) use footer::{Positioned, metadata};
-pub use governor::{Content, GovernedFile, Governor, Source, StillSame, name};
+pub(crate) use footer::{Positioned, metadata, without_upper_bounds_of_floats};
+pub use governor::{Content, GovernedFile, Governor, Source, StillSame, Written, name};
 pub use plan::{TablePlan, check};
 pub use preview::{PREVIEW_LOOKED_AT_ROWS, PREVIEW_MAX_ROWS, first_rows};
 pub use virtual_parquet::{Piece, VirtualFile};

@@ -22,7 +22,7 @@ use super::{
 use crate::publish::{Column, TableSchema, plain_words};
 
 /// Named in every digest: it changes when the same plan would give other bytes than before.
-const ENCODER_VERSION: u32 = 2;
+const ENCODER_VERSION: u32 = 3;
 /// Least bytes of a key for hashes: what a guess must not reach.
 const MIN_SECRET_BYTES: usize = 16;
 /// The words under which a key is put into a digest, which no column's path can be.

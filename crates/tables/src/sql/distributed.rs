@@ -41,7 +41,7 @@ pub struct Distributed {
 impl Engine for Distributed {
     async fn begin(&self, table: &Table, sql: &str, limits: &Limits) -> Result<Rows, SqlError> {
         let failed = |e: DataFusionError| SqlError::Failed(e.to_string());
-        let state = table.session(limits, self.threads).map_err(failed)?;
+        let state = table.session(table.sealed(), limits, self.threads).map_err(failed)?;
         let state = coordinated(state, self.workers.max(1), limits).map_err(failed)?;
         run(table, &state, sql, limits).await
     }

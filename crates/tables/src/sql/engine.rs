@@ -40,7 +40,7 @@ pub struct Embedded {
 #[async_trait::async_trait]
 impl Engine for Embedded {
     async fn begin(&self, table: &Table, sql: &str, limits: &Limits) -> Result<Rows, SqlError> {
-        let state = table.session(limits, self.threads).map_err(|e| SqlError::Failed(e.to_string()))?;
+        let state = table.session(table.open(), limits, self.threads).map_err(|e| SqlError::Failed(e.to_string()))?;
         run(table, &state, sql, limits).await
     }
 }

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::{Result as DfResult, exec_datafusion_err},
+    common::{Result as DfResult, Statistics, exec_datafusion_err, stats::Precision},
     datasource::{
         TableType,
         listing::PartitionedFile,
@@ -22,7 +22,7 @@ use futures::{FutureExt, future::BoxFuture};
 use parquet::{
     arrow::{arrow_reader::ArrowReaderOptions, async_reader::AsyncFileReader},
     errors::ParquetError,
-    file::{metadata::ParquetMetaData, statistics::Statistics},
+    file::metadata::ParquetMetaData,
 };
 use std::{
     fs::File,
@@ -31,8 +31,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use super::inlined::inlined;
 pub use crate::governed::StillSame;
-use crate::governed::{Positioned, metadata};
+use crate::governed::{Positioned, Written, metadata, without_upper_bounds_of_floats};
 
 /// The address under which a plan knows the files. Nothing can be reached by it: the store behind it is empty.
 pub(super) const PLACE: &str = "table:///";
@@ -42,6 +43,8 @@ pub struct SourceFile {
     file: Positioned,
     size: u64,
     still_same: StillSame,
+    /// Whether it was written as a plan shows it.
+    is_shown: bool,
     footer: OnceLock<Arc<ParquetMetaData>>,
 }
 
@@ -54,7 +57,24 @@ impl std::fmt::Debug for SourceFile {
 impl SourceFile {
     /// An open file of so many bytes.
     pub fn new(file: Arc<File>, size: u64, still_same: StillSame) -> Self {
-        Self { file: Positioned::of_size(file, size), size, still_same, footer: OnceLock::new() }
+        Self { file: Positioned::of_size(file, size), size, still_same, is_shown: false, footer: OnceLock::new() }
+    }
+
+    /// A file that was written as a plan shows it: nobody changes it, and all that it says of itself may be told. `None` for
+    /// one without rows.
+    pub fn shown(written: &Written) -> Option<Self> {
+        let (file, footer) = written.open()?;
+        Some(Self {
+            is_shown: true,
+            footer: OnceLock::from(Arc::clone(footer)),
+            ..Self::new(Arc::clone(file), written.size(), Arc::new(|_: &File| Ok(())))
+        })
+    }
+
+    /// How many rows it says that it has, if it may be believed.
+    fn rows(&self) -> Option<usize> {
+        let footer = self.footer.get().filter(|_| self.is_shown)?;
+        usize::try_from(footer.file_metadata().num_rows()).ok()
     }
 
     fn read(&self, range: &Range<u64>) -> Result<Bytes, ParquetError> {
@@ -78,32 +98,6 @@ impl SourceFile {
         self.check()?;
         Ok(Arc::clone(self.footer.get_or_init(|| Arc::new(metadata))))
     }
-}
-
-/// The same without what the engine would take for the largest float of a row group: "not a number" is above it, and in no
-/// statistic.
-fn without_upper_bounds_of_floats(metadata: ParquetMetaData) -> Result<ParquetMetaData, ParquetError> {
-    let mut builder = metadata.into_builder();
-    for group in builder.take_row_groups() {
-        let columns = group.columns().iter().map(|chunk| {
-            let deprecated = chunk.statistics().is_some_and(Statistics::is_min_max_deprecated);
-            let lower = match chunk.statistics() {
-                Some(Statistics::Float(s)) => {
-                    let min = s.min_opt().copied().filter(|v| !v.is_nan());
-                    Statistics::float(min, None, None, s.null_count_opt(), deprecated)
-                }
-                Some(Statistics::Double(s)) => {
-                    let min = s.min_opt().copied().filter(|v| !v.is_nan());
-                    Statistics::double(min, None, None, s.null_count_opt(), deprecated)
-                }
-                _ => return Ok(chunk.clone()),
-            };
-            chunk.clone().into_builder().set_statistics(lower).build()
-        });
-        let columns = columns.collect::<Result<Vec<_>, ParquetError>>()?;
-        builder = builder.add_row_group(group.into_builder().set_column_metadata(columns).build()?);
-    }
-    Ok(builder.build())
 }
 
 fn failed(e: io::Error) -> ParquetError {
@@ -190,13 +184,14 @@ impl TableProvider for Stored {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let rows: Option<usize> = self.files.iter().map(|file| file.rows()).sum();
         let mut options = state.default_table_options().parquet;
         // As everywhere: nanoseconds do not reach the years that INT96 does.
         options.global.coerce_int96 = Some("us".into());
         options.global.coerce_int96_tz = Some("UTC".into());
         let mut source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(options)
-            .with_enable_page_index(false)
+            .with_enable_page_index(rows.is_some())
             .with_parquet_file_reader_factory(Arc::new(Readers(Arc::clone(&self.files))));
         if let Some(predicate) = filters.iter().cloned().reduce(Expr::and) {
             let schema = datafusion::common::DFSchema::try_from(Arc::clone(&self.schema))?;
@@ -204,14 +199,16 @@ impl TableProvider for Stored {
         }
         let files = self.files.iter().enumerate();
         let groups = files.map(|(i, file)| FileGroup::new(vec![PartitionedFile::new(i.to_string(), file.size)])).collect();
-        let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(PLACE)?, Arc::new(source))
+        let mut config = FileScanConfigBuilder::new(ObjectStoreUrl::parse(PLACE)?, Arc::new(source))
             .with_file_groups(groups)
             .with_limit(limit)
-            .with_projection_indices(projection.cloned())?
-            .build();
-        let plan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
+            .with_projection_indices(projection.cloned())?;
+        if let (Some(rows), true, None) = (rows, filters.is_empty(), limit) {
+            config = config.with_statistics(Statistics { num_rows: Precision::Exact(rows), ..Statistics::new_unknown(&self.schema) });
+        }
+        let plan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config.build());
         let spread = plan.repartitioned(state.config().target_partitions(), state.config_options())?;
-        Ok(spread.unwrap_or(plan))
+        Ok(inlined(spread.unwrap_or(plan)))
     }
 }
 

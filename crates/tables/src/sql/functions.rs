@@ -5,7 +5,7 @@
 //! joined with itself in thirty nested queries, has a billion. So what makes texts longer is measured before it is made,
 //! what makes lists of values is left out, and a function that nobody has looked at is not there.
 
-use super::SqlError;
+use super::{SqlError, utc::without_zone};
 use arrow::{
     array::{Array, ArrayRef, AsArray},
     compute::cast,
@@ -244,7 +244,7 @@ const ABSENT_AGGREGATES: &[&str] = &["array_agg", "string_agg"];
 pub(super) fn scalar(all: Vec<Arc<ScalarUDF>>) -> Vec<Arc<ScalarUDF>> {
     let measured = |f: Arc<ScalarUDF>| match GROWING.iter().find(|(name, _)| *name == f.name()) {
         Some((_, growth)) => Some(Measured::of(f, *growth)),
-        None => SCALAR.contains(&f.name()).then_some(f),
+        None => SCALAR.contains(&f.name()).then(|| without_zone(f)),
     };
     all.into_iter().filter_map(measured).collect()
 }

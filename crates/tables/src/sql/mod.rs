@@ -19,9 +19,11 @@ pub mod flight;
 mod functions;
 mod groups;
 mod held;
+mod inlined;
 mod queries;
 mod sealed;
 mod session;
+mod utc;
 
 pub use access::{Access, Accesses, Refusal, Sort};
 pub use answer::{Answer, Counted, Format};
@@ -106,5 +108,7 @@ impl SqlError {
     }
 }
 
+#[cfg(test)]
+mod shown_tests;
 #[cfg(test)]
 mod tests;

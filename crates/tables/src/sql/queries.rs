@@ -87,7 +87,7 @@ impl Queries {
         let all = Arc::clone(&self.all).try_acquire_owned().map_err(|_| SqlError::Busy(AT_ONCE))?;
         let work = self.threads()?.spawn(async move {
             let _place = all;
-            let state = table.session(&limits, 1).map_err(|e| SqlError::Failed(e.to_string()))?;
+            let state = table.session(table.sealed(), &limits, 1).map_err(|e| SqlError::Failed(e.to_string()))?;
             let plan = table.plan(&state, &sql, &limits).await?;
             // With the types that the answer will have.
             let plan = state.optimize(&plan).map_err(|e| told(&e))?;

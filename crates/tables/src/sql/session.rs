@@ -42,6 +42,8 @@ pub struct Table {
     /// The table's name.
     pub name: String,
     pub(super) sealed: Arc<Sealed>,
+    /// The same without a wall, where there is nothing behind it that may not be seen.
+    pub(super) open: Option<Arc<Stored>>,
     pub(super) min_group_size: Option<u32>,
 }
 
@@ -70,6 +72,23 @@ impl Table {
         Self::over(catalog, name, Arc::new(stored), files, seen).map_err(failed)
     }
 
+    /// Files that were written as a plan shows them: nothing in them is hidden.
+    ///
+    /// # Errors
+    /// [`SqlError::Failed`] when the plan is of another table, or shows aggregates alone.
+    pub fn shown(catalog: &str, name: &str, plan: &TablePlan, files: Vec<Arc<SourceFile>>) -> Result<Self, SqlError> {
+        let failed = |e: DataFusionError| SqlError::Failed(e.to_string());
+        if plan.min_group_size().is_some() {
+            return Err(SqlError::Failed("rows of a table that shows none".into()));
+        }
+        let stored = columns::stored(plan.source()).ok_or_else(|| SqlError::Failed("a column of no known type".into()))?;
+        let schema = Arc::new(plan.shown_schema(&stored).map_err(failed)?);
+        let columns = schema.fields().iter().map(|f| (Expr::Column(Column::new_unqualified(f.name())), f.name().clone())).collect();
+        let seen = Seen { filter: None, columns, min_group_size: None };
+        let open = Some(Arc::new(Stored::new(Arc::clone(&schema), files.clone())));
+        Ok(Self { open, ..Self::over(catalog, name, schema, files, seen).map_err(failed)? })
+    }
+
     /// Over files of this schema.
     pub(super) fn over(catalog: &str, name: &str, stored: SchemaRef, files: Vec<Arc<SourceFile>>, seen: Seen) -> DfResult<Self> {
         let source = provider_as_source(Arc::new(Stored::new(stored, files)));
@@ -84,7 +103,7 @@ impl Table {
         let columns = seen.columns.into_iter().map(|(expr, name)| expr.alias_qualified(None::<&str>, name));
         let plan = plan.project(columns)?.build()?;
         let sealed = Arc::new(Sealed::new(plan, comparable));
-        Ok(Self { catalog: catalog.to_owned(), name: name.to_owned(), sealed, min_group_size: seen.min_group_size })
+        Ok(Self { catalog: catalog.to_owned(), name: name.to_owned(), sealed, open: None, min_group_size: seen.min_group_size })
     }
 
     /// The columns that are seen, in types that every reader of Arrow knows.
@@ -92,8 +111,19 @@ impl Table {
         common(&self.sealed.schema())
     }
 
+    /// The table for an engine that need not keep to the wall where nothing is behind it: what the files say of themselves
+    /// and what the engine learns while it runs may then be used.
+    pub(super) fn open(&self) -> Arc<dyn TableProvider> {
+        self.open.as_ref().map_or_else(|| self.sealed(), |open| Arc::clone(open) as _)
+    }
+
+    /// The table behind its wall.
+    pub(super) fn sealed(&self) -> Arc<dyn TableProvider> {
+        Arc::clone(&self.sealed) as _
+    }
+
     /// A session about this table, with memory of its own.
-    pub(super) fn session(&self, limits: &Limits, threads: usize) -> DfResult<SessionState> {
+    pub(super) fn session(&self, table: Arc<dyn TableProvider>, limits: &Limits, threads: usize) -> DfResult<SessionState> {
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(&self.catalog, SCHEMA)
             .with_create_default_catalog_and_schema(false)
@@ -114,7 +144,7 @@ impl Table {
             .with_physical_optimizer_rule(Arc::new(CountHeld))
             .build();
         let tables = MemorySchemaProvider::new();
-        tables.register_table(self.name.clone(), Arc::clone(&self.sealed) as _)?;
+        tables.register_table(self.name.clone(), table)?;
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, Arc::new(tables))?;
         state.catalog_list().register_catalog(self.catalog.clone(), Arc::new(catalog));
