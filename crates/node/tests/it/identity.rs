@@ -5,7 +5,7 @@ use fondaco_core::{
     time::{Micros, Timestamp},
 };
 use fondaco_node::identity::token;
-use fondaco_testkit::{Answer, TestNode, TestPair, tables, wire};
+use fondaco_testkit::{Answer, TestNode, TestPair, eventually, tables, wire};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -31,9 +31,14 @@ async fn catalog(of: &TestNode, authorization: Option<&str>) -> Answer {
 #[tokio::test]
 async fn a_did_document_names_keys_and_services_and_no_secret() {
     let node = TestNode::start("alpha").await;
-    let answer = node.public(Method::GET, "/p/alpha/did.json").await;
-    assert_eq!(answer.header("content-type"), "application/did+json");
-    let document = answer.must(200);
+    // The log is named once it has begun.
+    let document = eventually("a log", async || {
+        let answer = node.public(Method::GET, "/p/alpha/did.json").await;
+        assert_eq!(answer.header("content-type"), "application/did+json");
+        let document = answer.must(200);
+        (document["service"].as_array().map_or(0, Vec::len) > 2).then_some(document)
+    });
+    let document = document.await;
     let did = format!("did:web:{}:p:alpha", node.public_url.trim_start_matches("http://").replace(':', "%3A"));
     assert_eq!((document["id"].as_str(), node.did.as_str()), (Some(did.as_str()), did.as_str()));
     let method = &document["verificationMethod"][0];
@@ -53,7 +58,8 @@ async fn a_did_document_names_keys_and_services_and_no_secret() {
         .collect();
     let base = format!("{}/p/alpha", node.public_url);
     let (catalog, data) = (format!("{base}/dsp/2025-1/catalog"), format!("{base}/.well-known/dspace-version"));
-    assert_eq!(services, [("CatalogService", catalog.as_str()), ("DataService", data.as_str())]);
+    let log = format!("{}/log", node.public_url);
+    assert_eq!(services, [("CatalogService", catalog.as_str()), ("DataService", data.as_str()), ("TransparencyLog", log.as_str())]);
     let problem = node.public(Method::GET, "/p/nobody/did.json").await;
     assert_eq!(problem.refused(404), "FDC-1004");
 }

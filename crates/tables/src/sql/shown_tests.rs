@@ -48,7 +48,7 @@ async fn a_copy_answers_as_what_it_was_made_of() {
     for seed in 0..60 {
         let mut dice = Dice::new(seed);
         let made = source_file(&mut dice, 3);
-        let masks = (0..dice.below(2)).map(|_| Mask::parse(dice.pick(&MASKS)).expect("mask")).collect();
+        let masks = (0..dice.below(2)).map(|_| Mask::parse(dice.pick::<&str>(&MASKS)).expect("mask")).collect();
         let view = View { row_filter: Some(filter(&mut dice, 2, 1)), masks, ..View::default() };
         // Some are refused because nothing could satisfy them.
         let Ok(plan) = TablePlan::new(&view, &made.schema, b"a secret of the agreement").map(Arc::new) else { continue };
