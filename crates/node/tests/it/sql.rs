@@ -87,6 +87,35 @@ async fn statements_see_what_the_terms_show() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_asked_again_is_written_for_it_and_answers_the_same() {
+    const STATEMENTS: [&str; 3] = [
+        "SELECT site, count(*) AS n, max(temperature) AS t FROM machines GROUP BY site ORDER BY site",
+        "SELECT count(*) AS n, min(hour) AS a FROM machines",
+        "SELECT hour, temperature FROM machines WHERE temperature > 13 ORDER BY temperature DESC LIMIT 4",
+    ];
+    let asking = Asking::under(shown()).await;
+    let cache = asking.pair.provider.app.config.dir.join("cache");
+    let written = || {
+        let files = std::fs::read_dir(&cache).into_iter().flatten().flatten();
+        files.filter(|file| file.path().extension().is_some_and(|e| e == "parquet")).count()
+    };
+    let first = asking.ask(STATEMENTS[0]).await.must(200);
+    assert_eq!(written(), 0, "who asks once may never ask again");
+    let mut before = vec![first];
+    for sql in &STATEMENTS[1..] {
+        before.push(asking.ask(sql).await.must(200));
+    }
+    eventually("a copy", async || (written() == 1).then_some(())).await;
+    for (sql, before) in STATEMENTS.iter().zip(&before) {
+        assert_eq!(asking.ask(sql).await.must(200), *before, "{sql}");
+    }
+    assert_eq!(asking.ask("SELECT reporter FROM machines").await.refused(400), "FDC-1001");
+    std::fs::remove_dir_all(&cache).expect("it may be deleted at any time");
+    assert_eq!(asking.ask(STATEMENTS[1]).await.must(200), before[1]);
+    asking.pair.shutdown().await;
+}
+
+#[tokio::test]
 async fn reads_are_counted_and_end_with_access() {
     let mut constraints = shown();
     constraints.push(json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 2}));

@@ -139,7 +139,9 @@ fn plain_datafusion(root: &Path, source: &Path, view: &str, rounds: usize) -> Re
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let asked = json!({"source": source, "view": view, "queries": QUERIES, "rounds": rounds});
     let mut command = Command::new("taskset");
-    command.args(["-c", "0,1"]).arg(cargo).args(["bench", "--quiet", "--package", "fondaco-tables", "--bench", "plain_datafusion"]);
+    // With the node: then both are built with the same features, and the engine once.
+    let of = ["bench", "--quiet", "--package", "fondaco-node", "--package", "fondaco-tables", "--bench", "plain_datafusion"];
+    command.args(["-c", "0,1"]).arg(cargo).args(of);
     let output = command.current_dir(root).env("ASKED", asked.to_string()).env("CORE", SERVER).stderr(Stdio::inherit()).output()?;
     ensure!(output.status.success(), "plain DataFusion failed");
     let text = String::from_utf8_lossy(&output.stdout);
