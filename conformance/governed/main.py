@@ -275,23 +275,26 @@ def numbers_of(case: Case, shown: set[str]) -> dict[bytes, str]:
 
 
 def chunks_of(case: Case) -> dict[bytes, str]:
-    """Pieces of the column chunks of hidden columns, as they lie in the source."""
+    """Pieces of the column chunks of hidden columns, as they lie in the source. What lies in a shown column as well is no
+    secret: the pages of two columns without values are the same bytes."""
     columns, _ = apply(case.policy, case.table)
     shown = {p for p, _ in paths(columns)} | {p[:-1] for p, _ in paths(columns) if p[-1] == "element"}
-    out = {}
+    out, visible = {}, []
     for file in case.table.files:
         content, metadata = file.read_bytes(), pq.read_metadata(file)
         for group in range(metadata.num_row_groups):
             for n in range(metadata.num_columns):
                 chunk = metadata.row_group(group).column(n)
                 path = tuple(p for p in chunk.path_in_schema.split(".") if p != "list")
-                if path in shown or path[0] in {s[0] for s in shown}:
-                    continue
                 begin = chunk.dictionary_page_offset or chunk.data_page_offset
-                piece = content[begin : begin + chunk.total_compressed_size][-CHUNK_BYTES:]
+                stored = content[begin : begin + chunk.total_compressed_size]
+                if path in shown or path[0] in {s[0] for s in shown}:
+                    visible.append(stored)
+                    continue
+                piece = stored[-CHUNK_BYTES:]
                 if len(piece) == CHUNK_BYTES and len(set(piece)) > CHUNK_BYTES // 2:
                     out[piece] = f"stored bytes of the hidden column {'.'.join(path)}"
-    return out
+    return {piece: what for piece, what in out.items() if not any(piece in stored for stored in visible)}
 
 
 def scan(report: Report, case: Case) -> None:
