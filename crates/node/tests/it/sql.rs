@@ -94,7 +94,7 @@ async fn a_table_that_is_asked_again_is_written_for_it_and_answers_the_same() {
         "SELECT hour, temperature FROM machines WHERE temperature > 13 ORDER BY temperature DESC LIMIT 4",
     ];
     let asking = Asking::under(shown()).await;
-    let cache = asking.pair.provider.app.config.dir.join("cache");
+    let cache = asking.pair.provider.app.config.governed_dir();
     let written = || {
         let files = std::fs::read_dir(&cache).into_iter().flatten().flatten();
         files.filter(|file| file.path().extension().is_some_and(|e| e == "parquet")).count()
