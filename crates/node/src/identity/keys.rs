@@ -11,10 +11,10 @@ use fondaco_core::{
     error::{Error, Result},
     participant::Did,
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, DecodingKey, Header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use zeroize::Zeroizing;
 
 /// Bytes of each coordinate of a P-256 point.
@@ -72,7 +72,8 @@ impl PublicJwk {
 #[derive(Clone)]
 pub struct SigningKey {
     pkcs8: Zeroizing<Vec<u8>>,
-    encoding: EncodingKey,
+    /// Read once. The JWT library reads and checks the key for each signature, which takes longer than the signature.
+    pair: Arc<EcdsaKeyPair>,
     public: PublicJwk,
     thumbprint: String,
 }
@@ -99,13 +100,12 @@ impl SigningKey {
     /// # Errors
     /// An internal failure when the bytes are not a P-256 key in PKCS#8.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
-        choose_provider();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
             .map_err(|_| Error::internal_failure("a stored signing key is not a P-256 key"))?;
         let public = PublicJwk::from_point(pair.public_key().as_ref())
             .ok_or_else(|| Error::internal_failure("a signing key has no uncompressed public point"))?;
         let thumbprint = public.thumbprint();
-        Ok(Self { pkcs8: Zeroizing::new(der.to_vec()), encoding: EncodingKey::from_ec_der(der), public, thumbprint })
+        Ok(Self { pkcs8: Zeroizing::new(der.to_vec()), pair: Arc::new(pair), public, thumbprint })
     }
 
     /// The private key in PKCS#8, to be sealed and stored.
@@ -128,7 +128,16 @@ impl SigningKey {
     pub fn sign_jwt(&self, owner: &Did, claims: &impl Serialize) -> Result<String> {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(self.verification_method(owner));
-        jsonwebtoken::encode(&header, claims, &self.encoding).map_err(Error::internal_failure)
+        let part = |json: serde_json::Result<Vec<u8>>| json.map(|json| URL_SAFE_NO_PAD.encode(json)).map_err(Error::internal_failure);
+        let signed = format!("{}.{}", part(serde_json::to_vec(&header))?, part(serde_json::to_vec(claims))?);
+        let signature = self.signature(signed.as_bytes())?;
+        Ok(format!("{signed}.{signature}"))
+    }
+
+    /// A JWS signature (RFC 7515 section 5.1) with ES256: both numbers at their full length (RFC 7518 section 3.4).
+    fn signature(&self, of: &[u8]) -> Result<String> {
+        let signature = self.pair.sign(&SystemRandom::new(), of).map_err(|_| Error::internal_failure("signing failed"))?;
+        Ok(URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// Signs bytes that travel beside the signature: a JWS with detached content (RFC 7515, appendix F).
@@ -139,7 +148,7 @@ impl SigningKey {
         let header = serde_json::json!({"alg": "ES256", "kid": self.verification_method(owner)}).to_string();
         let header = URL_SAFE_NO_PAD.encode(header);
         let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(content));
-        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &self.encoding, Algorithm::ES256).map_err(Error::internal_failure)?;
+        let signature = self.signature(signed.as_bytes())?;
         Ok(format!("{header}..{signature}"))
     }
 }

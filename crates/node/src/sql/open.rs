@@ -1,7 +1,7 @@
 //! Access that is open to statements: its table, its reads, what goes out of it.
 
 use super::{to_error, to_refusal};
-use crate::app::{App, access::Grant, weighing::Portion};
+use crate::app::{App, access::Grant, product_files::FILES_AT_ONCE, weighing::Portion};
 use fondaco_core::{Code, Error, Result, participant::Slug};
 use fondaco_tables::{
     governed::{Source, TablePlan},
@@ -61,15 +61,16 @@ impl Opened {
         let mut sources = Vec::new();
         loop {
             let rows = self.app.product_files(&product.participant, &product.reference, sources.len() as u64).await?;
-            if rows.is_empty() {
-                break;
-            }
+            let is_last = rows.len() < FILES_AT_ONCE as usize;
             if sources.len() + rows.len() > FILES_MAX {
                 let why = format!("The table has more than {FILES_MAX} files: too many to ask. Fetch its files instead.");
                 return Err(Error::new(Code::QueryLimit, why));
             }
             for row in &rows {
                 sources.push(self.app.table_source(product, row).await?);
+            }
+            if is_last {
+                break;
             }
         }
         let plan = Arc::new(self.app.table_plan(&self.grant)?);
@@ -111,9 +112,17 @@ impl Opened {
         // Before any file is opened: each takes a descriptor, of which the process has so many.
         let place = self.app.sql.place(&self.grant.transfer.agreement_id, &Limits::default()).map_err(|e| to_error(&e))?;
         let table = self.governed().await?;
+        // The grant was given because reads were left. Those that ask at once for the last of them begin to compute, and
+        // all but one are refused here: nothing is told before it is counted, and the engine does not wait for the disk.
+        let planned = self.app.sql.run_in(place, table, sql, Limits::default()).await;
+        if let Err(e) = &planned
+            && !e.looked_at_rows()
+        {
+            return Err(to_error(e));
+        }
         self.app.admit_read(&self.grant).await?;
         metrics::counter!("fondaco_sql_queries_total").increment(1);
-        let begun = async { self.app.sql.run_in(place, table, sql, Limits::default()).await?.begin().await };
+        let begun = async { planned?.begin().await };
         match begun.await {
             Ok(answer) => Ok(answer),
             Err(e) => {

@@ -1,6 +1,9 @@
 //! Answers as they go out: Arrow's stream format, or JSON.
 
-use super::{Limits, SqlError, queries::Work};
+use super::{
+    Limits, SqlError,
+    queries::{Part, Work},
+};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions},
     compute::cast,
@@ -12,6 +15,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use serde_json::json;
 use std::{
+    collections::HashSet,
     io::Write,
     sync::{
         Arc,
@@ -101,15 +105,15 @@ fn bytes_of(array: &dyn Array) -> u64 {
 #[derive(Debug)]
 pub struct Answer {
     schema: SchemaRef,
-    batches: mpsc::Receiver<Result<RecordBatch, SqlError>>,
-    first: Option<Result<RecordBatch, SqlError>>,
+    batches: mpsc::Receiver<Result<Part, SqlError>>,
+    first: Option<Result<Part, SqlError>>,
     /// Whether the last batch was handed over.
     whole: Arc<AtomicBool>,
     _work: Work,
 }
 
 impl Answer {
-    pub(super) fn new(schema: &Schema, batches: mpsc::Receiver<Result<RecordBatch, SqlError>>, whole: Arc<AtomicBool>, work: Work) -> Self {
+    pub(super) fn new(schema: &Schema, batches: mpsc::Receiver<Result<Part, SqlError>>, whole: Arc<AtomicBool>, work: Work) -> Self {
         Self { schema: Arc::new(common(schema)), batches, first: None, whole, _work: work }
     }
 
@@ -123,7 +127,7 @@ impl Answer {
     /// # Errors
     /// Why there are no first rows.
     pub async fn begin(mut self) -> Result<Self, SqlError> {
-        self.first = match self.next().await {
+        self.first = match self.part().await {
             Some(Err(e)) => return Err(e),
             first => first,
         };
@@ -132,18 +136,22 @@ impl Answer {
 
     /// The next rows.
     pub(crate) async fn next(&mut self) -> Option<Result<RecordBatch, SqlError>> {
+        Some(self.part().await?.map(|part| part.rows))
+    }
+
+    async fn part(&mut self) -> Option<Result<Part, SqlError>> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let Some(batch) = self.batches.recv().await else {
+        let Some(part) = self.batches.recv().await else {
             // A part must not look like the whole.
             let cut = || SqlError::TooLarge("The answer was not read in time. Read it faster, or ask for less.".into());
             return (!self.whole.swap(true, Ordering::AcqRel)).then(|| Err(cut()));
         };
-        if batch.is_err() {
+        if part.is_err() {
             self.whole.store(true, Ordering::Release);
         }
-        Some(batch.and_then(|b| in_common_types(&b, &self.schema)))
+        Some(part.and_then(|part| Ok(Part { rows: in_common_types(&part.rows, &self.schema)?, ..part })))
     }
 
     /// The answer's bytes, with what each piece counts. An error is the last item.
@@ -152,16 +160,19 @@ impl Answer {
         stream::try_unfold((self, Some(encoder)), |(mut answer, encoder)| async move {
             let Some(encoder) = encoder else { return Ok(None) };
             let mut encoder = encoder?;
-            let item = match answer.next().await {
-                Some(batch) => {
-                    let batch = batch?;
-                    let counted = Counted { rows: batch.num_rows() as u64, bytes: batch_bytes(&batch) };
-                    let bytes = encoder.rows(&batch)?;
-                    ((bytes, counted), (answer, Some(Ok(encoder))))
-                }
-                None => ((encoder.end()?, Counted::default()), (answer, None)),
+            let Some(part) = answer.part().await else {
+                return Ok(Some(((encoder.end()?.into(), Counted::default()), (answer, None))));
             };
-            Ok(Some(item))
+            let Part { rows, is_last } = part?;
+            let counted = Counted { rows: rows.num_rows() as u64, bytes: batch_bytes(&rows) };
+            let mut bytes = encoder.rows(&rows)?;
+            let encoder = if is_last {
+                bytes.append(&mut encoder.end()?);
+                None
+            } else {
+                Some(Ok(encoder))
+            };
+            Ok(Some(((bytes.into(), counted), (answer, encoder))))
         })
     }
 }
@@ -206,9 +217,24 @@ impl JsonFormat for Listed {
     }
 }
 
+/// Columns with a name each: one that is there before gets a number, for in an object of JSON the last would hide the others.
+fn told_apart(schema: &SchemaRef) -> SchemaRef {
+    let mut taken: HashSet<String> = schema.fields().iter().map(|f| f.name().clone()).collect();
+    let mut seen = HashSet::new();
+    let fields = schema.fields().iter().map(|field| {
+        if seen.insert(field.name().clone()) {
+            return Arc::clone(field);
+        }
+        let names = (1..).map(|n| format!("{}_{n}", field.name()));
+        let free = names.take(schema.fields().len() + taken.len()).find(|name| taken.insert(name.clone()));
+        Arc::new(field.as_ref().clone().with_name(free.unwrap_or_default()))
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
 enum Encoder {
     Arrow(Box<StreamWriter<Vec<u8>>>),
-    Json { head: Option<String>, some: bool },
+    Json { schema: SchemaRef, head: Option<String>, some: bool },
 }
 
 impl Encoder {
@@ -216,44 +242,62 @@ impl Encoder {
         Ok(match format {
             Format::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema).map_err(|e| SqlError::Failed(e.to_string()))?)),
             Format::Json => {
+                let schema = told_apart(schema);
                 let column = |f: &Arc<Field>| json!({"name": f.name(), "type": f.data_type().to_string(), "nullable": f.is_nullable()});
                 let columns = serde_json::Value::from(schema.fields().iter().map(column).collect::<Vec<_>>());
-                Self::Json { head: Some(format!("{{\"columns\": {columns}, \"rows\": [")), some: false }
+                let head = Some(format!("{{\"columns\": {columns}, \"rows\": ["));
+                Self::Json { schema, head, some: false }
             }
         })
     }
 
-    fn rows(&mut self, batch: &RecordBatch) -> Result<Bytes, SqlError> {
+    fn rows(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, SqlError> {
         let failed = |e: arrow::error::ArrowError| SqlError::Failed(e.to_string());
         match self {
             Self::Arrow(writer) => {
                 writer.write(batch).map_err(failed)?;
-                Ok(std::mem::take(writer.get_mut()).into())
+                Ok(std::mem::take(writer.get_mut()))
             }
-            Self::Json { head, some } => {
+            Self::Json { schema, head, some } => {
                 let mut out = head.take().unwrap_or_default().into_bytes();
                 if batch.num_rows() > 0 {
                     if std::mem::replace(some, true) {
                         out.push(b',');
                     }
+                    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                    let renamed =
+                        RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options).map_err(failed)?;
                     // A missing value is said, not left out: every row has every column.
                     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, Listed>(out);
-                    writer.write(batch).map_err(failed)?;
+                    writer.write(&renamed).map_err(failed)?;
                     writer.finish().map_err(failed)?;
                     out = writer.into_inner();
                 }
-                Ok(out.into())
+                Ok(out)
             }
         }
     }
 
-    fn end(self) -> Result<Bytes, SqlError> {
+    fn end(self) -> Result<Vec<u8>, SqlError> {
         match self {
             Self::Arrow(mut writer) => {
                 writer.finish().map_err(|e| SqlError::Failed(e.to_string()))?;
-                Ok(std::mem::take(writer.get_mut()).into())
+                Ok(std::mem::take(writer.get_mut()))
             }
-            Self::Json { head, .. } => Ok(format!("{}\n]}}\n", head.unwrap_or_default()).into()),
+            Self::Json { head, .. } => Ok(format!("{}\n]}}\n", head.unwrap_or_default()).into_bytes()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let named = |names: &[&str]| Arc::new(Schema::new(names.iter().map(|n| Field::new(*n, DataType::Int64, true)).collect::<Vec<_>>()));
+        let told = |names| told_apart(&named(names)).fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+        assert_eq!(told(&["id", "at"]), ["id", "at"]);
+        assert_eq!(told(&["id", "id", "id_1", "id", ""]), ["id", "id_2", "id_1", "id_3", ""]);
     }
 }

@@ -6,9 +6,9 @@ use super::{
     engine::{Embedded, Engine, Rows},
     session::{told, while_running},
 };
-use arrow::datatypes::SchemaRef;
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use std::{
     collections::HashMap,
     num::NonZero,
@@ -179,32 +179,47 @@ impl Drop for Work {
     }
 }
 
+/// A batch of rows, and whether it was the last.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) rows: RecordBatch,
+    pub(super) is_last: bool,
+}
+
 /// Hands batches on until the end, an error, or a limit.
 async fn forward(
     mut stream: SendableRecordBatchStream,
     limits: Limits,
     mut used: Duration,
-    sender: mpsc::Sender<Result<arrow::array::RecordBatch, SqlError>>,
+    sender: mpsc::Sender<Result<Part, SqlError>>,
     whole: &AtomicBool,
 ) {
     let mut counted = Counted::default();
+    let mut ahead = None;
     let end = Instant::now() + ANSWER_LIFE;
     loop {
         let begun = Instant::now();
-        let next = tokio::time::timeout(limits.time.saturating_sub(used), stream.next()).await;
-        used += begun.elapsed();
+        let next = match ahead.take() {
+            Some(known) => Ok(known),
+            None => tokio::time::timeout(limits.time.saturating_sub(used), stream.next()).await,
+        };
         let item = match next {
             Ok(None) => {
                 whole.store(true, Ordering::Release);
                 return;
             }
-            Ok(Some(Ok(batch))) => counted.add(&batch, &limits).map(|()| batch),
+            Ok(Some(Ok(rows))) => counted.add(&rows, &limits).map(|()| {
+                // Who knows that nothing follows can send, and weigh, a small answer in one piece.
+                ahead = stream.next().now_or_never();
+                Part { rows, is_last: matches!(ahead, Some(None)) }
+            }),
             Ok(Some(Err(e))) => Err(while_running(&e)),
             Err(_) => Err(SqlError::TooSlow(limits.time.as_secs())),
         };
-        let last = item.is_err();
+        used += begun.elapsed();
+        let failed = item.is_err();
         let patience = READER_PATIENCE.min(end.saturating_duration_since(Instant::now()));
-        if sender.send_timeout(item, patience).await.is_err() || last {
+        if sender.send_timeout(item, patience).await.is_err() || failed {
             return;
         }
     }

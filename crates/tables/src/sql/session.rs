@@ -22,17 +22,27 @@ use datafusion::{
         object_store::ObjectStoreRegistry,
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
-    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder},
+    logical_expr::{AggregateUDF, Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF},
     prelude::{SQLOptions, SessionConfig},
 };
 use object_store::{ObjectStore, memory::InMemory};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, LazyLock},
+};
 use url::Url;
 
 /// The schema that the table is in, as in Delta Sharing.
 pub const SCHEMA: &str = "default";
 /// Rows of a batch: the engine's own default.
 const BATCH_ROWS: usize = 8_192;
+
+/// The functions that are there: looked through once, not for each statement.
+static SCALARS: LazyLock<Vec<Arc<ScalarUDF>>> = LazyLock::new(|| functions::scalar(SessionStateDefaults::default_scalar_functions()));
+static AGGREGATES: LazyLock<Vec<Arc<AggregateUDF>>> = LazyLock::new(|| {
+    let all = SessionStateDefaults::default_aggregate_functions().into_iter();
+    all.filter(|f| functions::has_aggregate(f.name())).collect()
+});
 
 /// What statements may be about: the files of a table, and what of them may be seen.
 #[derive(Clone, Debug)]
@@ -133,13 +143,12 @@ impl Table {
         let options = config.options_mut();
         // Times without a zone are UTC, wherever the node is.
         options.execution.time_zone = Some("+00:00".into());
-        let aggregates = SessionStateDefaults::default_aggregate_functions().into_iter().filter(|f| functions::has_aggregate(f.name()));
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime(limits)?)
             .with_expr_planners(SessionStateDefaults::default_expr_planners())
-            .with_scalar_functions(functions::scalar(SessionStateDefaults::default_scalar_functions()))
-            .with_aggregate_functions(aggregates.collect())
+            .with_scalar_functions(SCALARS.clone())
+            .with_aggregate_functions(AGGREGATES.clone())
             .with_window_functions(SessionStateDefaults::default_window_functions())
             .with_physical_optimizer_rule(Arc::new(CountHeld))
             .build();
