@@ -82,6 +82,10 @@ pub struct Decision {
     pub odrl: String,
     /// What is wrong with what was typed.
     pub problem: Option<Text>,
+    /// The price beside them, empty where there is none; `None` where the terms cannot be read.
+    pub price: Option<String>,
+    /// What is wrong with the price.
+    pub price_problem: Option<Text>,
     /// Comes before the ids of its fields, where a page has several.
     pub prefix: String,
     /// The room that one comes back to afterwards; empty for the negotiation's own page.

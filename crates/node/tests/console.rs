@@ -4,7 +4,7 @@ mod console_publishing;
 mod console_support;
 
 use console_support::{Browser, Deal, Node, field, id_of, path_in, state};
-use fondaco_core::time::Micros;
+use fondaco_core::{policy::Policy, price::Price, time::Micros};
 use fondaco_node::console_web::{open_routes, room_routes};
 use futures::StreamExt as _;
 use reqwest::StatusCode;
@@ -592,6 +592,54 @@ async fn terms_are_countered_by_both_sides_until_one_agrees() {
     seller.follow_until("provider", &topic_there, &asked, "FINALIZED").await;
     let end = buyer.follow_until("consumer", &topic, &page, "FINALIZED").await;
     assert!(end.contains("It may be read at most 50 times."), "{end}");
+    deal.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_is_bargained_for_without_reading_odrl() {
+    let deal = Deal::offered_at(Some(Price::read("80 CNY").expect("a price"))).await;
+    deal.provider.hold_requests().await;
+    deal.consumer.hold_everything().await;
+    let (buyer, seller) = (deal.consumer.signed_in().await, deal.provider.signed_in().await);
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("peer", &deal.provider.did()).append_pair("id", "wind").finish();
+    let product = format!("/p/consumer/catalog/product?{query}");
+    assert_eq!(field(&buyer.page(&product).await, "price"), "80.00 CNY");
+    let page = buyer.negotiate_at("consumer", &product, Some("60 CNY")).await;
+    let topic = format!("negotiation:{}", id_of(&page));
+    let asked = format!("/p/provider/negotiations/{}", deal.provider.until_asked().await);
+    let seen = seller.page(&asked).await;
+    assert!(seen.contains("It costs <bdi>60.00</bdi> CNY once"), "{seen}");
+    assert_eq!(field(&seen, "price"), "60.00 CNY");
+
+    let (csrf, revision) = (field(&seen, "csrf"), field(&seen, "revision"));
+    let on_table = Policy::from_odrl(&serde_json::from_str(&reads(100)).expect("JSON")).expect("terms");
+    let on_table = on_table.at(Some(Price::read("60 CNY").expect("a price"))).to_odrl().to_string();
+    let offer = |price: &'static str| {
+        let fields = [("csrf", csrf.clone()), ("revision", revision.clone()), ("terms", on_table.clone()), ("price", price.to_owned())];
+        let (seller, asked) = (&seller, &asked);
+        async move { seller.post(&format!("{asked}/offer"), &fields.each_ref().map(|(name, value)| (*name, value.as_str()))).await }
+    };
+    for (wrong, said) in
+        [("75", "offer-price-problem"), ("75 RMB", "offer-price-problem"), ("60.00 CNY", "These are the terms on the table")]
+    {
+        let refused = offer(wrong).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{wrong}");
+        let text = refused.text();
+        assert!(text.contains(said) && field(&text, "price") == wrong, "{said}: {text}");
+    }
+    assert_eq!(offer("75 CNY").await.status(), StatusCode::SEE_OTHER);
+    let seen = buyer.follow_until("consumer", &topic, &page, "OFFERED").await;
+    assert!(seen.contains("It costs <bdi>75.00</bdi> CNY once") && seen.contains("It may be read at most 100 times."), "{seen}");
+
+    // What was typed into the terms stays where the price was left alone, and a price that is taken out is none.
+    let (own, revision) = (field(&seen, "csrf"), field(&seen, "revision"));
+    let fields = [("csrf", own.as_str()), ("revision", &revision), ("terms", &reads(50)), ("price", "")];
+    assert_eq!(buyer.post(&format!("{page}/counter"), &fields).await.status(), StatusCode::SEE_OTHER);
+    let topic_there = asked.rsplit('/').next().map(|id| format!("negotiation:{id}")).expect("an id");
+    let back = seller.follow_until("provider", &topic_there, &asked, "REQUESTED").await;
+    assert_eq!(field(&back, "price"), "", "free of charge");
+    assert!(back.contains("It may be read at most 50 times."), "{back}");
     deal.stop().await;
 }
 

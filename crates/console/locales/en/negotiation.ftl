@@ -23,6 +23,7 @@ negotiation-will-accept = The provider learns that you accept exactly these term
 negotiation-will-counter = The provider gets your terms, and can agree to them, make another offer or end it.
 negotiation-will-verify = You confirm that the agreement says what was negotiated. The provider puts it in force next.
 negotiation-will-terminate = It ends without an agreement, and the other side reads your reason. This cannot be undone.
+negotiation-price-hint = An amount and a currency, such as <code>80 CNY</code>; empty is free of charge. What you change here replaces the price in the terms below.
 negotiation-terms = Your terms as ODRL
 negotiation-terms-hint = It begins with the terms on the table; change what should be different. Only terms that a node can enforce are sent.
 negotiation-terms-json = This is not JSON: { $detail }

@@ -23,6 +23,7 @@ negotiation-will-accept = 提供方将得知您完全接受上述条款，随后
 negotiation-will-counter = 提供方将收到您的条款，可以同意、另发要约或终止协商。
 negotiation-will-verify = 您确认合约内容与协商结果一致，随后由提供方使其生效。
 negotiation-will-terminate = 协商将终止，不订立合约，对方会看到您填写的原因。此操作不可撤销。
+negotiation-price-hint = 金额和货币代码，例如 <code>80 CNY</code>；留空表示免费。此处的改动将取代下方条款中的价款。
 negotiation-terms = 您的条款（ODRL）
 negotiation-terms-hint = 已填入当前条款，请修改需要变动之处。只有节点能够执行的条款才会发出。
 negotiation-terms-json = 这不是有效的 JSON：{ $detail }

@@ -114,6 +114,8 @@ pub struct OfferView {
     pub id: String,
     /// Its conditions.
     pub terms: Terms,
+    /// The price asked for, where there is one.
+    pub price: Option<String>,
 }
 
 /// The page.

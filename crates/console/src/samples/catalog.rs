@@ -99,7 +99,7 @@ impl ProductPage {
                 format: "application/vnd.apache.parquet".into(),
                 bytes: Bytes(7_340_032),
             }],
-            offers: vec![OfferView { id: "flights-research".into(), terms: terms() }],
+            offers: vec![OfferView { id: "flights-research".into(), terms: terms(), price: None }],
         }
     }
 
@@ -122,13 +122,14 @@ impl ProductPage {
             profile: Vec::new(),
             files: Vec::new(),
             offers: vec![
-                OfferView { id: "research".into(), terms: terms() },
+                OfferView { id: "research".into(), terms: terms(), price: None },
                 OfferView {
                     id: "commercial".into(),
                     terms: Terms {
                         sentences: vec![Text::say("terms-elapsed").with("period", Text::say("common-days").with("n", 90_u64))],
                         ..terms()
                     },
+                    price: Some("80.00 CNY".into()),
                 },
             ],
             ..Self::sample()

@@ -133,6 +133,8 @@ fn decision(negotiation: &str, steps: &[NegotiationStep]) -> Decision {
         revision: 4,
         odrl: terms().odrl_json,
         problem: None,
+        price: Some("80.00 CNY".into()),
+        price_problem: None,
         prefix: String::new(),
         back: String::new(),
     }

@@ -111,6 +111,8 @@ pub fn at_price(odrl: &Value, price: Price) -> Result<Value> {
         Some(now) if now.currency() != price.currency() => {
             Err(Error::invalid(format!("The offer's price is in {}; ask for one in it.", now.currency())))
         }
+        // Whoever asks for the offer as it is sends it as it is.
+        Some(now) if now == price => Ok(odrl.clone()),
         Some(_) => Ok(policy.at(Some(price)).to_odrl()),
     }
 }

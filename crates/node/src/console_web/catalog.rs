@@ -251,7 +251,7 @@ pub fn card(row: &PeerDataset, peer: String) -> CatalogCard {
 }
 
 fn offer(offer: RemoteOffer) -> OfferView {
-    OfferView { id: offer.id, terms: shape::terms(&offer.odrl) }
+    OfferView { id: offer.id, terms: shape::terms(&offer.odrl), price: shape::price(&offer.odrl) }
 }
 
 /// A peer's instant; one that is none is shown as it came.

@@ -125,13 +125,18 @@ pub fn terms(n: &Negotiation) -> &Value {
 pub fn decision(n: &Negotiation) -> Decision {
     let odrl = terms(n);
     // The terms alone, in one spelling; what cannot be read is shown as it is.
-    let odrl = Policy::from_odrl(odrl).map_or_else(|_| odrl.clone(), |policy| policy.to_odrl());
+    let (price, odrl) = match Policy::from_odrl(odrl) {
+        Ok(policy) => (Some(policy.price.map(|price| price.to_string()).unwrap_or_default()), policy.to_odrl()),
+        Err(_) => (None, odrl.clone()),
+    };
     Decision {
         negotiation: n.id.to_string(),
         steps: n.steps().iter().copied().filter_map(step_of).collect(),
         revision: n.revision,
         odrl: shape::pretty(&odrl),
         problem: None,
+        price,
+        price_problem: None,
         prefix: String::new(),
         back: String::new(),
     }
@@ -207,11 +212,14 @@ async fn act(app: &App, room: &Room, id: String, form: &Form, action: Action, no
     if matches!(action, Action::Offer | Action::Counter) {
         let followed = app.negotiation_followed(slug, &id).await?;
         let typed = form.required("terms")?;
-        match edited(typed, &followed.process) {
+        let price = form.exact("price").map(str::trim);
+        match edited(typed, price, &followed.process) {
             Ok(terms) => step.terms = Some(terms),
-            Err(problem) => {
+            Err(wrong) => {
                 let names = names(app, room, &followed.process).await?;
-                let mut decision = Decision { odrl: typed.to_owned(), problem: Some(problem), ..decision(&followed.process) };
+                let on_table = decision(&followed.process);
+                let price = price.map(str::to_owned).or_else(|| on_table.price.clone());
+                let mut decision = Decision { odrl: typed.to_owned(), problem: wrong.terms, price, price_problem: wrong.price, ..on_table };
                 if let Some(seen) = step.revision {
                     // What was decided about stays what was decided about.
                     decision.revision = seen;
@@ -231,12 +239,28 @@ async fn act(app: &App, room: &Room, id: String, form: &Form, action: Action, no
     answer::see_other(app, &page, Some(notice))
 }
 
-/// The terms that were typed, checked as at publication; else what is wrong with them.
-fn edited(typed: &str, n: &Negotiation) -> Result<Value, Text> {
-    let terms: Value = serde_json::from_str(typed).map_err(|e| Text::say("negotiation-terms-json").with("detail", e.to_string()))?;
-    let policy = Policy::from_odrl(&terms).map_err(|e| words::problem(&e))?;
-    if n.state.terms().is_some_and(|now| Policy::same_terms(&now.odrl, &policy.to_odrl())) {
-        return Err(Text::say("negotiation-terms-same"));
+/// What is wrong with what was typed, beside the field that it is about.
+#[derive(Debug, Default)]
+struct Wrong {
+    terms: Option<Text>,
+    price: Option<Text>,
+}
+
+/// The terms that were typed, checked as at publication, at the price that was typed beside them if that was changed; else
+/// what is wrong with them.
+fn edited(typed: &str, price: Option<&str>, n: &Negotiation) -> Result<Value, Wrong> {
+    let in_terms = |problem: Text| Wrong { terms: Some(problem), ..Wrong::default() };
+    let terms: Value =
+        serde_json::from_str(typed).map_err(|e| in_terms(Text::say("negotiation-terms-json").with("detail", e.to_string())))?;
+    let mut policy = Policy::from_odrl(&terms).map_err(|e| in_terms(words::problem(&e)))?;
+    let shown = shape::price(self::terms(n)).unwrap_or_default();
+    let changed = price.filter(|price| *price != shown);
+    if let Some(price) = changed {
+        let read = |text| Price::read(text).map_err(|e| Wrong { price: Some(words::problem(&e)), ..Wrong::default() });
+        policy.price = if price.is_empty() { None } else { Some(read(price)?) };
     }
-    Ok(terms)
+    if n.state.terms().is_some_and(|now| Policy::same_terms(&now.odrl, &policy.to_odrl())) {
+        return Err(in_terms(Text::say("negotiation-terms-same")));
+    }
+    Ok(if changed.is_some() { policy.to_odrl() } else { terms })
 }

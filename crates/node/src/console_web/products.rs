@@ -186,7 +186,7 @@ fn chosen(versions: &[(u32, ProductState)]) -> Option<u32> {
 }
 
 fn offer(offer: &Offer) -> OfferView {
-    OfferView { id: offer.id.to_string(), terms: shape::terms(&offer.odrl) }
+    OfferView { id: offer.id.to_string(), terms: shape::terms(&offer.odrl), price: shape::price(&offer.odrl) }
 }
 
 fn number(content: &Value, key: &str) -> Option<u64> {

@@ -91,6 +91,11 @@ pub fn terms(odrl: &Value) -> Terms {
     Terms { sentences, odrl_json: pretty(odrl) }
 }
 
+/// The price in terms, as it is typed, where they have one that can be read.
+pub fn price(odrl: &Value) -> Option<String> {
+    Policy::from_odrl(odrl).ok()?.price.map(|price| price.to_string())
+}
+
 /// JSON for reading.
 pub fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())

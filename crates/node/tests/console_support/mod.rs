@@ -4,6 +4,8 @@ use bytes::Bytes;
 use fondaco_core::{
     negotiation::Negotiation,
     participant::{Participant, Slug},
+    policy::Policy,
+    price::Price,
     product::ProductKind,
     publication::{Draft, Source},
     time::Micros,
@@ -155,18 +157,20 @@ impl Node {
         tokio::time::timeout(PATIENCE.to_std(), wait).await.expect("a request")
     }
 
-    /// Publishes a small table, to be read at most 100 times.
-    async fn publish(&self) {
+    /// Publishes a small table, to be read at most 100 times, at a price if there is one.
+    async fn publish(&self, price: Option<Price>) {
         let csv = self.dir.path().join("wind.csv");
         std::fs::write(&csv, "hour,station,wind_m_s\n0,pier,3.5\n1,pier,4.5\n").expect("the table");
         let limit = json!({"leftOperand": "count", "operator": "lteq", "rightOperand": 100});
+        let terms = json!({"@type": "Offer", "permission": [{"action": "use", "constraint": [limit]}]});
+        let priced = Policy::from_odrl(&terms).expect("terms").at(price).to_odrl();
         let draft = Draft {
             product: "wind".into(),
             title: "Wind at the coast".into(),
             description: "Measured at the pier.".into(),
             keywords: vec!["weather".into()],
             source: Some(Source::Paths { paths: vec![csv.display().to_string()], in_place: false }),
-            offers: vec![json!({"@type": "Offer", "permission": [{"action": "use", "constraint": [limit]}]})],
+            offers: vec![priced],
             publish_profile: true,
             ..Draft::new(ProductKind::Table)
         };
@@ -192,8 +196,13 @@ pub struct Deal {
 impl Deal {
     /// The table is on offer.
     pub async fn offered() -> Self {
+        Self::offered_at(None).await
+    }
+
+    /// It is offered at a price.
+    pub async fn offered_at(price: Option<Price>) -> Self {
         let provider = Node::start("provider").await;
-        provider.publish().await;
+        provider.publish(price).await;
         let consumer = Node::start("consumer").await;
         Self { provider, consumer, negotiation: String::new(), agreement: String::new(), transfer: String::new() }
     }
@@ -359,9 +368,15 @@ impl Browser {
     /// Presses the button "Negotiate" of the one offer of a peer's product; where that leads.
     pub async fn negotiate(&self, slug: &str, peer: &str, id: &str) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("peer", peer).append_pair("id", id).finish();
-        let product = self.page(&format!("/p/{slug}/catalog/product?{query}")).await;
+        self.negotiate_at(slug, &format!("/p/{slug}/catalog/product?{query}"), None).await
+    }
+
+    /// The same from the product's page, naming a price where it asks for one.
+    pub async fn negotiate_at(&self, slug: &str, page: &str, price: Option<&str>) -> String {
+        let product = self.page(page).await;
         let fields = ["csrf", "peer", "product", "offer"].map(|name| (name, field(&product, name)));
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let mut fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        fields.extend(price.map(|price| ("price", price)));
         let begun = self.post(&format!("/p/{slug}/negotiations"), &fields).await;
         assert_eq!(begun.status(), StatusCode::SEE_OTHER, "{}", begun.text());
         begun.location()
