@@ -4,6 +4,7 @@
 //! fsync, and a group of many costs the same one. Each closure runs in a SAVEPOINT of its own.
 
 use crate::{conn::Conn, error::StoreError, migrate::migrate, store::Context, tx::Tx, work::Work};
+use rusqlite::config::DbConfig;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -109,6 +110,9 @@ pub(crate) fn connect(path: Option<&Path>) -> Result<rusqlite::Connection, Store
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
     conn.pragma_update(None, "trusted_schema", false)?;
+    // A statement keeps its plan whatever is bound to it. Else SQLite plans many of them anew each time they are run, to see
+    // whether the new values allow a partial index.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(conn)
 }
