@@ -16,8 +16,9 @@ pub fn prefer_small_pages() {
 
 /// By when a node that has started has done what it does once: looked at its log, asked its witnesses, signed.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
-/// How often what seldom work left resident is given back: it costs some hundred page faults.
-const GIVE_BACK_EVERY: Duration = Duration::from_mins(1);
+/// How often what seldom work left resident is given back: it costs some hundred page faults, and a look at the list of what
+/// is mapped.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(10);
 
 /// Gives back the pages of our own program file from time to time, for as long as it is polled.
 pub async fn keep_small() -> Infallible {
