@@ -219,7 +219,11 @@ async fn act(app: &App, room: &Room, id: String, form: &Form, action: Action, no
                 let names = names(app, room, &followed.process).await?;
                 let on_table = decision(&followed.process);
                 let price = price.map(str::to_owned).or_else(|| on_table.price.clone());
-                let mut decision = Decision { odrl: typed.to_owned(), problem: wrong.terms, price, price_problem: wrong.price, ..on_table };
+                let (problem, price_problem) = match wrong {
+                    Wrong::Terms(problem) => (Some(problem), None),
+                    Wrong::Price(problem) => (None, Some(problem)),
+                };
+                let mut decision = Decision { odrl: typed.to_owned(), problem, price, price_problem, ..on_table };
                 if let Some(seen) = step.revision {
                     // What was decided about stays what was decided about.
                     decision.revision = seen;
@@ -240,27 +244,26 @@ async fn act(app: &App, room: &Room, id: String, form: &Form, action: Action, no
 }
 
 /// What is wrong with what was typed, beside the field that it is about.
-#[derive(Debug, Default)]
-struct Wrong {
-    terms: Option<Text>,
-    price: Option<Text>,
+#[derive(Debug)]
+enum Wrong {
+    Terms(Text),
+    Price(Text),
 }
 
 /// The terms that were typed, checked as at publication, at the price that was typed beside them if that was changed; else
 /// what is wrong with them.
 fn edited(typed: &str, price: Option<&str>, n: &Negotiation) -> Result<Value, Wrong> {
-    let in_terms = |problem: Text| Wrong { terms: Some(problem), ..Wrong::default() };
     let terms: Value =
-        serde_json::from_str(typed).map_err(|e| in_terms(Text::say("negotiation-terms-json").with("detail", e.to_string())))?;
-    let mut policy = Policy::from_odrl(&terms).map_err(|e| in_terms(words::problem(&e)))?;
+        serde_json::from_str(typed).map_err(|e| Wrong::Terms(Text::say("negotiation-terms-json").with("detail", e.to_string())))?;
+    let mut policy = Policy::from_odrl(&terms).map_err(|e| Wrong::Terms(words::problem(&e)))?;
     let shown = shape::price(self::terms(n)).unwrap_or_default();
     let changed = price.filter(|price| *price != shown);
     if let Some(price) = changed {
-        let read = |text| Price::read(text).map_err(|e| Wrong { price: Some(words::problem(&e)), ..Wrong::default() });
+        let read = |text| Price::read(text).map_err(|e| Wrong::Price(words::problem(&e)));
         policy.price = if price.is_empty() { None } else { Some(read(price)?) };
     }
     if n.state.terms().is_some_and(|now| Policy::same_terms(&now.odrl, &policy.to_odrl())) {
-        return Err(in_terms(Text::say("negotiation-terms-same")));
+        return Err(Wrong::Terms(Text::say("negotiation-terms-same")));
     }
     Ok(if changed.is_some() { policy.to_odrl() } else { terms })
 }
