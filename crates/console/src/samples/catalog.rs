@@ -126,7 +126,10 @@ impl ProductPage {
                 OfferView {
                     id: "commercial".into(),
                     terms: Terms {
-                        sentences: vec![Text::say("terms-elapsed").with("period", Text::say("common-days").with("n", 90_u64))],
+                        sentences: vec![
+                            Text::say("terms-elapsed").with("period", Text::say("common-days").with("n", 90_u64)),
+                            Text::say("terms-price").with("price", Text::say("money-CNY").with("amount", "80.00")),
+                        ],
                         ..terms()
                     },
                     price: Some("80.00 CNY".into()),
