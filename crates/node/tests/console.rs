@@ -626,7 +626,7 @@ async fn a_price_is_bargained_for_without_reading_odrl() {
         let refused = offer(wrong).await;
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{wrong}");
         let text = refused.text();
-        assert!(text.contains(said) && field(&text, "price") == wrong, "{said}: {text}");
+        assert!(text.contains(said) && field(text, "price") == wrong, "{said}: {text}");
     }
     assert_eq!(offer("75 CNY").await.status(), StatusCode::SEE_OTHER);
     let seen = buyer.follow_until("consumer", &topic, &page, "OFFERED").await;
